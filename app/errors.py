@@ -3,30 +3,25 @@
 GraftwerkError
 ├── NotFound                 no such object, or it belongs to another owner
 ├── RequestError             the request cannot be carried out as it stands
-│   ├── MalformedRequest     a body or header that cannot be read at all
-│   ├── BodyTimeout          a body that does not come, or too slowly
+│   ├── MalformedRequest     a body or header that cannot be read at all; BodyTimeout: a body that does not come
 │   ├── InvalidInput         carries every problem, each with a JSON Pointer
 │   ├── Conflict             the object's state forbids it
 │   │   ├── InvalidState     a verb that this job's status does not allow
 │   │   ├── IdempotencyKeyInUse  the same Idempotency-Key is being answered right now
 │   │   ├── WrongOffset      a piece of an upload that does not follow what has arrived
-│   │   ├── NotExportable    the network cannot be exported as one graph; carries every node that prevents it
-│   │   ├── NotPredictable   the checkpoint cannot be used for predictions
+│   │   ├── NotExportable    carries every node that prevents it; NotPredictable: the checkpoint cannot predict
 │   │   └── StaleFence       a write by an attempt that no longer owns the job
 │   ├── IdempotencyKeyReused the same Idempotency-Key came with another body
 │   ├── ContentTooLarge, UnsupportedMediaType, RangeNotSatisfiable, UnknownParameter
 │   └── QuotaExceeded        what the key or its owner may use is used up; TooManyQueuedJobs: for now
-├── Unauthenticated          no key, or a key that is not (or no longer) valid
-├── Forbidden                the key lacks the scope
+├── Unauthenticated          no key, or one that is not (or no longer) valid; Forbidden: the key lacks the scope
 ├── MissingDependency        a package is missing that the operator could install
 ├── BackupError              a backup that cannot be made or restored as it stands
 ├── Unavailable              try again later: DatabaseUnavailable, ServiceOverloaded, TooManyRequests
 └── TrainingError            an attempt ended because of the job itself, not the machine
     ├── BuildError           the network, data or objective cannot be built
-    ├── DataError            the data does not hold what the spec says
-    ├── NumericError         NaN or Infinity where `on_nan` says fail
-    ├── OutOfMemory
-    ├── StorageFull          no room for a checkpoint, or for the files of a request
+    ├── DataError            the data does not hold what the spec says; NumericError: NaN where `on_nan` says fail
+    ├── OutOfMemory, StorageFull (of a request's files too)
     └── CorruptCheckpoint    there are checkpoints to go on from, and none is what was stored
 """
 
@@ -103,8 +98,8 @@ class InvalidInput(RequestError):
 
     def __init__(self, problems: Sequence[Problem], detail: str | None = None) -> None:
         self.problems = tuple(problems)
-        first = self.problems[0] if self.problems else None
-        summary = f"{len(self.problems)} problem{'s' if len(self.problems) != 1 else ''}"
+        first, count = self.problems[0] if self.problems else None, len(self.problems)
+        summary = f"{count} problem{'s' if count != 1 else ''}"
         default = f"{summary}: {first.detail} (at {first.pointer or '/'})" if first else None
         super().__init__(detail or default, pointer=first.pointer if first else "", hint=first.hint if first else "")
 

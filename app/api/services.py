@@ -12,7 +12,7 @@ from app.api.children.inspector import Inspector
 from app.api.children.predictor import PredictorPool
 from app.api.job_watcher import JobWatcher
 from app.api.lanes import Lanes, lane_limits
-from app.api.rate_limits import ConcurrencyLimiter, RateLimiter
+from app.api.rate_limits import RateLimiter
 from app.db.session import Database
 from app.disk.spool import Spool, remove_abandoned
 from app.jobs.dispatch import Waker
@@ -20,8 +20,6 @@ from app.settings import Settings
 from app.storage.catalog import open_store
 from app.storage.protocol import ArtifactStore
 from app.webhooks.targets import TargetPolicy
-
-UPLOADS_BUSY = "uploads are arriving"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,6 @@ class Services:
     predictors: PredictorPool
     job_watcher: JobWatcher
     rate_limiter: RateLimiter
-    upload_limiter: ConcurrencyLimiter
     targets: TargetPolicy
     access_log: AccessLog
     lanes: Lanes
@@ -49,7 +46,8 @@ def open_services(settings: Settings) -> Iterator[Services]:
     with suppress(OSError):
         remove_abandoned(settings.resolved_spool)
     spool = Spool(settings.resolved_spool, "api", settings.spool_reserve)
-    with spool, spool.as_default(), _open_parts(settings, spool) as services:
+    spool.make_default()
+    with spool, _open_parts(settings, spool) as services:
         yield services
 
 
@@ -61,10 +59,9 @@ def _open_parts(settings: Settings, spool: Spool) -> Iterator[Services]:
         store = open_store(settings.resolved_artifact_url, settings.store_options)
         with Waker(settings.broker_url.get_secret_value()) as waker, AccessLog(db) as access_log:
             watcher, limiter = JobWatcher(db), RateLimiter()
-            uploads = ConcurrencyLimiter(settings.max_uploads, UPLOADS_BUSY)
             targets = TargetPolicy(http=settings.webhook_http, private=settings.webhook_private)
             lanes = Lanes(lane_limits(settings))
-            parts = (inspector, predictors, watcher, limiter, uploads, targets, access_log, lanes, spool)
+            parts = (inspector, predictors, watcher, limiter, targets, access_log, lanes, spool)
             yield Services(settings, db, store, waker, *parts)
     finally:
         inspector.close()

@@ -15,8 +15,8 @@ from app.api.children.predictor import PredictorPool
 from app.api.job_watcher import JobWatcher
 from app.api.lanes import Lanes, lane_limits
 from app.api.main import create_app
-from app.api.rate_limits import ConcurrencyLimiter, RateLimiter
-from app.api.services import UPLOADS_BUSY, Services
+from app.api.rate_limits import RateLimiter
+from app.api.services import Services
 from app.db.session import Database
 from app.disk.spool import Spool
 from app.jobs.dispatch import Waker
@@ -109,7 +109,6 @@ def serve(
                     own = {
                         "job_watcher": JobWatcher(database),
                         "rate_limiter": RateLimiter(),
-                        "upload_limiter": ConcurrencyLimiter(settings.max_uploads, UPLOADS_BUSY),
                         "targets": targets,
                         "access_log": access_log,
                         "lanes": Lanes(lane_limits(settings)),
