@@ -6,13 +6,11 @@ GraftwerkError
 │   ├── MalformedRequest     a body or header that cannot be read at all; BodyTimeout: a body that does not come
 │   ├── InvalidInput         carries every problem, each with a JSON Pointer
 │   ├── Conflict             the object's state forbids it
-│   │   ├── InvalidState     a verb that this job's status does not allow
-│   │   ├── IdempotencyKeyInUse  the same Idempotency-Key is being answered right now
+│   │   ├── InvalidState, IdempotencyKeyInUse (the same key is being answered right now)
 │   │   ├── WrongOffset      a piece of an upload that does not follow what has arrived
 │   │   ├── NotExportable    carries every node that prevents it; NotPredictable: the checkpoint cannot predict
 │   │   └── StaleFence       a write by an attempt that no longer owns the job
-│   ├── IdempotencyKeyReused the same Idempotency-Key came with another body
-│   ├── ContentTooLarge, UnsupportedMediaType, RangeNotSatisfiable, UnknownParameter
+│   ├── IdempotencyKeyReused, ContentTooLarge, UnsupportedMediaType, RangeNotSatisfiable, UnknownParameter
 │   └── QuotaExceeded        what the key or its owner may use is used up; TooManyQueuedJobs: for now
 ├── Unauthenticated          no key, or one that is not (or no longer) valid; Forbidden: the key lacks the scope
 ├── MissingDependency        a package is missing that the operator could install
