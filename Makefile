@@ -32,7 +32,7 @@ test: .venv/.installed ## the tests; ARGS="-k name" for some, WORKERS=4 for more
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=10 $(ARGS)
 
 faults: .venv/.installed ## kill, stop and starve it, for hours; ARGS="--backend postgresql kills=50" for some
-	@$(if $(ARGS),,FULL=1 $(BIN)/pytest -q tests/workers/training/test_resume.py tests/workers/training/test_process_kill.py tests/graftwerk/tracing/test_corpus.py)
+	@$(if $(ARGS),,FULL=1 $(BIN)/pytest -q tests/workers/training/test_resume.py tests/workers/training/test_process_kill.py tests/graftwerk/tracing/test_corpus.py tests/faults/power/test_programs.py tests/faults/s3/test_store.py)
 	@$(BIN)/python -m tests.faults $(ARGS)
 
 fuzz: .venv/.installed ## twenty times as many generated requests as in `make test`
@@ -59,6 +59,7 @@ bench: .venv/.installed ## the measurements behind the README's numbers
 	@$(BIN)/python benchmarks/api_latency.py $(if $(MLFLOW),--mlflow-python $(MLFLOW))
 	@$(BIN)/python benchmarks/claim_latency.py
 	@$(BIN)/python benchmarks/small_jobs.py
+	@$(BIN)/python benchmarks/unfriendly_clients.py
 	@$(BIN)/python benchmarks/tree_batching.py
 	@$(BIN)/python benchmarks/memory_estimate.py
 	@$(BIN)/python benchmarks/checkpoint_stall.py

@@ -1,26 +1,15 @@
 """The errors of the domain. HTTP statuses are in `app/api/http/problems.py` alone.
 
 GraftwerkError
-├── NotFound                 no such object, or it belongs to another owner
-├── RequestError             the request cannot be carried out as it stands
-│   ├── MalformedRequest     a body or header that cannot be read at all; BodyTimeout: a body that does not come
-│   ├── InvalidInput         carries every problem, each with a JSON Pointer
-│   ├── Conflict             the object's state forbids it
-│   │   ├── InvalidState, IdempotencyKeyInUse (the same key is being answered right now)
-│   │   ├── WrongOffset      a piece of an upload that does not follow what has arrived
-│   │   ├── NotExportable    carries every node that prevents it; NotPredictable: the checkpoint cannot predict
-│   │   └── StaleFence       a write by an attempt that no longer owns the job
+├── NotFound (or it belongs to another owner), Unauthenticated, Forbidden, MissingDependency, SecretSealed, BackupError
+├── RequestError      the request cannot be carried out as it stands
+│   ├── MalformedRequest, BodyTimeout, InvalidInput (carries every problem, each with a JSON Pointer)
+│   ├── Conflict      InvalidState, WrongOffset, NotExportable, NotPredictable, IdempotencyKeyInUse, StaleFence
 │   ├── IdempotencyKeyReused, ContentTooLarge, UnsupportedMediaType, RangeNotSatisfiable, UnknownParameter
-│   └── QuotaExceeded        what the key or its owner may use is used up; TooManyQueuedJobs: for now
-├── Unauthenticated          no key, or one that is not (or no longer) valid; Forbidden: the key lacks the scope
-├── MissingDependency        a package is missing that the operator could install
-├── BackupError              a backup that cannot be made or restored as it stands
-├── Unavailable              try again later: DatabaseUnavailable, ServiceOverloaded, TooManyRequests
-└── TrainingError            an attempt ended because of the job itself, not the machine
-    ├── BuildError           the network, data or objective cannot be built
-    ├── DataError            the data does not hold what the spec says; NumericError: NaN where `on_nan` says fail
-    ├── OutOfMemory, StorageFull (of a request's files too)
-    └── CorruptCheckpoint    there are checkpoints to go on from, and none is what was stored
+│   └── QuotaExceeded what the key or its owner may use is used up; TooManyQueuedJobs: for now
+├── Unavailable       try again later: DatabaseUnavailable, ServiceOverloaded, TooManyRequests
+└── TrainingError     an attempt ended because of the job itself: BuildError, DataError, NumericError, OutOfMemory,
+                      LoaderDied, StorageFull (of a request's files too), CorruptCheckpoint
 """
 
 from collections.abc import Sequence
@@ -59,8 +48,7 @@ class GraftwerkError(Exception):
 
     def __init__(self, detail: str | None = None, *, pointer: str = "", hint: str = "") -> None:
         self.detail = detail or (type(self).__doc__ or "").strip().splitlines()[0]
-        self.pointer = pointer
-        self.hint = hint
+        self.pointer, self.hint = pointer, hint
         super().__init__(self.detail)
 
 
@@ -220,6 +208,12 @@ class MissingDependency(GraftwerkError):
     code = "not_installed"
 
 
+class SecretSealed(GraftwerkError):
+    """The secret is sealed with a key that this process does not have: set GRAFTWERK_SECRET_KEY, or rotate it."""
+
+    code = "secret_sealed"
+
+
 class BackupError(GraftwerkError):
     """The backup cannot be made or restored."""
 
@@ -283,6 +277,12 @@ class OutOfMemory(TrainingError):
     """The attempt ran out of memory."""
 
     code = "out_of_memory"
+
+
+class LoaderDied(TrainingError):
+    """A process that decodes images has died."""
+
+    code = "loader_died"
     retryable = True
 
 

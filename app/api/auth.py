@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from app.access import keys, quotas
 from app.access.audit import Actor
 from app.access.first_key import OWNER
+from app.access.keys import Credential
 from app.access.quotas import EffectiveLimits, effective_limits
 from app.api.http.bodies import received_body
 from app.api.lanes import requested_lane
@@ -109,6 +110,14 @@ def _enforce_rate_limit(request: Request, services: Services, who: str, limits: 
 ReadPrincipal = Annotated[Principal, Depends(require_scope("read"))]
 WritePrincipal = Annotated[Principal, Depends(require_scope("write"))]
 AdminPrincipal = Annotated[Principal, Depends(require_scope("admin"))]
+
+
+async def _credential(request: Request, who: ReadPrincipal) -> Credential | None:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return keys.parse_credential(token.strip()) if who.key_id and scheme.lower() == "bearer" else None
+
+
+CredentialDep = Annotated[Credential | None, Depends(_credential)]  # of requests that outlive their authentication
 
 
 def add_queue_limit_headers(request: Request, who: Principal, services: Services) -> None:

@@ -7,19 +7,27 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.api import schemas
 from app.api.access_log import AccessLog
 from app.api.children.inspector import Inspector
 from app.api.children.predictor import PredictorPool
-from app.api.job_watcher import JobWatcher
 from app.api.lanes import Lanes, lane_limits
 from app.api.rate_limits import RateLimiter
+from app.api.streams.event_stream import EventStreams
+from app.api.streams.job_watcher import JobWatcher
+from app.api.streams.shared_reads import SharedReads
 from app.db.session import Database
 from app.disk.spool import Spool, remove_abandoned
 from app.jobs.dispatch import Waker
+from app.sealing import Sealer
 from app.settings import Settings
 from app.storage.catalog import open_store
 from app.storage.protocol import ArtifactStore
 from app.webhooks.targets import TargetPolicy
+
+JOB_READING_THREADS = 2  # for the answers of long polls
+
+JobReads = SharedReads[tuple[str, int], tuple[schemas.Job, bytes]]  # a job's document, by its id and version
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +44,11 @@ class Services:
     rate_limiter: RateLimiter
     targets: TargetPolicy
     access_log: AccessLog
+    event_streams: EventStreams
+    job_reads: JobReads
     lanes: Lanes
     spool: Spool
+    sealer: Sealer
 
 
 @contextmanager
@@ -60,9 +71,10 @@ def _open_parts(settings: Settings, spool: Spool) -> Iterator[Services]:
         with Waker(settings.broker_url.get_secret_value()) as waker, AccessLog(db) as access_log:
             watcher, limiter = JobWatcher(db), RateLimiter()
             targets = TargetPolicy(http=settings.webhook_http, private=settings.webhook_private)
-            lanes = Lanes(lane_limits(settings))
-            parts = (inspector, predictors, watcher, limiter, targets, access_log, lanes, spool)
-            yield Services(settings, db, store, waker, *parts)
+            lanes, sealer = Lanes(lane_limits(settings)), settings.open_sealer()
+            streams, job_reads = EventStreams(db), JobReads(JOB_READING_THREADS)
+            parts = (inspector, predictors, watcher, limiter, targets, access_log, streams, job_reads)
+            yield Services(settings, db, store, waker, *parts, lanes, spool, sealer)
     finally:
         inspector.close()
         predictors.close()

@@ -20,7 +20,7 @@ from app.db.clock import database_time
 from app.db.dialect import advisory_lock
 from app.db.tables import JobRow, KeyRow, now
 from app.jobs.placement import runs_on
-from app.jobs.states import TERMINAL_STATUSES, Status
+from app.jobs.states import Status
 
 RUNNING_JOBS_LIMIT = "running_jobs"  # the name of the limit, in the settings and in a key's limits
 MAX_BACKOFF_SECONDS = 60.0  # of the pause after a loss
@@ -193,7 +193,7 @@ def _remaining_seconds(session: Session, workers: Sequence[str]) -> tuple[float,
 
 def _mean_duration(session: Session, queue: str) -> float | None:
     took = (JobRow.finished_at - JobRow.started_at).label("took")
-    ended = (JobRow.queue == queue, JobRow.status.in_(TERMINAL_STATUSES), JobRow.started_at.is_not(None))
+    ended = (JobRow.queue == queue, JobRow.finished_at.is_not(None), JobRow.started_at.is_not(None))
     recent = select(took).where(*ended).order_by(JobRow.finished_at.desc()).limit(_RECENT_JOBS).subquery()
     return session.scalar(select(func.avg(recent.c.took)))
 

@@ -8,11 +8,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import String, cast, delete, func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app import events
-from app.db.paging import paginate
 from app.db.tables import JobRow, now
 from app.errors import InvalidState, NotFound, StaleFence
 from app.events import EventKind
@@ -49,31 +48,6 @@ def find_for_update(session: Session, owner: str, job_id: str, deleted_too: bool
     if row is None or (row.deleted_at is not None and not deleted_too):
         raise NotFound(f"there is no job {job_id}")
     return row
-
-
-def page(
-    session: Session,
-    owner: str,
-    limit: int,
-    after: str | None = None,
-    status: Sequence[str] = (),
-    name: str | None = None,
-    labels: Mapping[str, str] | None = None,
-    deleted: bool = False,
-) -> tuple[Sequence[JobRow], bool]:
-    """Return up to `limit` jobs, newest first, older than the job `after`; and whether there are more.
-
-    Those that are deleted, or those that are not.
-    """
-    gone = JobRow.deleted_at.is_not(None) if deleted else JobRow.deleted_at.is_(None)
-    query = select(JobRow).where(JobRow.owner == owner, gone)
-    if status:
-        query = query.where(JobRow.status.in_(status))
-    if name is not None:
-        query = query.where(JobRow.name == name)
-    for key, value in (labels or {}).items():
-        query = query.where(JobRow.labels[key].as_string() == cast(value, String))
-    return paginate(session, query, JobRow.id, limit, after)
 
 
 def count_jobs(session: Session, status: Status) -> int:

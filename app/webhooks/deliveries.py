@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from app.db.clock import database_time
-from app.db.paging import paginate
+from app.db.paging import IndexedRows, paginate
 from app.db.tables import DeliveryRow, WebhookRow, now
 from app.errors import NotFound
 
@@ -56,7 +56,7 @@ class ClaimedMessage:
     at: float  # the database's clock
     url: str
     body: str
-    secrets: tuple[str, ...]
+    secrets: tuple[str, ...]  # sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +168,9 @@ def page(
     session: Session, webhook_id: str, limit: int, after: str | None = None, status: Sequence[str] = ()
 ) -> tuple[Sequence[DeliveryRow], bool]:
     """Return up to `limit` messages, newest first, older than the message `after`; and whether there are more."""
-    query = select(DeliveryRow).where(DeliveryRow.webhook_id == webhook_id)
-    if status:
-        query = query.where(DeliveryRow.status.in_(status))
-    return paginate(session, query, DeliveryRow.id, limit, after)
+    webhook = {DeliveryRow.webhook_id: webhook_id}
+    parts = [IndexedRows(DeliveryRow.id, webhook | {DeliveryRow.status: each}) for each in status or DeliveryStatus]
+    return paginate(session, select(DeliveryRow), DeliveryRow.id, limit, after, parts)
 
 
 def resend(session: Session, webhook: WebhookRow, message_id: str) -> DeliveryRow:

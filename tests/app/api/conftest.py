@@ -12,11 +12,12 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from app.api.access_log import AccessLog
 from app.api.children.inspector import Inspector
 from app.api.children.predictor import PredictorPool
-from app.api.job_watcher import JobWatcher
 from app.api.lanes import Lanes, lane_limits
 from app.api.main import create_app
 from app.api.rate_limits import RateLimiter
-from app.api.services import Services
+from app.api.services import JOB_READING_THREADS, JobReads, Services
+from app.api.streams.event_stream import EventStreams
+from app.api.streams.job_watcher import JobWatcher
 from app.db.session import Database
 from app.disk.spool import Spool
 from app.jobs.dispatch import Waker
@@ -111,8 +112,11 @@ def serve(
                         "rate_limiter": RateLimiter(),
                         "targets": targets,
                         "access_log": access_log,
+                        "event_streams": EventStreams(database),
+                        "job_reads": JobReads(JOB_READING_THREADS),
                         "lanes": Lanes(lane_limits(settings)),
                         "spool": spool,
+                        "sealer": settings.open_sealer(),
                     }
                     yield Services(settings, **(parts | own | dict(other or {})))
 

@@ -1,7 +1,7 @@
 """Jobs: submit, validate, fork, list, read."""
 
-import hashlib
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 import structlog
@@ -12,11 +12,12 @@ from starlette.responses import Response
 from app import checkpoints, events
 from app.access import idempotency, quotas
 from app.access.audit import Action
+from app.access.keys import Credential
 from app.api import schemas
-from app.api.auth import Principal, ReadPrincipal, WritePrincipal, add_queue_limit_headers
+from app.api.auth import CredentialDep, Principal, ReadPrincipal, WritePrincipal, add_queue_limit_headers
 from app.api.http.bodies import RequestBodyDep
+from app.api.http.idempotency import Once, OnceRequest
 from app.api.http.parameters import (
-    IdempotencyKey,
     IfMatch,
     IfNoneMatch,
     JobId,
@@ -27,17 +28,16 @@ from app.api.http.parameters import (
     metadata_filters,
     next_page_headers,
 )
-from app.api.http.responses import JsonResponse, created_response
+from app.api.http.responses import JsonResponse, once_response
 from app.api.lanes import Lane, in_lane
 from app.api.openapi.routes import FORK_BODY, JOB_BODY, METADATA_PARAMETER, route_responses
 from app.api.services import Services, ServicesDep
 from app.datasets import references
 from app.db.tables import JobRow
 from app.errors import InvalidInput, Problem
-from app.events import EventKind
 from app.faultpoints import faultpoint
 from app.ids import JOB_ID_PATTERN
-from app.jobs import queue, repository, service, start
+from app.jobs import listing, queue, repository, service, start
 from app.jobs.placement import placement_warnings
 from app.jobs.queue import QueuePosition
 from app.jobs.service import Submission
@@ -62,11 +62,10 @@ _log = structlog.get_logger(__name__)
     responses=route_responses(201, schemas.Job, 409, 413, 415, 422, 503),
 )
 def create_job(
-    request: Request, who: WritePrincipal, services: ServicesDep, key: IdempotencyKey, body: RequestBodyDep
+    request: Request, who: WritePrincipal, services: ServicesDep, once: Once, body: RequestBodyDep
 ) -> Response:
     """Submit a job. With an `Idempotency-Key`, repeating the request creates no second job."""
-    digest = hashlib.sha256(b"POST /v1/jobs\n" + body.content).hexdigest()
-    return _submit(request, who, services, Action.JOB_CREATE, key, digest, body.document)
+    return _submit(request, who, services, Action.JOB_CREATE, once, body.document)
 
 
 @router.post(
@@ -77,15 +76,9 @@ def create_job(
     responses=route_responses(201, schemas.Job, 404, 409, 413, 415, 422),
 )
 def fork_job(
-    request: Request,
-    job_id: JobId,
-    who: WritePrincipal,
-    services: ServicesDep,
-    key: IdempotencyKey,
-    body: RequestBodyDep,
+    request: Request, job_id: JobId, who: WritePrincipal, services: ServicesDep, once: Once, body: RequestBodyDep
 ) -> Response:
     """Submit a new job that starts from a checkpoint of this one, with changes to its spec."""
-    digest = hashlib.sha256(f"POST /v1/jobs/{job_id}/fork\n".encode() + body.content).hexdigest()
 
     def document() -> Any:
         services.db.read(repository.find, who.owner, job_id)  # another's job is 404, whatever is sent
@@ -93,7 +86,7 @@ def fork_job(
         spec, checkpoint = services.db.read(_fork_source, who.owner, job_id, fork.from_step)
         return fork_spec(spec, fork, checkpoint)
 
-    return _submit(request, who, services, Action.JOB_FORK, key, digest, document)
+    return _submit(request, who, services, Action.JOB_FORK, once, document)
 
 
 def _fork_source(session: Session, owner: str, job_id: str, step: int | None) -> tuple[dict[str, Any], str]:
@@ -108,33 +101,22 @@ def _fork_source(session: Session, owner: str, job_id: str, step: int | None) ->
 
 
 def _submit(
-    request: Request,
-    who: Principal,
-    services: Services,
-    action: Action,
-    key: str | None,
-    digest: str,
-    document: Callable[[], Any],
+    request: Request, who: Principal, services: Services, action: Action, once: OnceRequest, document: Callable[[], Any]
 ) -> Response:
     """Return the new job, or the response that an earlier request with this key got."""
     faultpoint("request_received")
-    answer = services.db.read(idempotency.find_response, who.owner, key, digest) if key is not None else None
+    repeatable = once.of(who.owner)
+    answer = services.db.read(idempotency.find_response, repeatable) if once.key is not None else None
     if answer is None:
         submission = _validate_submission(who, services, document())
         max_queued = services.settings.max_queued
         answer = service.create(
-            services.db,
-            submission,
-            _job_document,
-            max_queued=max_queued,
-            action=action,
-            idempotency_key=key,
-            digest=digest,
+            services.db, submission, _job_document, max_queued=max_queued, request=repeatable, action=action
         )
         services.waker.wake(service.select_queue(submission.job))
         _log.info("job_accepted", job_id=answer.body["id"])
     add_queue_limit_headers(request, who, services)
-    return created_response(answer, f"/v1/jobs/{answer.body['id']}")
+    return once_response(answer, "/v1/jobs")
 
 
 def _job_document(row: JobRow) -> dict[str, Any]:
@@ -202,7 +184,7 @@ def list_jobs(
 ) -> Response:
     """List jobs, newest first."""
     rows, more = services.db.read(
-        repository.page, who.owner, limit, after, status, name, metadata_filters(request), deleted
+        listing.page, who.owner, limit, after, status, name, metadata_filters(request), deleted
     )
     page = schemas.JobPage(items=[schemas.job_summary(row) for row in rows], has_more=more)
     return JsonResponse(page.as_dict(), headers=next_page_headers(request, more, rows[-1].id if rows else ""))
@@ -217,25 +199,54 @@ async def read_job(
     job_id: JobId,
     who: ReadPrincipal,
     services: ServicesDep,
+    credential: CredentialDep,
     if_none_match: IfNoneMatch = None,
     if_match: IfMatch = None,
     wait: Annotated[float, Query(ge=0, le=MAX_WAIT_SECONDS, description="Seconds to wait for a change.")] = 0.0,
 ) -> Response:
     """Read a job. With `wait` the response comes when the job differs from the version in `If-None-Match`, or changes.
 
-    A job that has ended is answered at once.
+    A job that has ended is answered at once; 401 once the key is no longer valid.
     """
-    lane = Lane.WAIT if wait else Lane.READ
-    job = await services.lanes.run_sync(lane, services.db.read, read_job_document, services, who, job_id)
-    if wait and (if_none_match is None or _is_not_modified(job, if_none_match)) and job.status not in TERMINAL_STATUSES:
-        await services.job_watcher.wait_for_change(job_id, job.version, wait)
-        job = await services.lanes.run_sync(lane, services.db.read, read_job_document, services, who, job_id)
+    if wait:
+        job, content = await _wait_for_job(services, who, credential, job_id, if_none_match, wait)
+    else:
+        job, content = await services.lanes.run_sync(Lane.READ, _read_rendered, services, who, job_id)
     headers = {"ETag": _etag(job)}
     if not any(etag_satisfies(tag, if_match) for tag in (_etag(job), f'"{job.version}"')):
         raise PreconditionFailed(f"the job is at version {job.version}", hint="leave If-Match out to read it")
     if _is_not_modified(job, if_none_match):
         return Response(status_code=304, headers=headers)
-    return JsonResponse(job.as_dict(), headers=headers)
+    return Response(content, media_type=JsonResponse.media_type, headers=headers)
+
+
+async def _wait_for_job(
+    services: Services, who: Principal, credential: Credential | None, job_id: str, known: str | None, seconds: float
+) -> tuple[schemas.Job, bytes]:
+    """Return a job once it differs from the ETags that the client knows, or changes; after `seconds` in any case.
+
+    All who wait for a version of a job share one read of the next. Raises `Unauthenticated` if the key is no longer
+    valid meanwhile.
+    """
+    with services.job_watcher.watch(job_id, who.owner, credential) as watch:
+        state = await watch.look()
+        if state.status not in TERMINAL_STATUSES:
+            waits = known is None or etag_matches(f'"{state.version}"', known)
+            if not waits and state.status == Status.QUEUED:  # the ETag has the position, too
+                job, _ = await _read_shared(services, who, job_id, state.version)
+                waits = job.version == state.version and _is_not_modified(job, known)
+            if waits:
+                await watch.wait_for_change(state.version, seconds)
+        return await _read_shared(services, who, job_id, watch.state.version if watch.state is not None else -1)
+
+
+async def _read_shared(services: Services, who: Principal, job_id: str, version: int) -> tuple[schemas.Job, bytes]:
+    return await services.job_reads.get((job_id, version), partial(_read_rendered, services, who, job_id))
+
+
+def _read_rendered(services: Services, who: Principal, job_id: str) -> tuple[schemas.Job, bytes]:
+    job = services.db.read(read_job_document, services, who, job_id)
+    return job, JsonResponse(job.as_dict()).body
 
 
 def _is_not_modified(job: schemas.Job, if_none_match: str | None) -> bool:
@@ -255,7 +266,7 @@ def read_job_document(session: Session, services: Services, who: Principal, job_
         if row.status == Status.QUEUED
         else QueuePosition()
     )
-    return schemas.Job.from_row(row, events.list_events(session, job_id, 0, MAX_TRANSITIONS, [EventKind.STATUS]), place)
+    return schemas.Job.from_row(row, events.list_transitions(session, job_id, MAX_TRANSITIONS), place)
 
 
 @router.get("/{job_id}/network", responses=route_responses(200, schemas.Inspection, 404))
