@@ -19,7 +19,6 @@ GraftwerkError
 ├── Unauthenticated          no key, or a key that is not (or no longer) valid
 ├── Forbidden                the key lacks the scope
 ├── MissingDependency        a package is missing that the operator could install
-├── SecretSealed             a secret was sealed with a key that is not among the settings
 ├── BackupError              a backup that cannot be made or restored as it stands
 ├── Unavailable              try again later: DatabaseUnavailable, ServiceOverloaded, TooManyRequests
 └── TrainingError            an attempt ended because of the job itself, not the machine
@@ -226,12 +225,6 @@ class MissingDependency(GraftwerkError):
     """A package is missing."""
 
     code = "not_installed"
-
-
-class SecretSealed(GraftwerkError):
-    """The secret is sealed with a key that this process does not have: set GRAFTWERK_SECRET_KEY, or rotate it."""
-
-    code = "secret_sealed"
 
 
 class BackupError(GraftwerkError):
