@@ -48,8 +48,9 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address the API listens on.")
     port: int = Field(8741, ge=0, le=65535, description="Port the API listens on.")
-    proxies: str = Field(
-        "", description="Addresses and networks of the proxies whose X-Forwarded-For and -Proto are believed."
+    proxies: str | None = Field(
+        None,
+        description="Comma-separated addresses or networks of proxies whose X-Forwarded-For and -Proto are believed.",
     )
     max_connections: int = Field(5000, ge=1, description="Open connections beyond which new ones are answered 503.")
     address_connections: int = Field(
@@ -148,20 +149,28 @@ class Settings(BaseSettings):
         120.0, ge=1, description="Seconds without its own wake-ups after which a worker checkpoints and ends."
     )
     drain_seconds: float = Field(20.0, ge=1, description="Grace for a checkpoint when a worker is stopped.")
+    pause_seconds: float = Field(
+        120.0, ge=1, description="Grace for a checkpoint when a job is paused; then its last checkpoint is taken."
+    )
+    attempt_memory: int = Field(
+        0, ge=0, description="Memory of one attempt in bytes; 0: nine tenths of the machine's, divided by slots."
+    )
     max_attempts: int = Field(5, ge=1, description="Attempts after infrastructure losses before a job fails.")
+    fork_server: Path | None = Field(
+        None, description="Socket of a fork server that API and worker share, started by `graftwerk up`; else one each."
+    )
     log_json: bool = Field(False, description="Log lines as JSON.")
 
     @field_validator("proxies")
     @classmethod
-    def _check_proxies(cls, value: str) -> str:
-        for network in _split(value):
-            ip_network(network)
+    def _check_proxies(cls, value: str | None) -> str | None:
+        _parse_networks(value)
         return value
 
     @property
     def trusted_proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """The networks of the proxies whose forwarded headers are believed."""
-        return tuple(ip_network(network) for network in _split(self.proxies))
+        return _parse_networks(self.proxies)
 
     @field_validator("secret_key")
     @classmethod
@@ -225,8 +234,8 @@ class Settings(BaseSettings):
         return self.slots or self.gpus or max(1, (os.cpu_count() or 1) // self.threads)
 
 
-def _split(value: str) -> list[str]:
-    return [part for part in map(str.strip, value.split(",")) if part]
+def _parse_networks(value: str | None) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(part.strip()) for part in (value or "").split(",") if part.strip())
 
 
 @lru_cache(maxsize=1)

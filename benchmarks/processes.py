@@ -9,7 +9,7 @@ MIB = 1024  # kB in smaps_rollup
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 ROLES = (  # what a command line names, and what that process is
     ("multiprocessing.resource_tracker", "resource tracker"),
-    ("multiprocessing.forkserver", "forkserver"),
+    ("app.forkserver", "forkserver"),
     ("valkey-server", "broker"),
     ("app.api", "API"),
     ("-m workers", "worker"),

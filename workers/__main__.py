@@ -55,7 +55,7 @@ def main() -> int:
 
 
 def _serve(settings: Settings, spool: Spool, log_context: Mapping[str, str]) -> int:
-    devices = forkserver.warm_up()
+    devices = forkserver.warm_up(settings.fork_server)
     queues = queue_names(settings)
     store = open_store(settings.resolved_artifact_url, settings.store_options)
     url = settings.resolved_database_url

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from app.api import schemas
 from app.api.access_log import AccessLog
 from app.api.children.inspector import Inspector
+from app.api.children.pool import share_server
 from app.api.children.predictor import PredictorPool
 from app.api.lanes import Lanes, lane_limits
 from app.api.rate_limits import ConcurrencyLimiter, RateLimiter
@@ -66,6 +67,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
 @contextmanager
 def _open_parts(settings: Settings, spool: Spool) -> Iterator[Services]:
     db = Database(settings.resolved_database_url)
+    share_server(settings.fork_server)
     inspector, predictors = Inspector(settings), PredictorPool(settings)
     try:
         store = open_store(settings.resolved_artifact_url, settings.store_options)

@@ -20,9 +20,7 @@ class now(FunctionElement[float]):  # noqa: N801 - reads as SQL
 
 @compiles(now, "sqlite")
 def _now_sqlite(element: now, compiler: SQLCompiler, **kw: Any) -> str:
-    """As a subquery it is evaluated once in a statement."""
-    newest = f"SELECT {CLOCK_FUNCTION}(max(\"offset\")) FROM clock WHERE boot_id = '{BOOT_ID}'"  # noqa: S608 - constants
-    return f"({newest})"
+    return f"(SELECT {CLOCK_FUNCTION}(max(\"offset\")) FROM clock WHERE boot_id = '{BOOT_ID}')"  # noqa: S608 - constants
 
 
 @compiles(now, "postgresql")
@@ -95,9 +93,7 @@ class JobRow(Base):
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)  # job_…
     owner: Mapped[str] = mapped_column(String(64))
-    key_id: Mapped[str] = mapped_column(
-        String(40), default="", server_default=text("''")
-    )  # that submitted it; "": none
+    key_id: Mapped[str] = mapped_column(String(40), default="", server_default=text("''"))  # "": without a key
     name: Mapped[str]
     spec: Mapped[dict[str, Any]]  # as the user wrote it
     data_schema: Mapped[dict[str, Any]]  # app.spec.data.sources.DataSchema at submission
@@ -313,8 +309,7 @@ class WorkerRow(Base):
     queues: Mapped[list[Any]]
     slots: Mapped[int] = mapped_column(Integer)
     seen_at: Mapped[float] = mapped_column(default=now())
-    # Fields that workers of an older version do not report are empty.
-    version: Mapped[str | None]
+    version: Mapped[str | None]  # this and what follows is empty where an older version does not report it
     free: Mapped[int | None] = mapped_column(Integer)
     deaf_seconds: Mapped[float | None]  # for how long it has not heard wake-ups that it sent to itself
     figures: Mapped[dict[str, Any] | None]  # counts since its start, see workers.host.heartbeat

@@ -113,6 +113,9 @@ class DirectContext:
         wish = self.db.run(repository.requested_verb, self.attempt.job.id, self.attempt.fence)
         return [Command("cancel" if wish == "cancel" else "pause")] if wish else []
 
+    def has_commands(self) -> bool:
+        return False
+
 
 @dataclass
 class InProcessService:

@@ -68,6 +68,11 @@ def serve_predictor(pipe: Connection, memory: int, limited: bool = True) -> None
     _serve(pipe, memory if limited else None, handlers, lambda _: limited and growth.is_exceeded(cache.nbytes))
 
 
+def serve_gpu_predictor(pipe: Connection, memory: int) -> None:
+    """Predict, without a limit of the process's memory: CUDA maps far more than it uses."""
+    serve_predictor(pipe, memory, limited=False)
+
+
 def _ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the API, which then closes the pipe
 

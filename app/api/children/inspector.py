@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,7 @@ from workers.protocol.child_requests import (
     RefusedResponse,
 )
 
+INSPECTOR_MAIN = "inspector"  # of the fork server
 INSPECTOR_POOL_SIZE = 2  # so that one hostile spec does not stall everybody
 MAX_CONCURRENT_READS = 2  # uploads that are read at the same time
 UPLOAD_TIME_FACTOR = 12  # an upload may take this many times as long as a spec
@@ -81,12 +81,6 @@ class UploadDescription:
     format: str | None
 
 
-def _child_main(pipe: Connection, memory: int) -> None:
-    from workers.children.server import serve_inspector  # noqa: PLC0415 - in the child alone: it loads torch
-
-    serve_inspector(pipe, memory)
-
-
 class Inspector:
     """Inspects jobs and reads uploads in children; safe for threads."""
 
@@ -94,8 +88,8 @@ class Inspector:
         self._upload_limit = settings.upload_limit
         self._seconds, self._memory = settings.inspect_seconds, settings.inspect_memory
         self._limits = InspectionLimits(settings.max_nodes, settings.max_parameters, settings.memory_limit)
-        self.inspect_pool = ChildPool(_child_main, self._memory, INSPECTOR_POOL_SIZE)
-        self.question_pool = ChildPool(_child_main, self._memory, 1)  # they run networks, and keep no job waiting
+        self.inspect_pool = ChildPool(INSPECTOR_MAIN, self._memory, INSPECTOR_POOL_SIZE)
+        self.question_pool = ChildPool(INSPECTOR_MAIN, self._memory, 1)  # they run networks, and keep no job waiting
         self._readers = threading.BoundedSemaphore(MAX_CONCURRENT_READS)
         self._exporters = threading.BoundedSemaphore(MAX_CONCURRENT_EXPORTS)
 
@@ -146,7 +140,7 @@ class Inspector:
         memory, seconds = UPLOAD_MEMORY_FACTOR * self._upload_limit, UPLOAD_TIME_FACTOR * self._seconds
         request = DescribeRequest(path, source.model_dump(mode="json"), memory // 2)
         with _acquire_slot(self._readers, self._seconds, "uploads are being read"):
-            response = request_once(_child_main, memory, request, seconds)
+            response = request_once(INSPECTOR_MAIN, memory, request, seconds)
         if not isinstance(response, DescribeResponse):
             problem = _unread_problem(_failure_reason(response), memory, seconds)
             return UploadDescription(None, [], (problem,), None)
@@ -165,7 +159,7 @@ class Inspector:
         """
         memory = EXPORT_MEMORY + WEIGHTS_MEMORY_FACTOR * request.weights.stat().st_size
         seconds = EXPORT_TIME_FACTOR * self._seconds
-        response = request_once(_child_main, memory, request, seconds)
+        response = request_once(INSPECTOR_MAIN, memory, request, seconds)
         if isinstance(response, ExportResponse):
             return response.difference
         if isinstance(response, InvalidResponse):

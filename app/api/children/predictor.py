@@ -5,7 +5,6 @@ passes files, those of a checkpoint and the body of a request, by their paths.
 """
 
 from collections.abc import Mapping
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -62,19 +61,7 @@ class CheckpointMismatch(Exception):
         super().__init__(checkpoint)
 
 
-def _child_main(pipe: Connection, memory: int) -> None:
-    from workers.children.server import serve_predictor  # noqa: PLC0415 - in the child alone: it loads torch
-
-    serve_predictor(pipe, memory)
-
-
-def _gpu_child_main(pipe: Connection, memory: int) -> None:
-    from workers.children.server import serve_predictor  # noqa: PLC0415 - as above
-
-    serve_predictor(pipe, memory, limited=False)  # CUDA maps far more memory than it uses
-
-
-CHILD_MAINS = {"cpu": _child_main, "cuda": _gpu_child_main}
+CHILD_MAINS = {"cpu": "workers.children.server:serve_predictor", "cuda": "workers.children.server:serve_gpu_predictor"}
 
 
 class PredictorPool:

@@ -83,10 +83,10 @@ class NewKey(Key):
 
 
 class KeyPage(ResponseModel):
-    """Keys, newest first: all of them."""
+    """Keys, newest first."""
 
     items: list[Key]
-    has_more: Literal[False] = False
+    has_more: bool
 
 
 class KeyRequest(SpecModel):

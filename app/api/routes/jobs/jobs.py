@@ -244,7 +244,7 @@ async def _read_shared(services: Services, who: Principal, job_id: str, version:
 
 def _read_rendered(services: Services, who: Principal, job_id: str) -> tuple[schemas.Job, bytes]:
     job = services.db.read(read_job_document, services, who, job_id)
-    return job, JsonResponse(job.as_dict()).body
+    return job, bytes(JsonResponse(job.as_dict()).body)
 
 
 def _is_not_modified(job: schemas.Job, if_none_match: str | None) -> bool:
