@@ -10,6 +10,8 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+MIN_KEY_LENGTH = 32  # characters: a key to seal with is random, as by `openssl rand -hex 32`, and no password
+
 PRIVATE_UMASK = 0o077  # of every process: what it writes is for the service's user alone, files 0600 and folders 0700
 
 
@@ -24,6 +26,11 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(None, description="SQLAlchemy URL; default: SQLite in the home directory.")
     broker_url: SecretStr = Field(
         SecretStr("redis://127.0.0.1:6379/0"), description="Redis or Valkey URL for wake-ups."
+    )
+    secret_key: SecretStr | None = Field(
+        None,
+        description="Keys of 32 or more random characters, separated by commas: the first seals webhooks' secrets in "
+        "the database, all open them; default: secret-key in home, made at the first start.",
     )
     artifact_url: str | None = Field(None, description="Directory or s3://bucket/prefix; default: artifacts/ in home.")
     s3_endpoint: str | None = Field(None, description="Endpoint of an S3-compatible store, when not AWS.")
@@ -41,8 +48,9 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address the API listens on.")
     port: int = Field(8741, ge=0, le=65535, description="Port the API listens on.")
-    proxies: str = Field(
-        "", description="Addresses and networks of the proxies whose X-Forwarded-For and -Proto are believed."
+    proxies: str | None = Field(
+        None,
+        description="Comma-separated addresses or networks of proxies whose X-Forwarded-For and -Proto are believed.",
     )
     max_connections: int = Field(5000, ge=1, description="Open connections beyond which new ones are answered 503.")
     address_connections: int = Field(
@@ -141,6 +149,12 @@ class Settings(BaseSettings):
         120.0, ge=1, description="Seconds without its own wake-ups after which a worker checkpoints and ends."
     )
     drain_seconds: float = Field(20.0, ge=1, description="Grace for a checkpoint when a worker is stopped.")
+    pause_seconds: float = Field(
+        120.0, ge=1, description="Grace for a checkpoint when a job is paused; then its last checkpoint is taken."
+    )
+    attempt_memory: int = Field(
+        0, ge=0, description="Memory of one attempt in bytes; 0: nine tenths of the machine's, divided by slots."
+    )
     max_attempts: int = Field(5, ge=1, description="Attempts after infrastructure losses before a job fails.")
     fork_server: Path | None = Field(
         None, description="Socket of a fork server that API and worker share, started by `graftwerk up`; else one each."
@@ -149,15 +163,22 @@ class Settings(BaseSettings):
 
     @field_validator("proxies")
     @classmethod
-    def _check_proxies(cls, value: str) -> str:
-        for network in _split(value):
-            ip_network(network)
+    def _check_proxies(cls, value: str | None) -> str | None:
+        _parse_networks(value)
         return value
 
     @property
     def trusted_proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """The networks of the proxies whose forwarded headers are believed."""
-        return tuple(ip_network(network) for network in _split(self.proxies))
+        return _parse_networks(self.proxies)
+
+    @field_validator("secret_key")
+    @classmethod
+    def _check_secret_key(cls, keys: SecretStr | None) -> SecretStr | None:
+        parts = keys.get_secret_value().split(",") if keys is not None and keys.get_secret_value() else []
+        if any(len(part.strip()) < MIN_KEY_LENGTH for part in parts):
+            raise ValueError(f"each key has at least {MIN_KEY_LENGTH} random characters")
+        return keys
 
     @property
     def resolved_database_url(self) -> str:
@@ -165,6 +186,12 @@ class Settings(BaseSettings):
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite:///{self.home / 'graftwerk.db'}"
+
+    @property
+    def sealing_keys(self) -> list[str]:
+        """The keys that seal secrets at rest; none: that of the home directory."""
+        keys = self.secret_key.get_secret_value() if self.secret_key is not None else ""
+        return [key.strip() for key in keys.split(",") if key.strip()]
 
     @property
     def resolved_artifact_url(self) -> str:
@@ -207,8 +234,8 @@ class Settings(BaseSettings):
         return self.slots or self.gpus or max(1, (os.cpu_count() or 1) // self.threads)
 
 
-def _split(value: str) -> list[str]:
-    return [part for part in map(str.strip, value.split(",")) if part]
+def _parse_networks(value: str | None) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(part.strip()) for part in (value or "").split(",") if part.strip())
 
 
 @lru_cache(maxsize=1)

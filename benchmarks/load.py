@@ -171,7 +171,8 @@ def main() -> None:
     options.max_streams = options.streams + EXTRA
     raise_descriptor_limit(options.max_streams + options.waits + POOL_SIZE + SPARE_DESCRIPTORS)
     os.environ["OMP_NUM_THREADS"] = "1"
-    with run_service("--slots", str(options.jobs), MAX_STREAMS=str(options.max_streams)) as running:
+    settings = {"MAX_STREAMS": str(options.max_streams), "ADDRESS_CONNECTIONS": "0"}  # all clients have one address
+    with run_service("--slots", str(options.jobs), **settings) as running:
         jobs = [running.submit(training_spec("default", 10**9)) for _ in range(options.jobs)]
         while not all(running.http.get(f"/v1/jobs/{job}").json()["progress"].get("step") for job in jobs):
             time.sleep(0.1)

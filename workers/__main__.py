@@ -9,6 +9,7 @@ import structlog
 from celery.signals import setup_logging, worker_ready, worker_shutting_down
 
 from app.db import migrate
+from app.db.sealing import open_sealer
 from app.db.session import Database
 from app.disk.spool import Spool
 from app.jobs.dispatch import Waker
@@ -37,7 +38,11 @@ _log = structlog.get_logger(__name__)
 
 
 def main() -> int:
-    """Serve until SIGTERM or SIGINT; then every attempt saves a checkpoint and gives its job back."""
+    """Serve until SIGTERM or SIGINT; then every attempt saves a checkpoint and gives its job back.
+
+    Returns the exit code: 0 only after such a signal. However else the consumer ends, whatever started the worker is to
+    start it again.
+    """
     os.umask(PRIVATE_UMASK)
     settings = get_settings()
     log_context = {"process": "worker", "worker": worker_name()}
@@ -46,21 +51,22 @@ def main() -> int:
         return os.EX_CONFIG
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(settings.home / "compiled"))  # outlives this process
     with Spool(settings.resolved_spool, "worker") as spool, spool.as_default():
-        _serve(settings, spool, log_context)
-    return 0
+        return _serve(settings, spool, log_context)
 
 
-def _serve(settings: Settings, spool: Spool, log_context: Mapping[str, str]) -> None:
+def _serve(settings: Settings, spool: Spool, log_context: Mapping[str, str]) -> int:
     devices = forkserver.warm_up(settings.fork_server)
     queues = queue_names(settings)
     store = open_store(settings.resolved_artifact_url, settings.store_options)
     url = settings.resolved_database_url
+    signalled: list[bool] = []
     with Waker(settings.broker_url.get_secret_value()) as waker:
         db = Database(url, pool_size=settings.resolved_slots + 2)  # each slot, the periodic duties, and one
         worker = Worker(settings, db, store, waker, queues, devices, spool)
         runner = PeriodicRunner(duties(worker), settings.sweep_seconds)
         webhook_db = Database(url, pool_size=1)  # webhooks take no slot's connection
-        sender = WebhookSender(webhook_db, TargetPolicy(http=settings.webhook_http, private=settings.webhook_private))
+        targets = TargetPolicy(http=settings.webhook_http, private=settings.webhook_private)
+        sender = WebhookSender(webhook_db, targets, open_sealer(settings))
 
         @setup_logging.connect(weak=False)
         def on_setup_logging(**_: Any) -> None:
@@ -72,6 +78,7 @@ def _serve(settings: Settings, spool: Spool, log_context: Mapping[str, str]) -> 
 
         @worker_shutting_down.connect(weak=False)
         def on_shutting_down(**_: Any) -> None:
+            signalled.append(True)
             worker.draining.set()  # only a flag: Celery then waits for the attempts, which end at their next step
 
         app = create_celery(settings, worker.heartbeat.probe.queue)
@@ -80,11 +87,17 @@ def _serve(settings: Settings, spool: Spool, log_context: Mapping[str, str]) -> 
         sender.start()
         try:
             app.worker_main(CELERY_OPTIONS)
+        except SystemExit as error:  # Celery's own ends, also those that say 0
+            _log.info("consumer_ended", code=error.code)
         finally:
             runner.stop()
             worker.close()
             sender.stop()
             webhook_db.close()
+    if signalled:
+        return os.EX_OK
+    _log.error("worker_ended", hint="the consumer ended without a signal; see the lines above")
+    return os.EX_SOFTWARE
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
 from app.api.main import create_app
-from app.api.server.serving import raise_file_limit, server_config
+from app.api.server.limits import raise_file_limit
+from app.api.server.serving import server_config
 from app.db import migrate
 from app.logs import configure
 from app.settings import PRIVATE_UMASK, get_settings

@@ -17,6 +17,7 @@ from app.api.rate_limits import ConcurrencyLimiter, RateLimiter
 from app.api.streams.event_stream import EventStreams
 from app.api.streams.job_watcher import JobWatcher
 from app.api.streams.shared_reads import SharedReads
+from app.db.sealing import Sealer, open_sealer
 from app.db.session import Database
 from app.disk.spool import Spool, remove_abandoned
 from app.jobs.dispatch import Waker
@@ -50,6 +51,7 @@ class Services:
     job_reads: JobReads
     lanes: Lanes
     spool: Spool
+    sealer: Sealer
 
 
 @contextmanager
@@ -73,10 +75,10 @@ def _open_parts(settings: Settings, spool: Spool) -> Iterator[Services]:
             watcher, limiter = JobWatcher(db), RateLimiter()
             uploads = ConcurrencyLimiter(settings.max_uploads, UPLOADS_BUSY)
             targets = TargetPolicy(http=settings.webhook_http, private=settings.webhook_private)
-            lanes = Lanes(lane_limits(settings))
+            lanes, sealer = Lanes(lane_limits(settings)), open_sealer(settings)
             streams, job_reads = EventStreams(db), JobReads(JOB_READING_THREADS)
             parts = (inspector, predictors, watcher, limiter, uploads, targets, access_log, streams, job_reads)
-            yield Services(settings, db, store, waker, *parts, lanes, spool)
+            yield Services(settings, db, store, waker, *parts, lanes, spool, sealer)
     finally:
         inspector.close()
         predictors.close()

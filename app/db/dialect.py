@@ -1,5 +1,6 @@
 """What differs between the databases: SQL of some statements, and codes of errors."""
 
+import sqlite3
 from typing import Any
 
 from sqlalchemy import func, select
@@ -7,9 +8,18 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
 
+from app.errors import DatabaseUnavailable
+
 RETRYABLE_SQLSTATES = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
 READ_ONLY = "25006"  # read_only_sql_transaction
 LOCK_TIMEOUT = "55P03"  # lock_not_available
+DISK_FULL = "53100"  # disk_full
+
+
+class DatabaseFull(DatabaseUnavailable):
+    """The disk of the database is full; nothing new can be stored until there is room."""
+
+    code = "database_full"
 
 
 def insert(session: Session, table: type[DeclarativeBase]) -> Any:
@@ -37,3 +47,10 @@ def sqlstate(error: DBAPIError) -> str | None:
 def is_lock_timeout(error: DBAPIError) -> bool:
     """Return whether another transaction held a lock for longer than `lock_timeout`."""
     return sqlstate(error) == LOCK_TIMEOUT
+
+
+def is_database_full(error: DBAPIError) -> bool:
+    """Return whether the database says that its disk is full. SQLite may report any error of input and output then."""
+    if isinstance(error.orig, sqlite3.Error):
+        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+    return sqlstate(error) == DISK_FULL

@@ -1,9 +1,11 @@
 """The one place that opens, commits and rolls back. Repositories never commit."""
 
 import random
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import orjson
@@ -12,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session
 
-from app.db.dialect import READ_ONLY, RETRYABLE_SQLSTATES, is_lock_timeout, sqlstate
+from app.db.dialect import READ_ONLY, RETRYABLE_SQLSTATES, DatabaseFull, is_database_full, is_lock_timeout, sqlstate
 from app.db.uptime import register_functions
 from app.errors import DatabaseUnavailable, ServiceOverloaded
 
@@ -20,6 +22,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _MAX_ATTEMPTS = 5
+FULL_SECONDS = 10.0  # for which a write that found no room counts
+MIN_FREE_BYTES = 1 << 16
 _IDLE_TIMEOUT_SECONDS = 10  # within a transaction: a process that stopped there would keep its locks for ever
 
 
@@ -28,7 +32,8 @@ class Database:
 
     A unit is a function whose first argument is a session. It may run more than once (after a serialisation
     failure), so it has no effect outside the database. Raises `DatabaseUnavailable` if the database does not answer,
-    and `ServiceOverloaded` if every connection is in use, or a row stays locked for longer than `lock_seconds`.
+    `DatabaseFull` if its disk is full, and `ServiceOverloaded` if every connection is in use, or a row stays locked for
+    longer than `lock_seconds`.
     """
 
     def __init__(
@@ -41,6 +46,7 @@ class Database:
         connect_seconds: int = 2,
     ) -> None:
         self.url = make_url(url)
+        self._full_at = float("-inf")
         if self.is_sqlite:
             self.engine = _sqlite(url, busy_seconds)
         else:
@@ -61,6 +67,9 @@ class Database:
         except NoConnection as error:  # every connection is in use, and stayed so for a while
             raise ServiceOverloaded("too many requests are using the database") from error
         except DBAPIError as error:
+            if is_database_full(error) or (self.is_sqlite and _is_unavailable(error) and not self._has_room()):
+                self._full_at = time.monotonic()
+                raise DatabaseFull(hint="make room on the database's disk; whatever waits then goes on") from error
             if is_lock_timeout(error):
                 raise ServiceOverloaded("another request holds a lock on the same row for too long") from error
             if _is_unavailable(error):
@@ -85,6 +94,23 @@ class Database:
         """Run a unit that only reads: on SQLite it neither waits for a writer nor keeps one waiting."""
         with self.begin(read_only=True) as session:
             return unit(session, *args, **kwargs)
+
+    def check_room(self) -> None:
+        """Raise `DatabaseFull` if a write found no room a short while ago, or SQLite's disk has none.
+
+        Small writes may succeed all the same: into pages that are half empty.
+        """
+        if time.monotonic() < self._full_at + FULL_SECONDS or not self._has_room():
+            raise DatabaseFull
+
+    def _has_room(self) -> bool:
+        """Return whether the disk of SQLite's file has room; that of a server is not known."""
+        if not self.is_sqlite or not self.url.database:
+            return True
+        try:
+            return shutil.disk_usage(Path(self.url.database).absolute().parent).free >= MIN_FREE_BYTES
+        except OSError:
+            return True
 
     def close(self) -> None:
         """Close every pooled connection."""

@@ -20,9 +20,7 @@ class now(FunctionElement[float]):  # noqa: N801 - reads as SQL
 
 @compiles(now, "sqlite")
 def _now_sqlite(element: now, compiler: SQLCompiler, **kw: Any) -> str:
-    """As a subquery it is evaluated once in a statement."""
-    newest = f"SELECT {CLOCK_FUNCTION}(max(\"offset\")) FROM clock WHERE boot_id = '{BOOT_ID}'"  # noqa: S608 - constants
-    return f"({newest})"
+    return f"(SELECT {CLOCK_FUNCTION}(max(\"offset\")) FROM clock WHERE boot_id = '{BOOT_ID}')"  # noqa: S608 - constants
 
 
 @compiles(now, "postgresql")
@@ -95,9 +93,7 @@ class JobRow(Base):
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)  # job_…
     owner: Mapped[str] = mapped_column(String(64))
-    key_id: Mapped[str] = mapped_column(
-        String(40), default="", server_default=text("''")
-    )  # that submitted it; "": none
+    key_id: Mapped[str] = mapped_column(String(40), default="", server_default=text("''"))  # "": without a key
     name: Mapped[str]
     spec: Mapped[dict[str, Any]]  # as the user wrote it
     data_schema: Mapped[dict[str, Any]]  # app.spec.data.sources.DataSchema at submission
@@ -229,7 +225,7 @@ class ContentRow(Base):
 
 
 class WebhookRow(Base):
-    """A receiver of messages about an owner's jobs. The secret is stored in plain text: messages are signed with it."""
+    """A receiver of messages about an owner's jobs. Its secrets are sealed, see `app.db.sealing`."""
 
     __tablename__ = "webhooks"
 
@@ -239,7 +235,7 @@ class WebhookRow(Base):
     url: Mapped[str]
     events: Mapped[list[Any]]  # of app.webhooks.messages.MessageType
     all_jobs: Mapped[bool]  # or only those that name it
-    secret: Mapped[str]  # whsec_…
+    secret: Mapped[str]  # whsec_…, sealed
     old_secret: Mapped[str | None]  # the one before, under which messages are signed too
     old_until: Mapped[float | None]
     failing_since: Mapped[float | None]  # no message has arrived since
@@ -313,8 +309,7 @@ class WorkerRow(Base):
     queues: Mapped[list[Any]]
     slots: Mapped[int] = mapped_column(Integer)
     seen_at: Mapped[float] = mapped_column(default=now())
-    # Fields that workers of an older version do not report are empty.
-    version: Mapped[str | None]
+    version: Mapped[str | None]  # this and what follows is empty where an older version does not report it
     free: Mapped[int | None] = mapped_column(Integer)
     deaf_seconds: Mapped[float | None]  # for how long it has not heard wake-ups that it sent to itself
     figures: Mapped[dict[str, Any] | None]  # counts since its start, see workers.host.heartbeat

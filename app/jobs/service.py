@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app import checkpoints, events
 from app.access import audit, idempotency, quotas
 from app.access.audit import Action, Actor
-from app.access.idempotency import IdempotentResponse
+from app.access.idempotency import IdempotentRequest, IdempotentResponse
 from app.access.quotas import EffectiveLimits
 from app.datasets import references
 from app.db.session import Database
@@ -23,7 +23,7 @@ from app.jobs.states import TERMINAL_STATUSES, TRANSITIONS, Status, Verb
 from app.spec.data.columns import DataSchema
 from app.spec.job import JobSpec
 from app.spec.timestamps import parse_rfc3339
-from app.webhooks.repository import check_webhook_exists
+from app.webhooks.repository import webhook_problems
 
 BACKOFF_SECONDS = (0.0, 1.0, 4.0, 15.0, MAX_BACKOFF_SECONDS)  # seconds before the next attempt, by losses so far
 GPU_QUEUE = "gpu"
@@ -58,11 +58,10 @@ def create(
     render: Callable[[JobRow], dict[str, Any]],
     *,
     max_queued: int,
+    request: IdempotentRequest | None = None,
     action: Action = Action.JOB_CREATE,
-    idempotency_key: str | None = None,
-    digest: str = "",
 ) -> IdempotentResponse:
-    """Accept a job, once per idempotency key. `render` gives the answer's body.
+    """Accept a job, once per request. `render` gives the answer's body.
 
     Raises `ServiceOverloaded`, `IdempotencyKeyReused`, and `QuotaExceeded` by what the key may use.
 
@@ -71,13 +70,12 @@ def create(
 
     def unit(session: Session) -> IdempotentResponse:
         def effect() -> tuple[int, dict[str, Any]]:
-            if repository.count_jobs(session, Status.QUEUED) >= max_queued:
-                raise ServiceOverloaded(f"{max_queued} jobs are waiting already; try again later")
+            check_submission(session, submission, max_queued, pin=True)
             row = _insert(session, submission)
             audit.append(session, submission.actor, action, row.id)
             return 201, render(row)
 
-        answer = idempotency.run_once(session, submission.owner, idempotency_key, digest, effect)
+        answer = idempotency.run_once(session, request or IdempotentRequest(submission.owner, None, ""), effect)
         faultpoint("before_commit")
         return answer
 
@@ -86,13 +84,27 @@ def create(
     return answer
 
 
+def check_submission(session: Session, submission: Submission, max_queued: int, *, pin: bool = False) -> None:
+    """Check all of a submission that depends on what is stored; what is submitted, and what is only validated.
+
+    With `pin`, what the job depends on stays until the transaction ends. Raises `InvalidInput` with every problem, and
+    `Forbidden`, `ServiceOverloaded` and `QuotaExceeded` by what the service and the key allow.
+    """
+    job, owner, limits = submission.job, submission.owner, submission.limits
+    references.pin(session, owner, submission.document)
+    problems = [*start.start_problems(session, owner, job, pin), *webhook_problems(session, owner, job.webhook)]
+    problems += quotas.network_problems(limits, submission.inspection["totals"]["parameters"])
+    if problems:
+        raise InvalidInput(problems)
+    quotas.check_priority(limits, job.priority)
+    if repository.count_jobs(session, Status.QUEUED) >= max_queued:
+        raise ServiceOverloaded(f"{max_queued} jobs are waiting already; try again later")
+    quotas.check_queue(session, submission.actor.key_id or "", limits)
+    quotas.check_storage(session, owner, limits)
+
+
 def _insert(session: Session, submission: Submission) -> JobRow:
     job = submission.job
-    references.pin(session, submission.owner, submission.document)
-    check_webhook_exists(session, submission.owner, job.webhook)
-    start.check_start(session, submission.owner, job, pin=True)
-    quotas.check_queue(session, submission.actor.key_id or "", submission.limits)
-    quotas.check_storage(session, submission.owner, submission.limits)
     return repository.insert(
         session,
         owner=submission.owner,

@@ -56,7 +56,7 @@ class ClaimedMessage:
     at: float  # the database's clock
     url: str
     body: str
-    secrets: tuple[str, ...]
+    secrets: tuple[str, ...]  # sealed
 
 
 @dataclass(frozen=True, slots=True)

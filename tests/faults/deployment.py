@@ -16,6 +16,7 @@ import psutil
 
 from app.db.session import Database
 from app.storage.local import LocalStore
+from app.storage.protocol import ArtifactStore
 from tests.acceptance.service import ServiceProcess, wait_until
 from tests.faults.plan import FOLDER_VARIABLE, FaultFolder
 from tests.faults.process_tree import attempts_of
@@ -45,6 +46,7 @@ class Deployment:
     settings: dict[str, str] = field(default_factory=lambda: dict(FAST_SETTINGS))
     environment: dict[str, str] = field(default_factory=dict)  # beside the settings; once started, that of a worker
     home: Path | None = None  # default: in the folder
+    artifacts: ArtifactStore | None = None  # as it is, whatever the service is told of it
     extra_workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start(self) -> "Deployment":
@@ -61,7 +63,7 @@ class Deployment:
         self.db = Database(url or f"sqlite:///{home / 'graftwerk.db'}")
         self.up = ServiceProcess(home, environment=environment)
         self.up.start("--slots", str(self.slots), seconds=START_SECONDS)
-        self.store = LocalStore(home / "artifacts")
+        self.store = self.artifacts or LocalStore(home / "artifacts")
         self.key = (home / "key").read_text().strip()
         self.environment = wait_until(self.workers, "a worker")[0].environ()
         self.socket = self.environment["GRAFTWERK_BROKER_URL"].removeprefix("redis+socket://")

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from app import faultpoints
 from app.access.audit import Actor
-from app.access.idempotency import IdempotentResponse
+from app.access.idempotency import IdempotentRequest, IdempotentResponse
 from app.access.quotas import effective_limits
 from app.db.session import Database
 from app.db.tables import JobRow, now
@@ -113,6 +113,9 @@ class DirectContext:
         wish = self.db.run(repository.requested_verb, self.attempt.job.id, self.attempt.fence)
         return [Command("cancel" if wish == "cancel" else "pause")] if wish else []
 
+    def has_commands(self) -> bool:
+        return False
+
 
 @dataclass
 class InProcessService:
@@ -158,7 +161,11 @@ class InProcessService:
         while True:
             with suppress(ProcessKilled):
                 answer: IdempotentResponse = service.create(
-                    self.db, submission, _render_row, max_queued=100, idempotency_key=key
+                    self.db,
+                    submission,
+                    _render_row,
+                    max_queued=100,
+                    request=IdempotentRequest(submission.owner, key, ""),
                 )
                 self.acknowledged.append(AcknowledgedJob(answer.body["id"], key, "miniature", ends))
                 return str(answer.body["id"])

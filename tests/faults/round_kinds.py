@@ -276,4 +276,3 @@ ROUND_KINDS: dict[str, RoundKind] = {
     "database_away": database_outage,
     "broker_away": broker_outage,
 }
-POSTGRESQL_ONLY = frozenset({"databases", "database_away"})

@@ -13,6 +13,7 @@ import structlog
 
 from app import heartbeat
 from app.db.clock import start_clock
+from app.db.dialect import DatabaseFull
 from app.disk.spool import remove_abandoned
 from app.errors import DatabaseUnavailable, GraftwerkError, ServiceOverloaded, StaleFence
 from app.jobs import queue, repository, service
@@ -84,7 +85,10 @@ class LeaseRecovery:
         """Log a duty's failure; leases are watched anew if the database is away: nobody can renew one."""
         if isinstance(error, DatabaseUnavailable):
             self._observer.forget()
-            _log.warning("database_away")
+            if isinstance(error, DatabaseFull):
+                _log.warning("database_full")
+            else:
+                _log.warning("database_away")
         else:
             _log.error("sweep_failed", part=duty, exc_info=error)
 

@@ -18,6 +18,7 @@ from app.disk.spool import hold
 from app.errors import GraftwerkError
 from app.logs import configure
 from app.storage.catalog import open_store
+from workers.children.memory import limit_growth
 from workers.protocol.assignment import Assignment
 from workers.protocol.messages import (
     Command,
@@ -29,6 +30,8 @@ from workers.protocol.messages import (
     receive,
     send,
 )
+from workers.runner.commands import KILLED_ENDINGS
+from workers.runner.memory import prefer_as_victim
 
 _log = structlog.get_logger(__name__)
 
@@ -62,6 +65,8 @@ class PipeContext:
         self._clock = PhaseClock()
         self._send_lock = threading.Lock()  # checkpoints are announced by the thread that writes them
         self._commands: deque[Command] = deque()
+        self._commands_lock = threading.Lock()
+        self._has_begun = False  # the training, which reads the commands
         threading.Thread(target=self._listen, name="commands", daemon=True).start()
 
     def _listen(self) -> None:
@@ -69,9 +74,18 @@ class PipeContext:
             try:
                 message = receive(self._pipe)
             except (EOFError, OSError):
-                os._exit(os.EX_UNAVAILABLE)
+                exit_group(os.EX_UNAVAILABLE)
             if isinstance(message, Command):
-                self._commands.append(message)
+                self._receive(message)
+
+    def _receive(self, command: Command) -> None:
+        """Keep a command for the training. One that comes before it ends the attempt: nothing is trained yet."""
+        with self._commands_lock:
+            if self._has_begun:
+                self._commands.append(command)
+                return
+            self._send(Outcome(KILLED_ENDINGS[command.verb]))
+            exit_group(os.EX_OK)
 
     def report(self, report: ProgressReport) -> None:
         """Send a report."""
@@ -97,10 +111,17 @@ class PipeContext:
 
     def commands(self) -> list[Command]:
         """Return the commands since the last call."""
-        commands = []
-        while self._commands:
-            commands.append(self._commands.popleft())
+        if self._has_begun and not self._commands:
+            return []
+        with self._commands_lock:
+            self._has_begun = True
+            commands = list(self._commands)
+            self._commands.clear()
         return commands
+
+    def has_commands(self) -> bool:
+        """Return whether there are commands since the last call of `commands`."""
+        return bool(self._commands)
 
 
 def main(pipe: Connection, assignment: str, folder: str | None) -> None:
@@ -112,6 +133,7 @@ def main(pipe: Connection, assignment: str, folder: str | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the worker, which sends a command through the pipe
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     multiprocessing.current_process().daemon = False  # it may have children: processes that decode images
+    prefer_as_victim()
     task = Assignment.from_json(assignment)
     configure(task.log_json, process="attempt", job_id=task.job_id, fence=task.fence)
     _log.info("attempt_prepared", pid=os.getpid())
@@ -126,6 +148,13 @@ def main(pipe: Connection, assignment: str, folder: str | None) -> None:
     pipe.close()
 
 
+def exit_group(code: int) -> None:
+    """End this process at once, and with it the processes that it has started."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(code)
+
+
 def _run_attempt(context: PipeContext, assignment: Assignment, folder: str | None) -> Outcome:
     if assignment.gpus:  # before the first CUDA call
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, assignment.gpus))
@@ -136,6 +165,8 @@ def _run_attempt(context: PipeContext, assignment: Assignment, folder: str | Non
     from workers.training.prepare import prepare  # noqa: PLC0415
 
     torch.set_num_threads(assignment.threads)
+    if assignment.memory and not torch.cuda.is_available():  # CUDA maps far more than it uses
+        limit_growth(assignment.memory)
     try:
         store = open_store(assignment.store_url, dict(assignment.store_options))
         with tempfile.TemporaryDirectory(prefix="graftwerk-", dir=folder) as work:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import Depends, Header, Path, Query, Request
+from fastapi import Header, Path, Query, Request
+from pydantic import Field
 
 from app.errors import MalformedRequest, RequestError, UnknownParameter
 from app.ids import (
@@ -26,6 +27,7 @@ WebhookId = Annotated[str, Path(pattern=WEBHOOK_ID_PATTERN, description="A webho
 MessageId = Annotated[str, Path(pattern=MESSAGE_ID_PATTERN, description="A message's id.")]
 IfNoneMatch = Annotated[str | None, Header(description="ETags of versions that the client has: 304 for them.")]
 IfMatch = Annotated[str | None, Header(description="ETags of versions of which the object must be one: else 412.")]
+SearchText = Annotated[str, Field(pattern=r"^[^\x00]*$")]  # no database stores NUL
 MAX_METADATA_FILTERS = 32
 METADATA_PREFIX = "metadata["  # metadata[key]=value, a filter with a name of the user's own
 
@@ -78,19 +80,6 @@ def next_page_headers(request: Request, more: bool, after: str | int) -> dict[st
         return {}
     kept = [pair for pair in request.query_params.multi_items() if pair[0] != "after"]
     return {"Link": f'<{request.scope["path"]}?{urlencode([*kept, ("after", after)])}>; rel="next"'}
-
-
-async def _idempotency_key(
-    idempotency_key: Annotated[
-        str | None, Header(description="A repeated request with the same key has no second effect; kept for a day.")
-    ] = None,
-) -> str | None:
-    if idempotency_key is not None and not (1 <= len(idempotency_key) <= 255 and idempotency_key.isprintable()):
-        raise MalformedRequest("an Idempotency-Key has 1 to 255 printable characters")
-    return idempotency_key
-
-
-IdempotencyKey = Annotated[str | None, Depends(_idempotency_key)]
 
 
 def etag_satisfies(etag: str, if_match: str | None) -> bool:

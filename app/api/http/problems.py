@@ -32,6 +32,7 @@ ERROR_STATUSES: Mapping[type[GraftwerkError], int] = {
     errors.InvalidInput: 422,
     errors.Conflict: 409,
     errors.IdempotencyKeyReused: 422,
+    errors.SecretSealed: 409,
     PreconditionFailed: 412,
     errors.ContentTooLarge: 413,
     errors.UnsupportedMediaType: 415,

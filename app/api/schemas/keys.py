@@ -8,10 +8,9 @@ from app.access.quotas import MAX_PRIORITY
 from app.api.rate_limits import parse_rate
 from app.api.schemas.base import JsonObject, ResponseModel
 from app.db.tables import KeyRow
-from app.spec.base import MAX_INT64, SpecModel, validation_error
+from app.spec.base import NonNegativeInt64, SpecModel, validation_error
 from app.spec.timestamps import Timestamp, format_optional_rfc3339, format_rfc3339, parse_rfc3339
 
-NonNegativeInt64 = Annotated[int, Field(strict=True, ge=0, le=MAX_INT64)]
 PositiveInt32 = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
 
 
@@ -84,17 +83,19 @@ class NewKey(Key):
 
 
 class KeyPage(ResponseModel):
-    """Keys, newest first: all of them."""
+    """Keys, newest first."""
 
     items: list[Key]
-    has_more: Literal[False] = False
+    has_more: bool
 
 
 class KeyRequest(SpecModel):
     """A key to create."""
 
     name: str = Field(min_length=1, max_length=200)
-    scopes: list[str] = Field(["read", "write"], max_length=3, description="Of read, write, admin.")
+    scopes: list[Literal["read", "write", "admin"]] = Field(
+        ["read", "write"], min_length=1, max_length=3, description="What the key may do; `admin` includes the others."
+    )
     expires_at: Timestamp | None = Field(None, description="When it ends to be valid; null: never.")
     limits: KeyLimits = KeyLimits()
 
@@ -108,7 +109,7 @@ class KeyChange(SpecModel):
 
     name: str = Field("", min_length=1, max_length=200)
     expires_at: Timestamp | None = None
-    limits: JsonObject = Field(default_factory=dict, description="Some of the limits.")
+    limits: KeyLimits = Field(KeyLimits(), description="Some of the limits.")
 
 
 class KeyRotation(SpecModel):

@@ -1,5 +1,6 @@
 """The limits of connections, and for whom they do not hold."""
 
+import resource
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Self
@@ -12,6 +13,7 @@ LINGER_SECONDS = 1.0  # for a refused client to read the refusal before the conn
 LINGER_BYTES = 1 << 20  # that are read and dropped meanwhile
 MAX_LINGERING = 100
 MAX_SWEEP_SECONDS = 1.0
+SPARE_FILES = 1000  # open files beside connections: of databases, child processes and downloads
 _IPV6_SITE = 64  # bits of an address that belong to a site, which has all addresses below them
 
 
@@ -56,3 +58,12 @@ class ConnectionLimits:
         if not self.per_address or any(address in network for network in self.exempt):
             return None
         return host if address.version == 4 else str(ip_network((host, _IPV6_SITE), strict=False))
+
+
+def raise_file_limit(settings: Settings) -> None:
+    """Let the process open as many files as the connections in the settings need, as far as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = settings.max_connections + SPARE_FILES
+    most = needed if hard == resource.RLIM_INFINITY else min(hard, needed)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

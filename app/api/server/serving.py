@@ -1,7 +1,6 @@
 """uvicorn with bounded connections, and metrics of them."""
 
 import asyncio
-import resource
 from collections.abc import Iterable
 from functools import partial
 from typing import cast
@@ -18,7 +17,6 @@ from app.api.server.protocol import BoundedProtocol
 from app.settings import Settings
 
 SHUTDOWN_SECONDS = 5  # for open requests to end
-SPARE_FILES = 1000  # open files beside connections: of databases, child processes and downloads
 
 
 def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
@@ -45,15 +43,6 @@ def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         access_log=False,
         server_header=False,
     )
-
-
-def raise_file_limit(settings: Settings) -> None:
-    """Let the process open as many files as the connections in the settings need, as far as the system lets it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = settings.max_connections + SPARE_FILES
-    most = needed if hard == resource.RLIM_INFINITY else min(hard, needed)
-    if soft != resource.RLIM_INFINITY and soft < most:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 CONNECTION_METRICS = {

@@ -11,7 +11,7 @@ from sqlalchemy import Column, MetaData, Table, func, inspect, select, text
 
 from app import checkpoints, heartbeat
 from app.access import audit, keys
-from app.access.idempotency import run_once
+from app.access.idempotency import IdempotentRequest, run_once
 from app.datasets import contents, registry
 from app.db import migrate
 from app.db.session import Database
@@ -70,7 +70,7 @@ def fill(database: Database) -> None:
     database.run(contents.share, "anna", "0" * 64, "contents/1")
     database.run(heartbeat.record_heartbeat, "w1", ["default"], 2)
     database.run(audit.append, audit.Actor("anna", None, "req_1", None), audit.Action.JOB_CREATE, job.id)
-    database.run(run_once, "anna", "key", "digest", lambda: (201, {}))
+    database.run(run_once, IdempotentRequest("anna", "key", "digest"), lambda: (201, {}))
 
 
 def counts(database: Database) -> list[int]:

@@ -74,7 +74,7 @@ class Lives(RuleBasedStateMachine):
                     raise ServiceOverloaded
                 return 201, {"id": repository.insert(session, owner=OWNER, **JOB).id}
 
-            return idempotency.run_once(session, OWNER, key, "digest", effect)
+            return idempotency.run_once(session, idempotency.IdempotentRequest(OWNER, key, "digest"), effect)
 
         queued = sum(model.status == Status.QUEUED for model in self.jobs.values())
         if key not in self.keys and queued >= MOST_QUEUED:

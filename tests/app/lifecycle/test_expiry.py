@@ -144,7 +144,7 @@ def test_uploads_without_an_end_go_after_their_last_piece(database: Database, st
 
 
 def test_answers_go_after_a_day_and_the_audit_when_it_is_old(database: Database, store: ArtifactStore) -> None:
-    database.run(idempotency.run_once, "anna", "key", "d", lambda: (201, {}))
+    database.run(idempotency.run_once, idempotency.IdempotentRequest("anna", "key", "d"), lambda: (201, {}))
     database.run(audit.append, Actor("anna", None, "r", None), Action.JOB_CREATE, "job_1")
     collect(database, store)
     assert (count(database, IdempotencyRow), count(database, AuditRow)) == (1, 1)

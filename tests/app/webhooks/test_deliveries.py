@@ -13,7 +13,15 @@ from app.jobs.states import Status
 from app.webhooks import deliveries, repository
 from app.webhooks.deliveries import MAX_CONCURRENT_ATTEMPTS, RETRY_DELAYS, ClaimedMessage, DeliveryResult
 from tests.app.api.job_factories import create_job_in_status
-from tests.app.webhooks.factories import create_webhook, expire_lease, get_webhook, list_messages, make_due, update_row
+from tests.app.webhooks.factories import (
+    SEALER,
+    create_webhook,
+    expire_lease,
+    get_webhook,
+    list_messages,
+    make_due,
+    update_row,
+)
 
 ARRIVED = DeliveryResult(204, 0.1)
 REFUSED = DeliveryResult(500, 0.1, "refused", "the receiver answered 500")
@@ -211,7 +219,7 @@ def test_a_message_is_sent_again_on_demand(database: Database, hook: str) -> Non
 
 def test_an_old_secret_signs_for_a_day(database: Database, hook: str) -> None:
     old = get_webhook(database, hook).secret
-    new = database.run(repository.rotate, "anna", hook).secret
+    new = database.run(repository.rotate, "anna", hook, SEALER)[0].secret
     assert old != new
     message(database, 2)
     assert claim(database).secrets == (new, old)

@@ -18,9 +18,11 @@ from app.jobs.dispatch import Waker
 from app.settings import Settings
 from app.storage.protocol import ArtifactStore
 from workers.host import attempt as attempts
-from workers.host.attempt import Attempt, _lost_outcome
+from workers.host import persist
+from workers.host.attempt import Attempt
 from workers.host.worker import Worker
 from workers.protocol.messages import Command, Ending, Message, Outcome, ProgressReport, SavedCheckpoint
+from workers.runner.outcomes import lost_outcome
 from workers.runner.process_group import ProcessGroup
 
 DIGITS: dict[str, Any] = {
@@ -97,7 +99,7 @@ def test_nothing_stays_of_an_attempt_that_is_killed(
         (folder,) = worker.spool.own_folder().glob("attempt-*")
         left.append(folder / "rows.bin")
         left[0].write_bytes(b"x")
-        return _lost_outcome("runner_died", "killed")
+        return lost_outcome("runner_died", "killed")
 
     monkeypatch.setattr(Attempt, "_next_message", kill)
     Attempt(worker, claim_job(database)).run()
@@ -140,7 +142,7 @@ def test_the_lease_is_renewed_while_much_is_written_at_the_end(
 
     database.run(lambda session: session.execute(update(JobRow).values(lease_until=now() + 0.5)))
     monkeypatch.setattr(attempts, "record", slow)
-    monkeypatch.setattr(attempts, "MAX_REPORTS", 1)  # one takes as long here as many do
+    monkeypatch.setattr(persist, "MAX_REPORTS", 1)  # one takes as long here as many do
     attempt._renew_at = 0.0
     attempt._backlog.extend([ProgressReport(job_id=job.id)] * 5)
     attempt._finish(Outcome(Ending.SUCCEEDED, result={}))

@@ -1,6 +1,5 @@
 """Jobs: submit, validate, fork, list, read."""
 
-import hashlib
 from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any
@@ -11,25 +10,26 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app import checkpoints, events
-from app.access import idempotency, quotas
+from app.access import idempotency
 from app.access.audit import Action
 from app.access.keys import Credential
 from app.api import schemas
 from app.api.auth import CredentialDep, Principal, ReadPrincipal, WritePrincipal, add_queue_limit_headers
 from app.api.http.bodies import RequestBodyDep
+from app.api.http.idempotency import Once, OnceRequest
 from app.api.http.parameters import (
-    IdempotencyKey,
     IfMatch,
     IfNoneMatch,
     JobId,
     PageLimit,
     PreconditionFailed,
+    SearchText,
     etag_matches,
     etag_satisfies,
     metadata_filters,
     next_page_headers,
 )
-from app.api.http.responses import JsonResponse, created_response
+from app.api.http.responses import JsonResponse, once_response
 from app.api.lanes import Lane, in_lane
 from app.api.openapi.routes import FORK_BODY, JOB_BODY, METADATA_PARAMETER, route_responses
 from app.api.services import Services, ServicesDep
@@ -46,7 +46,6 @@ from app.jobs.states import TERMINAL_STATUSES, Status
 from app.spec.fork import Fork, fork_spec
 from app.spec.job import canonical_document, named_dataset_schema, parse_job
 from app.storage.safetensors_header import TensorShapes, read_tensor_shapes
-from app.webhooks.repository import check_webhook_exists
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 MAX_WAIT_SECONDS = 60.0
@@ -63,11 +62,10 @@ _log = structlog.get_logger(__name__)
     responses=route_responses(201, schemas.Job, 409, 413, 415, 422, 503),
 )
 def create_job(
-    request: Request, who: WritePrincipal, services: ServicesDep, key: IdempotencyKey, body: RequestBodyDep
+    request: Request, who: WritePrincipal, services: ServicesDep, once: Once, body: RequestBodyDep
 ) -> Response:
     """Submit a job. With an `Idempotency-Key`, repeating the request creates no second job."""
-    digest = hashlib.sha256(b"POST /v1/jobs\n" + body.content).hexdigest()
-    return _submit(request, who, services, Action.JOB_CREATE, key, digest, body.document)
+    return _submit(request, who, services, Action.JOB_CREATE, once, body.document)
 
 
 @router.post(
@@ -78,15 +76,9 @@ def create_job(
     responses=route_responses(201, schemas.Job, 404, 409, 413, 415, 422),
 )
 def fork_job(
-    request: Request,
-    job_id: JobId,
-    who: WritePrincipal,
-    services: ServicesDep,
-    key: IdempotencyKey,
-    body: RequestBodyDep,
+    request: Request, job_id: JobId, who: WritePrincipal, services: ServicesDep, once: Once, body: RequestBodyDep
 ) -> Response:
     """Submit a new job that starts from a checkpoint of this one, with changes to its spec."""
-    digest = hashlib.sha256(f"POST /v1/jobs/{job_id}/fork\n".encode() + body.content).hexdigest()
 
     def document() -> Any:
         services.db.read(repository.find, who.owner, job_id)  # another's job is 404, whatever is sent
@@ -94,7 +86,7 @@ def fork_job(
         spec, checkpoint = services.db.read(_fork_source, who.owner, job_id, fork.from_step)
         return fork_spec(spec, fork, checkpoint)
 
-    return _submit(request, who, services, Action.JOB_FORK, key, digest, document)
+    return _submit(request, who, services, Action.JOB_FORK, once, document)
 
 
 def _fork_source(session: Session, owner: str, job_id: str, step: int | None) -> tuple[dict[str, Any], str]:
@@ -109,33 +101,22 @@ def _fork_source(session: Session, owner: str, job_id: str, step: int | None) ->
 
 
 def _submit(
-    request: Request,
-    who: Principal,
-    services: Services,
-    action: Action,
-    key: str | None,
-    digest: str,
-    document: Callable[[], Any],
+    request: Request, who: Principal, services: Services, action: Action, once: OnceRequest, document: Callable[[], Any]
 ) -> Response:
     """Return the new job, or the response that an earlier request with this key got."""
     faultpoint("request_received")
-    answer = services.db.read(idempotency.find_response, who.owner, key, digest) if key is not None else None
+    repeatable = once.of(who.owner)
+    answer = services.db.read(idempotency.find_response, repeatable) if once.key is not None else None
     if answer is None:
         submission = _validate_submission(who, services, document())
         max_queued = services.settings.max_queued
         answer = service.create(
-            services.db,
-            submission,
-            _job_document,
-            max_queued=max_queued,
-            action=action,
-            idempotency_key=key,
-            digest=digest,
+            services.db, submission, _job_document, max_queued=max_queued, request=repeatable, action=action
         )
         services.waker.wake(service.select_queue(submission.job))
         _log.info("job_accepted", job_id=answer.body["id"])
     add_queue_limit_headers(request, who, services)
-    return created_response(answer, f"/v1/jobs/{answer.body['id']}")
+    return once_response(answer, "/v1/jobs")
 
 
 def _job_document(row: JobRow) -> dict[str, Any]:
@@ -146,11 +127,12 @@ def _job_document(row: JobRow) -> dict[str, Any]:
     "/validate",
     dependencies=[in_lane(Lane.INSPECTION)],
     openapi_extra=JOB_BODY,
-    responses=route_responses(200, schemas.Report, 413, 415, 422),
+    responses=route_responses(200, schemas.Report, 413, 415, 422, 503),
 )
 def validate_job(who: WritePrincipal, services: ServicesDep, body: RequestBodyDep) -> Response:
-    """Check a spec as a submission does, and store nothing."""
+    """Check a spec exactly as a submission does, limits and quotas too, and store nothing."""
     submission = _validate_submission(who, services, body.document())
+    services.db.read(service.check_submission, submission, services.settings.max_queued)
     report = schemas.Report(
         queue=service.select_queue(submission.job),
         data_schema=submission.schema,
@@ -170,9 +152,6 @@ def _validate_submission(who: Principal, services: Services, document: Any) -> S
     others = {place: schema for place, schema in named.items() if place != references.DATA_POINTER}
     inspection = services.inspector.inspect(document, registered, others, _start_shapes(who, services, document))
     job = parse_job(document)  # only now: finding what is wrong with it can take long, and the inspector has limits
-    services.db.read(start.check_start, who.owner, job)
-    services.db.read(check_webhook_exists, who.owner, job.webhook)
-    quotas.check_job(who.limits, job.priority, inspection["totals"]["parameters"])
     placement = services.db.read(placement_warnings, job, service.select_queue(job))
     warnings = [*inspection["warnings"], *(warning.as_dict() for warning in placement)]
     schema = registered or named_dataset_schema(job)
@@ -198,7 +177,7 @@ def list_jobs(
     limit: PageLimit = 50,
     after: Annotated[str | None, Query(description="The last id of the page before.", pattern=JOB_ID_PATTERN)] = None,
     status: Annotated[list[Status], Query(description="Only jobs with one of these.")] = [],  # noqa: B006
-    name: Annotated[str | None, Query(description="Only jobs of this name.", max_length=200)] = None,
+    name: Annotated[SearchText | None, Query(description="Only jobs of this name.", max_length=200)] = None,
     deleted: Annotated[bool, Query(description="Only jobs that are deleted, and can be restored.")] = False,
 ) -> Response:
     """List jobs, newest first."""
@@ -265,7 +244,7 @@ async def _read_shared(services: Services, who: Principal, job_id: str, version:
 
 def _read_rendered(services: Services, who: Principal, job_id: str) -> tuple[schemas.Job, bytes]:
     job = services.db.read(read_job_document, services, who, job_id)
-    return job, JsonResponse(job.as_dict()).body
+    return job, bytes(JsonResponse(job.as_dict()).body)
 
 
 def _is_not_modified(job: schemas.Job, if_none_match: str | None) -> bool:

@@ -60,6 +60,7 @@ EXPECTED = {
     "data_invalid": 500,
     "loss_not_finite": 500,
     "out_of_memory": 500,
+    "loader_died": 500,
     "storage_full": 507,
     "body_timeout": 408,
     "not_exportable": 409,
