@@ -39,7 +39,7 @@ from app.storage.removal import remove_files
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_CONTENT_RANGE = re.compile(r"bytes (?:([0-9]{1,18})-([0-9]{1,18})|\*)/([0-9]{1,18})")
+CONTENT_RANGE_PATTERN = r"^bytes (?:([0-9]{1,18})-([0-9]{1,18})|\*)/([0-9]{1,18})$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,8 @@ async def _receive_chunk(
     content_range: Annotated[
         str | None,
         Header(
-            description="bytes FIRST-LAST/SIZE of a chunk, or bytes */SIZE to finish; without it: the complete content."
+            pattern=CONTENT_RANGE_PATTERN,
+            description="bytes FIRST-LAST/SIZE of a chunk, or bytes */SIZE to finish; without it: all content.",
         ),
     ] = None,
 ) -> AsyncIterator[UploadChunk]:
@@ -93,7 +94,7 @@ def _parse_content_range(content_range: str | None) -> tuple[int | None, int | N
     """Return the start, the size, and the total size, in bytes, of a chunk."""
     if content_range is None:
         return None, None, None
-    match = _CONTENT_RANGE.fullmatch(content_range.strip())
+    match = re.fullmatch(CONTENT_RANGE_PATTERN, content_range)
     if match is None:
         raise MalformedRequest("Content-Range is bytes FIRST-LAST/SIZE, or bytes */SIZE")
     total = int(match[3])
