@@ -208,12 +208,6 @@ class MissingDependency(GraftwerkError):
     code = "not_installed"
 
 
-class SecretSealed(GraftwerkError):
-    """The secret is sealed with a key that this process does not have: set GRAFTWERK_SECRET_KEY, or rotate it."""
-
-    code = "secret_sealed"
-
-
 class BackupError(GraftwerkError):
     """The backup cannot be made or restored."""
 
