@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -24,7 +25,7 @@ LIMITS = {"GRAFTWERK_BODY_IDLE_SECONDS": "3", "GRAFTWERK_BODY_RATE": "1000", "GR
 
 @pytest.fixture(scope="module")
 def own_service() -> Iterator[ServiceProcess]:
-    """A service of these tests' own, which the last one kills, with a home short enough for sockets, under umask 022."""
+    """A service of these tests' own, which the last one kills, with a home short enough for sockets, umask 022."""
     before = os.umask(0o022)
     with tempfile.TemporaryDirectory(prefix="gw-", dir="/tmp") as folder:
         scratch = Path(folder) / "tmp"
@@ -144,7 +145,7 @@ def test_trickling_uploads_are_ended_and_lock_nobody_out(own_service: ServicePro
         assert time.monotonic() - began < 20
         for connection in connections:
             connection.settimeout(20)
-            answer = b"".join(iter(lambda: connection.recv(4096), b""))
+            answer = b"".join(iter(partial(connection.recv, 4096), b""))
             assert answer.startswith(b"HTTP/1.1 408 ") or b" 503 " in answer.splitlines()[0]
             assert b"body_timeout" in answer or b"overloaded" in answer
             connection.close()

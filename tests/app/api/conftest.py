@@ -18,6 +18,7 @@ from app.api.rate_limits import ConcurrencyLimiter, RateLimiter
 from app.api.services import JOB_READING_THREADS, UPLOADS_BUSY, JobReads, Services
 from app.api.streams.event_stream import EventStreams
 from app.api.streams.job_watcher import JobWatcher
+from app.db.sealing import open_sealer
 from app.db.session import Database
 from app.disk.spool import Spool
 from app.jobs.dispatch import Waker
@@ -117,7 +118,7 @@ def serve(
                         "job_reads": JobReads(JOB_READING_THREADS),
                         "lanes": Lanes(lane_limits(settings)),
                         "spool": spool,
-                        "sealer": settings.open_sealer(),
+                        "sealer": open_sealer(settings),
                     }
                     yield Services(settings, **(parts | own | dict(other or {})))
 
