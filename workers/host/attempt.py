@@ -201,7 +201,7 @@ class Attempt:
             if clock >= self._renew_at:
                 requested = self._renew()
             else:
-                requested = self.worker.db.run(repository.requested_verb, self.job.id, self.fence)
+                requested = self.worker.db.read(repository.requested_verb, self.job.id, self.fence)
         if requested == "cancel" or clock > self._deadline:
             if self._commands.verb != "cancel":
                 faultpoint("cancel_seen")
