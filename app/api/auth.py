@@ -13,6 +13,7 @@ from app.access.audit import Actor
 from app.access.first_key import OWNER
 from app.access.keys import Credential
 from app.access.quotas import EffectiveLimits, effective_limits
+from app.api.http.bodies import received_body
 from app.api.lanes import requested_lane
 from app.api.rate_limits import rate_limit_headers
 from app.api.services import Services, ServicesDep
@@ -36,7 +37,7 @@ class Principal:
 def require_scope(scope: str) -> Callable[..., AsyncIterator[Principal]]:
     """Return the dependency of routes that need a scope; `admin` includes every other.
 
-    It holds a place in the request's lane until the response is sent.
+    Then the body is received, and a place in the request's lane is held until the response is sent.
     """
 
     async def principal(
@@ -50,7 +51,8 @@ def require_scope(scope: str) -> Callable[..., AsyncIterator[Principal]]:
             raise Forbidden(f"this route needs the scope {scope}; the key has {', '.join(sorted(who.scopes))}")
         if who.key_id:
             services.access_log.record_use(who.key_id)
-        async with services.lanes.enter(requested_lane(request), who.key_id or _address_key(request)):
+        key = who.key_id or _address_key(request)
+        async with received_body(request, services, key), services.lanes.enter(requested_lane(request), key):
             yield who
 
     principal.scope = scope  # type: ignore[attr-defined] # a test walks over all routes by it

@@ -14,8 +14,8 @@ from app.api.children.inspector import Inspector
 from app.api.children.predictor import PredictorPool
 from app.api.lanes import Lanes, lane_limits
 from app.api.main import create_app
-from app.api.rate_limits import ConcurrencyLimiter, RateLimiter
-from app.api.services import JOB_READING_THREADS, UPLOADS_BUSY, JobReads, Services
+from app.api.rate_limits import RateLimiter
+from app.api.services import JOB_READING_THREADS, JobReads, Services
 from app.api.streams.event_stream import EventStreams
 from app.api.streams.job_watcher import JobWatcher
 from app.db.sealing import open_sealer
@@ -111,7 +111,6 @@ def serve(
                     own = {
                         "job_watcher": JobWatcher(database),
                         "rate_limiter": RateLimiter(),
-                        "upload_limiter": ConcurrencyLimiter(settings.max_uploads, UPLOADS_BUSY),
                         "targets": targets,
                         "access_log": access_log,
                         "event_streams": EventStreams(database),
