@@ -62,6 +62,8 @@ bench: .venv/.installed ## the measurements behind the README's numbers
 	@$(BIN)/python benchmarks/start_latency.py
 	@$(BIN)/python benchmarks/api_latency.py $(if $(MLFLOW),--mlflow-python $(MLFLOW))
 	@$(BIN)/python benchmarks/claim_latency.py
+	@$(BIN)/python benchmarks/list_latency.py
+	@$(BIN)/python benchmarks/stream_load.py
 	@$(BIN)/python benchmarks/small_jobs.py
 	@$(BIN)/python benchmarks/unfriendly_clients.py
 	@$(BIN)/python benchmarks/tree_batching.py
