@@ -58,11 +58,10 @@ def count_jobs(session: Session, status: Status) -> int:
 def count_by_status(session: Session) -> dict[str, int]:
     """Return how many jobs there are by status."""
     counts = dict.fromkeys(map(str, Status), 0)
-    by_owner = (
-        select(JobRow.status, func.count()).where(JobRow.deleted_at.is_(None)).group_by(JobRow.owner, JobRow.status)
-    )
-    for status, count in session.execute(by_owner):  # by owner, too: in the order of an index that has it all
-        counts[status] += count
+    every = select(JobRow.status, func.count()).group_by(JobRow.status)  # an index has it; that of the deleted is short
+    for sign, query in ((1, every), (-1, every.where(JobRow.deleted_at.is_not(None)))):
+        for status, count in session.execute(query):
+            counts[status] += sign * count
     return counts
 
 
