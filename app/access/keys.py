@@ -2,8 +2,10 @@
 
 import hashlib
 import hmac
+import math
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import or_, select, update
@@ -18,6 +20,15 @@ from app.spec.hints.names import did_you_mean
 SCOPES = ("read", "write", "admin")
 LAST_USED_RESOLUTION_SECONDS = 60.0  # how exact `last_used_at` is
 _DUMMY_DIGEST = "0" * 64  # compared with when there is no such key, so that the answer takes as long
+
+
+@dataclass(frozen=True, slots=True)
+class ValidKey:
+    """A key whose token was sent: its row, the token's digest, and how long it opens for certain."""
+
+    row: KeyRow
+    digest: str
+    seconds: float  # until it expires, or a rotated token's grace is over; infinite for neither
 
 
 def create(
@@ -71,7 +82,7 @@ def _check_expiry(session: Session, expires_at: float | None) -> None:
         raise InvalidInput([problem])
 
 
-def authenticate(session: Session, token: str) -> KeyRow:
+def authenticate(session: Session, token: str) -> ValidKey:
     """Return the key of a token; raises `Unauthenticated` if there is none, or if it was revoked or has expired.
 
     After a rotation the old token stays valid until its grace is over.
@@ -79,8 +90,8 @@ def authenticate(session: Session, token: str) -> KeyRow:
     key_id = parse_key_id(token)
     query = select(KeyRow, now().label("clock")).where(KeyRow.id == key_id)
     result = session.execute(query).first() if key_id else None
-    digest = _digest(token.partition("_")[2].partition("_")[2])
-    matches = hmac.compare_digest(result.KeyRow.digest if result else _DUMMY_DIGEST, digest)
+    digest = token_digest(token)
+    matches = current = hmac.compare_digest(result.KeyRow.digest if result else _DUMMY_DIGEST, digest)
     if result is None:
         raise Unauthenticated
     row: KeyRow = result.KeyRow
@@ -89,7 +100,13 @@ def authenticate(session: Session, token: str) -> KeyRow:
     expired = row.expires_at is not None and row.expires_at <= result.clock
     if not matches or expired or row.revoked_at is not None:
         raise Unauthenticated
-    return row
+    ends = [row.expires_at, None if current else row.old_until]
+    return ValidKey(row, digest, min((end - result.clock for end in ends if end is not None), default=math.inf))
+
+
+def token_digest(token: str) -> str:
+    """Return the digest of a token's secret, as it is stored."""
+    return _digest(token.partition("_")[2].partition("_")[2])
 
 
 def parse_key_id(token: str) -> str | None:

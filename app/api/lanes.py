@@ -7,8 +7,7 @@ waits for a slower kind.
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -16,6 +15,7 @@ from typing import Any, TypeVar
 import anyio
 from anyio.to_thread import current_default_thread_limiter, run_sync
 from fastapi import Depends, Request, params
+from starlette.types import Scope
 
 from app.errors import ServiceOverloaded
 from app.settings import Settings
@@ -101,16 +101,14 @@ def lane_limits(settings: Settings) -> Mapping[Lane, LaneLimits]:
     }
 
 
-def in_lane(lane: Lane, long_poll: Lane | None = None) -> params.Depends:
-    """Return the dependency by which a route declares its lane; without one it is that of its method.
+def in_lane(lane: Lane) -> params.Depends:
+    """Return the dependency by which a route declares its lane; without one see `requested_lane`.
 
-    `long_poll` is the lane of requests with the parameter ``wait``. The place itself is taken with the authentication,
-    see `app.api.auth`.
+    The place itself is taken with the authentication, see `app.api.auth`.
     """
 
     async def declare(request: Request) -> None:
-        polls = long_poll is not None and request.query_params.get("wait", "0").strip("0.") != ""
-        request.scope["lane"] = long_poll if polls else lane
+        request.scope["lane"] = lane
 
     declare.lane = lane  # type: ignore[attr-defined] # a test walks over all routes by it
     dependency: params.Depends = Depends(declare)
@@ -118,9 +116,14 @@ def in_lane(lane: Lane, long_poll: Lane | None = None) -> params.Depends:
 
 
 def requested_lane(request: Request) -> Lane:
-    """Return the lane that the route of a request declares, or that of its method."""
+    """Return the lane that the route of a request declares, or that of its method and of the parameter ``wait``."""
     declared: Lane | None = request.scope.get("lane")
-    return declared or (Lane.READ if request.method in SAFE_METHODS else Lane.WRITE)
+    if declared is not None:
+        return declared
+    if request.method not in SAFE_METHODS:
+        return Lane.WRITE
+    polls = request.scope["query_string"] and request.query_params.get("wait", "0").strip("0.") != ""
+    return Lane.WAIT if polls else Lane.READ
 
 
 class LaneQueue:
@@ -236,15 +239,11 @@ class Lanes:
             lane: anyio.CapacityLimiter(each.threads) for lane, each in limits.items() if each.threads is not None
         }
 
-    @asynccontextmanager
-    async def enter(self, lane: Lane, key: str) -> AsyncIterator[None]:
-        """Hold a place in a lane. Raises `ServiceOverloaded` if there is none in time."""
-        queue = self.queues[lane]
-        await queue.acquire(key)
-        try:
-            yield
-        finally:
-            queue.release(key)
+    async def enter(self, request: Request, key: str) -> None:
+        """Take a place in a request's lane, which it has until `leave`. Raises `ServiceOverloaded`."""
+        lane = requested_lane(request)
+        await self.queues[lane].acquire(key)
+        request.scope["lane_place"] = self.queues[lane], key
 
     async def run_sync(self, lane: Lane, call: Callable[..., R], *args: Any) -> R:
         """Return what a function returns that runs in one of the lane's threads."""
@@ -255,3 +254,11 @@ class Lanes:
         own = sum(queue.limits.concurrent for queue in self.queues.values() if queue.limits.threads is None)
         limiter = current_default_thread_limiter()
         limiter.total_tokens = max(limiter.total_tokens, own)
+
+
+def leave_lane(scope: Scope) -> None:
+    """Give back the place of a request whose response is sent, if it has one."""
+    place: tuple[LaneQueue, str] | None = scope.pop("lane_place", None)
+    if place is not None:
+        queue, key = place
+        queue.release(key)

@@ -10,7 +10,9 @@ from fastapi import Depends, Request
 from app.api.access_log import AccessLog
 from app.api.children.inspector import Inspector
 from app.api.children.predictor import PredictorPool
+from app.api.job_documents import JobDocuments
 from app.api.job_watcher import JobWatcher
+from app.api.key_cache import KeyCache
 from app.api.lanes import Lanes, lane_limits
 from app.api.rate_limits import ConcurrencyLimiter, RateLimiter
 from app.db.session import Database
@@ -39,6 +41,8 @@ class Services:
     targets: TargetPolicy
     access_log: AccessLog
     lanes: Lanes
+    key_cache: KeyCache
+    job_documents: JobDocuments
 
 
 @contextmanager
@@ -52,8 +56,9 @@ def open_services(settings: Settings) -> Iterator[Services]:
             watcher, limiter = JobWatcher(db), RateLimiter()
             uploads = ConcurrencyLimiter(settings.max_uploads, UPLOADS_BUSY)
             targets = TargetPolicy(http=settings.webhook_http, private=settings.webhook_private)
-            lanes = Lanes(lane_limits(settings))
-            parts = (inspector, predictors, watcher, limiter, uploads, targets, access_log, lanes)
+            lanes, key_cache = Lanes(lane_limits(settings)), KeyCache(db, settings)
+            documents = JobDocuments(db, settings.limit_running_jobs)
+            parts = (inspector, predictors, watcher, limiter, uploads, targets, access_log, lanes, key_cache, documents)
             yield Services(settings, db, store, waker, *parts)
     finally:
         inspector.close()

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import orjson
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import Engine, Executable, Row, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session
@@ -44,6 +44,7 @@ class Database:
             self.engine = _sqlite(url, busy_seconds)
         else:
             self.engine = _postgresql(url, pool_size, lock_seconds, connect_seconds)
+        self._reader = self.engine.execution_options(read_only=True)
 
     @property
     def is_sqlite(self) -> bool:
@@ -53,18 +54,9 @@ class Database:
     @contextmanager
     def begin(self, read_only: bool = False) -> Iterator[Session]:
         """Open a session in a transaction; commit at the end, roll back on any exception."""
-        engine = self.engine.execution_options(read_only=True) if read_only else self.engine
-        try:
-            with Session(engine, expire_on_commit=False) as session, session.begin():
-                yield session
-        except NoConnection as error:  # every connection is in use, and stayed so for a while
-            raise ServiceOverloaded("too many requests are using the database") from error
-        except DBAPIError as error:
-            if is_lock_timeout(error):
-                raise ServiceOverloaded("another request holds a lock on the same row for too long") from error
-            if _is_unavailable(error):
-                raise DatabaseUnavailable from error
-            raise
+        engine = self._reader if read_only else self.engine
+        with _domain_errors(), Session(engine, expire_on_commit=False) as session, session.begin():
+            yield session
 
     def run(self, unit: Callable[Concatenate[Session, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run one unit of work in its own transaction, repeating it after serialisation failures."""
@@ -85,9 +77,29 @@ class Database:
         with self.begin(read_only=True) as session:
             return unit(session, *args, **kwargs)
 
+    def first(self, statement: Executable, **parameters: object) -> Row[Any] | None:
+        """Return the first row of one statement that only reads: without a session, for a third of the cost."""
+        with _domain_errors(), self._reader.connect() as connection:
+            return connection.execute(statement, parameters).first()
+
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
+
+
+@contextmanager
+def _domain_errors() -> Iterator[None]:
+    """Raise the database's errors as those of the domain, where they are no fault of a statement."""
+    try:
+        yield
+    except NoConnection as error:  # every connection is in use, and stayed so for a while
+        raise ServiceOverloaded("too many requests are using the database") from error
+    except DBAPIError as error:
+        if is_lock_timeout(error):
+            raise ServiceOverloaded("another request holds a lock on the same row for too long") from error
+        if _is_unavailable(error):
+            raise DatabaseUnavailable from error
+        raise
 
 
 def _dump_json(value: object) -> str:

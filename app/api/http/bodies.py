@@ -1,7 +1,9 @@
 """Request bodies: received within a limit, into memory or a file, and parsed."""
 
 import re
+import threading
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -14,6 +16,8 @@ from app.errors import ContentTooLarge, InvalidInput
 from app.spec.json_input import parse_document
 from app.spec.problems import from_validation
 
+SMALL_BYTES = 1 << 16
+_large_bodies = threading.Lock()  # one is parsed at a time: many would keep the interpreter from other requests
 _LENGTH = re.compile(r"[0-9]{1,18}")
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -28,8 +32,9 @@ class RequestBody:
     depth_limit: int
 
     def document(self) -> Any:
-        """Return the parsed document. Raises `MalformedRequest`, `UnsupportedMediaType`, `InvalidInput`."""
-        return parse_document(self.content, self.media_type, self.depth_limit)
+        """Return the parsed document. Raises what `parse_document` raises."""
+        with _large_bodies if len(self.content) > SMALL_BYTES else nullcontext():
+            return parse_document(self.content, self.media_type, self.depth_limit)
 
     def validate_as(self, model: type[Model]) -> Model:
         """Return the document as a model. Raises as `document` does, and `InvalidInput` with every problem."""

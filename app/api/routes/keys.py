@@ -71,7 +71,9 @@ def change_key(key_id: KeyId, who: AdminPrincipal, services: ServicesDep, body: 
         )
         return schemas.Key.from_row(row)
 
-    return JsonResponse(services.db.run(unit).as_dict())
+    document = services.db.run(unit).as_dict()
+    services.key_cache.forget(key_id)
+    return JsonResponse(document)
 
 
 @router.post(
@@ -88,13 +90,16 @@ def rotate_key(key_id: KeyId, who: AdminPrincipal, services: ServicesDep, body: 
         audit.append(session, who.actor, Action.KEY_ROTATE, key_id, {"grace_seconds": key_request.grace_seconds})
         return schemas.NewKey.from_row(row, token=token)
 
-    return JsonResponse(services.db.run(unit).as_dict(), headers=NO_STORE_HEADERS)
+    document = services.db.run(unit).as_dict()
+    services.key_cache.forget(key_id)
+    return JsonResponse(document, headers=NO_STORE_HEADERS)
 
 
 @router.delete("/keys/{key_id}", status_code=204, responses=route_responses(204, None, 404))
 def revoke_key(key_id: KeyId, who: AdminPrincipal, services: ServicesDep) -> Response:
     """Revoke a key at once and for good."""
     services.db.run(audit.with_audit(who.actor, Action.KEY_REVOKE, key_id, keys.revoke), who.owner, key_id)
+    services.key_cache.forget(key_id)
     return Response(status_code=204)
 
 

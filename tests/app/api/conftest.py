@@ -12,7 +12,9 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from app.api.access_log import AccessLog
 from app.api.children.inspector import Inspector
 from app.api.children.predictor import PredictorPool
+from app.api.job_documents import JobDocuments
 from app.api.job_watcher import JobWatcher
+from app.api.key_cache import KeyCache
 from app.api.lanes import Lanes, lane_limits
 from app.api.main import create_app
 from app.api.rate_limits import ConcurrencyLimiter, RateLimiter
@@ -112,6 +114,8 @@ def serve(
                         "targets": targets,
                         "access_log": access_log,
                         "lanes": Lanes(lane_limits(settings)),
+                        "key_cache": KeyCache(database, settings, max_age=0.0),  # tests change rows
+                        "job_documents": JobDocuments(database, settings.limit_running_jobs, position_seconds=0.0),
                     }
                     yield Services(settings, **(parts | own | dict(other or {})))
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from app import checkpoints, events
+from app import checkpoints
 from app.access import idempotency, quotas
 from app.access.audit import Action
 from app.api import schemas
@@ -28,18 +28,17 @@ from app.api.http.parameters import (
     next_page_headers,
 )
 from app.api.http.responses import JsonResponse, created_response
+from app.api.job_documents import JobDocument
 from app.api.lanes import Lane, in_lane
 from app.api.openapi.routes import FORK_BODY, JOB_BODY, METADATA_PARAMETER, route_responses
 from app.api.services import Services, ServicesDep
 from app.datasets import references
 from app.db.tables import JobRow
 from app.errors import InvalidInput, Problem
-from app.events import EventKind
 from app.faultpoints import faultpoint
 from app.ids import JOB_ID_PATTERN
-from app.jobs import queue, repository, service, start
+from app.jobs import repository, service, start
 from app.jobs.placement import placement_warnings
-from app.jobs.queue import QueuePosition
 from app.jobs.service import Submission
 from app.jobs.states import TERMINAL_STATUSES, Status
 from app.spec.fork import Fork, fork_spec
@@ -49,7 +48,6 @@ from app.webhooks.repository import check_webhook_exists
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 MAX_WAIT_SECONDS = 60.0
-MAX_TRANSITIONS = 1000
 
 _log = structlog.get_logger(__name__)
 
@@ -132,6 +130,7 @@ def _submit(
             digest=digest,
         )
         services.waker.wake(service.select_queue(submission.job))
+        services.job_documents.forget_positions()
         _log.info("job_accepted", job_id=answer.body["id"])
     add_queue_limit_headers(request, who, services)
     return created_response(answer, f"/v1/jobs/{answer.body['id']}")
@@ -208,11 +207,7 @@ def list_jobs(
     return JsonResponse(page.as_dict(), headers=next_page_headers(request, more, rows[-1].id if rows else ""))
 
 
-@router.get(
-    "/{job_id}",
-    dependencies=[in_lane(Lane.READ, long_poll=Lane.WAIT)],
-    responses=route_responses(200, schemas.Job, 304, 404, 412),
-)
+@router.get("/{job_id}", responses=route_responses(200, schemas.Job, 304, 404, 412))
 async def read_job(
     job_id: JobId,
     who: ReadPrincipal,
@@ -226,36 +221,21 @@ async def read_job(
     A job that has ended is answered at once.
     """
     lane = Lane.WAIT if wait else Lane.READ
-    job = await services.lanes.run_sync(lane, services.db.read, read_job_document, services, who, job_id)
+    job = await services.lanes.run_sync(lane, services.job_documents.read, who.owner, job_id)
     if wait and (if_none_match is None or _is_not_modified(job, if_none_match)) and job.status not in TERMINAL_STATUSES:
         await services.job_watcher.wait_for_change(job_id, job.version, wait)
-        job = await services.lanes.run_sync(lane, services.db.read, read_job_document, services, who, job_id)
-    headers = {"ETag": _etag(job)}
-    if not any(etag_satisfies(tag, if_match) for tag in (_etag(job), f'"{job.version}"')):
+        job = await services.lanes.run_sync(lane, services.job_documents.read, who.owner, job_id)
+    headers = {"ETag": job.etag}
+    if not any(etag_satisfies(tag, if_match) for tag in (job.etag, f'"{job.version}"')):
         raise PreconditionFailed(f"the job is at version {job.version}", hint="leave If-Match out to read it")
     if _is_not_modified(job, if_none_match):
         return Response(status_code=304, headers=headers)
-    return JsonResponse(job.as_dict(), headers=headers)
+    return Response(job.content, headers=headers, media_type=JsonResponse.media_type)
 
 
-def _is_not_modified(job: schemas.Job, if_none_match: str | None) -> bool:
+def _is_not_modified(job: JobDocument, if_none_match: str | None) -> bool:
     """Return whether the client has this response, or the version alone, whatever the position in the queue."""
-    return any(etag_matches(tag, if_none_match) for tag in (_etag(job), f'"{job.version}"'))
-
-
-def _etag(job: schemas.Job) -> str:
-    return f'"{job.version}"' if job.position is None else f'"{job.version}.{job.position}"'
-
-
-def read_job_document(session: Session, services: Services, who: Principal, job_id: str) -> schemas.Job:
-    """Return a job with its place in the queue and its transitions. Raises `NotFound`."""
-    row = repository.find(session, who.owner, job_id)
-    place = (
-        queue.queue_position(session, row, services.settings.limit_running_jobs)
-        if row.status == Status.QUEUED
-        else QueuePosition()
-    )
-    return schemas.Job.from_row(row, events.list_events(session, job_id, 0, MAX_TRANSITIONS, [EventKind.STATUS]), place)
+    return any(etag_matches(tag, if_none_match) for tag in (job.etag, f'"{job.version}"'))
 
 
 @router.get("/{job_id}/network", responses=route_responses(200, schemas.Inspection, 404))
