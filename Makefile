@@ -5,7 +5,7 @@ WORKERS ?= 2
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test faults fuzz lint audit bench accuracy gpu-check docs clean
+.PHONY: help demo up test faults fuzz load lint audit bench accuracy gpu-check docs clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -32,11 +32,14 @@ test: .venv/.installed ## the tests; ARGS="-k name" for some, WORKERS=4 for more
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=10 $(ARGS)
 
 faults: .venv/.installed ## kill, stop and starve it, for hours; ARGS="--backend postgresql kills=50" for some
-	@$(if $(ARGS),,FULL=1 $(BIN)/pytest -q tests/workers/training/test_resume.py tests/workers/training/test_process_kill.py tests/graftwerk/tracing/test_corpus.py)
+	@$(if $(ARGS),,FULL=1 $(BIN)/pytest -q tests/workers/training/test_resume.py tests/workers/training/test_process_kill.py tests/graftwerk/tracing/test_corpus.py tests/faults/power/test_programs.py tests/faults/s3/test_store.py)
 	@$(BIN)/python -m tests.faults $(ARGS)
 
 fuzz: .venv/.installed ## twenty times as many generated requests as in `make test`
 	@FUZZ=20 $(BIN)/pytest tests/app/api/test_fuzz.py tests/app/api/test_stateful.py $(ARGS)
+
+load: .venv/.installed ## a thousand streams, waits and requests while jobs train; ARGS="--streams 100 --seconds 60" for less
+	@$(BIN)/python benchmarks/load.py $(ARGS)
 
 lint: .venv/.installed ## style, types, import contracts, dependencies and what is known against them
 	$(BIN)/ruff check .
@@ -55,6 +58,8 @@ bench: .venv/.installed ## the measurements behind the README's numbers
 	@$(BIN)/python benchmarks/start_latency.py
 	@$(BIN)/python benchmarks/api_latency.py $(if $(MLFLOW),--mlflow-python $(MLFLOW))
 	@$(BIN)/python benchmarks/claim_latency.py
+	@$(BIN)/python benchmarks/small_jobs.py
+	@$(BIN)/python benchmarks/unfriendly_clients.py
 	@$(BIN)/python benchmarks/tree_batching.py
 	@$(BIN)/python benchmarks/memory_estimate.py
 	@$(BIN)/python benchmarks/checkpoint_stall.py

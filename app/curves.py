@@ -5,6 +5,7 @@ min, max and last, so that a coarse view of millions of points reads a small par
 """
 
 import math
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ SUMMARY_DTYPE = np.dtype(
 
 CHUNK_SIZE = 4096
 BLOCK_SIZE = 64
+READER_CHUNKS = 16  # that a reader of short ranges keeps: 2 MiB
 
 Points = NDArray[np.void]
 Axis = Literal["step", "epoch", "elapsed", "time"]
@@ -96,6 +98,32 @@ def read_points(session: Session, job_id: str, name: str, start: int = 0, stop: 
     found: Points = np.frombuffer(b"".join(stored.scalars()), POINT_DTYPE)
     offset = start // CHUNK_SIZE * CHUNK_SIZE
     return found[slice(start - offset, None if stop is None else stop - offset)]
+
+
+class PointReader:
+    """Reads short ranges of one job's series; the last chunks stay in memory, for ranges follow each other."""
+
+    def __init__(self, session: Session, job_id: str) -> None:
+        self._session, self._job_id = session, job_id
+        self._chunks: OrderedDict[tuple[str, int], Points] = OrderedDict()
+
+    def read(self, name: str, start: int, stop: int) -> Points:
+        """Return the points with index in [start, stop) of one series; fewer where they are no longer there."""
+        numbers = range(start // CHUNK_SIZE, (max(start, stop - 1)) // CHUNK_SIZE + 1)
+        found = np.concatenate([self._chunk(name, number) for number in numbers])
+        offset = numbers.start * CHUNK_SIZE
+        selected: Points = found[start - offset : stop - offset]
+        return selected
+
+    def _chunk(self, name: str, number: int) -> Points:
+        key = name, number
+        if key not in self._chunks:
+            query = _chunks(self._job_id, name).where(MetricChunkRow.chunk == number)
+            stored = self._session.scalar(query.with_only_columns(MetricChunkRow.points))
+            self._chunks[key] = np.frombuffer(stored or b"", POINT_DTYPE)
+            if len(self._chunks) > READER_CHUNKS:
+                self._chunks.popitem(last=False)
+        return self._chunks[key]
 
 
 def _chunks(job_id: str, name: str) -> Any:

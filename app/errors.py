@@ -3,29 +3,17 @@
 GraftwerkError
 ├── NotFound                 no such object, or it belongs to another owner
 ├── RequestError             the request cannot be carried out as it stands
-│   ├── MalformedRequest     a body or header that cannot be read at all
+│   ├── MalformedRequest, BodyTimeout  a body or header that cannot be read at all, or comes too slowly
 │   ├── InvalidInput         carries every problem, each with a JSON Pointer
 │   ├── Conflict             the object's state forbids it
-│   │   ├── InvalidState     a verb that this job's status does not allow
-│   │   ├── IdempotencyKeyInUse  the same Idempotency-Key is being answered right now
-│   │   ├── WrongOffset      a piece of an upload that does not follow what has arrived
-│   │   ├── NotExportable    the network cannot be exported as one graph; carries every node that prevents it
-│   │   ├── NotPredictable   the checkpoint cannot be used for predictions
+│   │   ├── InvalidState, WrongOffset, NotExportable, NotPredictable, IdempotencyKeyInUse
 │   │   └── StaleFence       a write by an attempt that no longer owns the job
-│   ├── IdempotencyKeyReused the same Idempotency-Key came with another body
-│   ├── ContentTooLarge, UnsupportedMediaType, RangeNotSatisfiable, UnknownParameter
+│   ├── IdempotencyKeyReused, ContentTooLarge, UnsupportedMediaType, RangeNotSatisfiable, UnknownParameter
 │   └── QuotaExceeded        what the key or its owner may use is used up; TooManyQueuedJobs: for now
-├── Unauthenticated          no key, or a key that is not (or no longer) valid
-├── Forbidden                the key lacks the scope
-├── MissingDependency        a package is missing that the operator could install
-├── BackupError              a backup that cannot be made or restored as it stands
+├── Unauthenticated, Forbidden, MissingDependency, SecretSealed, BackupError
 ├── Unavailable              try again later: DatabaseUnavailable, ServiceOverloaded, TooManyRequests
 └── TrainingError            an attempt ended because of the job itself, not the machine
-    ├── BuildError           the network, data or objective cannot be built
-    ├── DataError            the data does not hold what the spec says
-    ├── NumericError         NaN or Infinity where `on_nan` says fail
-    ├── OutOfMemory
-    ├── StorageFull          no room for a checkpoint
+    ├── BuildError, DataError, NumericError, OutOfMemory, LoaderDied, StorageFull
     └── CorruptCheckpoint    there are checkpoints to go on from, and none is what was stored
 """
 
@@ -86,6 +74,13 @@ class MalformedRequest(RequestError):
     """The request cannot be read."""
 
     code = "malformed"
+
+
+class BodyTimeout(RequestError):
+    """The body did not come in time."""
+
+    code = "body_timeout"
+    retryable = True
 
 
 class InvalidInput(RequestError):
@@ -219,6 +214,12 @@ class MissingDependency(GraftwerkError):
     code = "not_installed"
 
 
+class SecretSealed(GraftwerkError):
+    """The secret is sealed with a key that this process does not have: set GRAFTWERK_SECRET_KEY, or rotate it."""
+
+    code = "secret_sealed"
+
+
 class BackupError(GraftwerkError):
     """The backup cannot be made or restored."""
 
@@ -282,11 +283,17 @@ class OutOfMemory(TrainingError):
     """The attempt ran out of memory."""
 
     code = "out_of_memory"
+
+
+class LoaderDied(TrainingError):
+    """A process that decodes images has died."""
+
+    code = "loader_died"
     retryable = True
 
 
 class StorageFull(TrainingError):
-    """There is no room for a checkpoint."""
+    """There is no room on the disk or in the artifact store."""
 
     code = "storage_full"
     retryable = True

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import literal_column, select, update
 from sqlalchemy.orm import Session
 
 from app.db.tables import EventRow, JobRow, now
@@ -64,11 +64,14 @@ def append(session: Session, job_id: str, kind: EventKind | str, data: Mapping[s
     return seq
 
 
-def list_events(
-    session: Session, job_id: str, seq: int, limit: int, kinds: Sequence[str] | None = None
-) -> Sequence[EventRow]:
-    """Return the events numbered above `seq`, oldest first; optionally of some kinds only."""
+def list_events(session: Session, job_id: str, seq: int, limit: int) -> Sequence[EventRow]:
+    """Return the events numbered above `seq`, oldest first."""
     query = select(EventRow).where(EventRow.job_id == job_id, EventRow.seq > seq)
-    if kinds is not None:
-        query = query.where(EventRow.kind.in_(kinds))
+    return session.scalars(query.order_by(EventRow.seq).limit(limit)).all()
+
+
+def list_transitions(session: Session, job_id: str, limit: int) -> Sequence[EventRow]:
+    """Return the job's transitions, oldest first: events of the kind `status`, which have an index of their own."""
+    is_transition = EventRow.kind == literal_column(f"'{EventKind.STATUS}'")  # a literal, as in the index
+    query = select(EventRow).where(EventRow.job_id == job_id, is_transition)
     return session.scalars(query.order_by(EventRow.seq).limit(limit)).all()

@@ -4,7 +4,8 @@ Nothing of a campaign is in the product: it has the names, and a hook that is em
 process. Children of a forkserver inherit what their server was armed with.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 FAULTPOINTS = {
     "request_received": "API: a job's body is here, nothing has been looked at",
@@ -46,3 +47,14 @@ def arm(strike: Callable[[str], None] | None) -> None:
     """Let `strike` be called at every point that this process, or one forked from it, passes; `None` disarms."""
     global _strike  # noqa: PLW0603 - one hook a process, which a fork inherits
     _strike = strike
+
+
+@contextmanager
+def disarmed() -> Iterator[None]:
+    """Pass points without effect, in what no attempt does."""
+    strike = _strike
+    arm(None)
+    try:
+        yield
+    finally:
+        arm(strike)

@@ -61,7 +61,7 @@ def record_heartbeat(
     values |= asdict(state) if state is not None else {}
     row = insert(session, WorkerRow).values(name=name, started_at=now(), **values)
     session.execute(row.on_conflict_do_update(index_elements=[WorkerRow.name], set_=values))
-    session.execute(delete(WorkerRow).where(WorkerRow.seen_at < now() - RETENTION_SECONDS))
+    session.execute(delete(WorkerRow).where(func.abs(now() - WorkerRow.seen_at) > RETENTION_SECONDS))
 
 
 def mark_stopped(session: Session, name: str) -> None:
@@ -71,10 +71,12 @@ def mark_stopped(session: Session, name: str) -> None:
 
 
 def list_workers(session: Session) -> list[tuple[WorkerRow, float]]:
-    """Return the workers of the last hour by name, each with the seconds since its last heartbeat."""
-    since = func.coalesce(now() - WorkerRow.seen_at, 0.0)
-    rows = session.execute(select(WorkerRow, since).order_by(WorkerRow.name))
-    return [(row, max(0.0, seconds)) for row, seconds in rows]
+    """Return the workers of the last hour by name, each with the seconds since its last heartbeat.
+
+    A heartbeat from the future is one of before the clock was set back; a worker that lives sends another one soon.
+    """
+    since = func.abs(now() - WorkerRow.seen_at)
+    return [(row, seconds) for row, seconds in session.execute(select(WorkerRow, since).order_by(WorkerRow.name))]
 
 
 def live_workers(session: Session) -> list[LiveWorker]:

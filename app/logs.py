@@ -8,14 +8,17 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
 
 LOG_EVENTS: Mapping[str, str] = {
+    "clock_set": "The wall clock was set, and SQLite's clock with it; by how many seconds.",
+    "clock_not_set": "SQLite's clock could not be compared with the wall clock; the exception is with it.",
     "line": "What the broker, the migrations or `graftwerk up` itself said, in `detail`.",
+    "connections_refused": "Connections were ended because of a limit: how many since the last such line, by code.",
     "request": "A request was answered: method, path, status, ms.",
     "request_failed": "A request failed because a part of the service is unavailable or overloaded.",
     "bug": "A request met a fault of this service; the exception is with it.",
@@ -28,6 +31,7 @@ LOG_EVENTS: Mapping[str, str] = {
     "wake_up_failed": "The broker did not take a wake-up.",
     "wake_ups_dropped": "Wake-ups were given up; the periodic duties find the jobs.",
     "tables_unfit": "The database is at a revision that this version cannot use; the process ends.",
+    "database_full": "The disk of the database is full; what is to be written waits.",
     "database_away": "The database does not answer.",
     "worker_ready": "A worker listens: its slots and queues.",
     "worker_silent": "Another worker has sent no heartbeat for a while and did not stop in order.",
@@ -36,6 +40,7 @@ LOG_EVENTS: Mapping[str, str] = {
     "lease_expired": "An attempt whose lease ran out was recorded as lost.",
     "attempt_started": "A worker has claimed a job.",
     "attempt_prepared": "The attempt's process has its assignment and begins.",
+    "attempt_timed": "What an attempt's process spent its time on: `ms` by phase, `saving` for its last checkpoint.",
     "attempt_crashed": "The attempt's process met a fault of this service; the exception is with it.",
     "attempt_ended": "An attempt's end was recorded.",
     "attempt_superseded": "Another attempt owns the job: this one was ended and wrote nothing more.",
@@ -46,6 +51,7 @@ LOG_EVENTS: Mapping[str, str] = {
     "courier_failed": "A round of sending messages failed; the next one comes.",
     "survey_failed": "The artifact store could not be searched for orphans; the next search comes.",
     "orphans_removed": "Files were removed that crashes had left behind, and that no row lists.",
+    "temporary_files_removed": "Temporary files were removed that killed processes had left in the spool.",
     "artifacts_of_another_database": "The artifact store is that of another database: nothing is removed there.",
     "files_not_listed": "The artifact store could not be listed for files to remove.",
     "removed_by_age": "Objects past their age were removed: jobs, idempotent responses, uploads, audit entries.",
@@ -61,6 +67,7 @@ _SECRET_PATTERNS = (
     (re.compile(r"\b(Bearer|Basic) +[\w.~+/=-]+", re.IGNORECASE), r"\1 ***"),
     (re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/:@]*):[^\s/@]+@", re.IGNORECASE), r"\1:***@"),
 )
+_WORD = re.compile(r"[\w./:@%+-]+")  # text that needs no quotes
 _QUIET_LOGGERS = ("alembic", "celery.app.trace", "celery.worker.strategy", "httpx", "kombu")
 
 
@@ -92,10 +99,10 @@ def configure(as_json: bool, **always: object) -> None:
     logging.captureWarnings(True)  # else they would stand between the lines, in a form of their own
     for name in _QUIET_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
-    structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+    structlog.configure(  # not by way of the standard library, which costs a request three times as much
+        processors=[*shared, *_renderer(as_json), _redact],
+        logger_factory=_LineLogger,
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=False,
     )
 
@@ -105,12 +112,44 @@ def bind(**values: object) -> AbstractContextManager[None]:
     return structlog.contextvars.bound_contextvars(**values)
 
 
+class _LineLogger:
+    """Writes finished lines to standard error; one that cannot be written is lost, and fails nobody."""
+
+    def __init__(self, name: str = "app") -> None:
+        self.name = name
+
+    def info(self, line: str) -> None:
+        with suppress(OSError, ValueError):  # a pipe that nobody reads, a stream that is closed
+            sys.stderr.write(line + "\n")
+
+    debug = warning = error = critical = info
+
+
 def _renderer(as_json: bool) -> list[Processor]:
     if as_json:
         tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)  # locals hold secrets
         return [structlog.processors.ExceptionRenderer(tracebacks), structlog.processors.JSONRenderer()]
     plain = structlog.dev.plain_traceback
-    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+    console = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
+    return [console if sys.stderr.isatty() else _PlainRenderer(console)]
+
+
+class _PlainRenderer:
+    """Writes lines as structlog's renderer does without colours, in a fifth of the time; `other` has exceptions."""
+
+    def __init__(self, other: Processor) -> None:
+        self._other = other
+
+    def __call__(self, logger: WrappedLogger, method: str, line: EventDict) -> Any:
+        if "exc_info" in line or "exception" in line or "stack" in line:
+            return self._other(logger, method, line)
+        head = [str(line.pop(name, "")) for name in ("timestamp", "level", "event", "logger")]
+        pairs = [f"{name}={value if _is_word(value) else repr(value)}" for name, value in sorted(line.items())]
+        return f"{head[0]} [{head[1]:<9}] {head[2]:<30} [{head[3]}] {' '.join(pairs)}".rstrip()
+
+
+def _is_word(value: object) -> bool:
+    return type(value) is str and _WORD.fullmatch(value) is not None
 
 
 def _redact(logger: Any, method: str, line: str | bytes | MutableMapping[str, Any]) -> str:

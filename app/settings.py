@@ -3,11 +3,16 @@
 import os
 import shutil
 from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.sealing import Sealer, open_sealer, split_keys
+
+PRIVATE_UMASK = 0o077  # of every process: what it writes is for the service's user alone, files 0600 and folders 0700
 
 
 class Settings(BaseSettings):
@@ -22,20 +27,51 @@ class Settings(BaseSettings):
     broker_url: SecretStr = Field(
         SecretStr("redis://127.0.0.1:6379/0"), description="Redis or Valkey URL for wake-ups."
     )
+    secret_key: SecretStr | None = Field(
+        None,
+        description="Keys of 32 or more random characters, separated by commas: the first seals webhooks' secrets in "
+        "the database, all open them; default: secret-key in home, made at the first start.",
+    )
     artifact_url: str | None = Field(None, description="Directory or s3://bucket/prefix; default: artifacts/ in home.")
     s3_endpoint: str | None = Field(None, description="Endpoint of an S3-compatible store, when not AWS.")
     s3_region: str = Field("us-east-1", description="Region of the S3 bucket.")
     s3_access_key_id: SecretStr | None = Field(None, description="S3 access key; default: the machine's credentials.")
     s3_secret_access_key: SecretStr | None = Field(None, description="S3 secret key.")
+    spool: Path | None = Field(
+        None, description="Where bodies and the files of attempts lie for a while; default: spool/ in home."
+    )
+    spool_reserve: int = Field(
+        1 << 27, ge=0, description="Bytes of the spool's disk that uploads leave free: beyond, 507."
+    )
     data_root: Path | None = Field(None, description="Where torchvision datasets lie; default: data/ in home.")
     allow_downloads: bool = Field(True, description="Whether workers may download torchvision datasets.")
 
     host: str = Field("127.0.0.1", description="Address the API listens on.")
     port: int = Field(8741, ge=0, le=65535, description="Port the API listens on.")
+    proxies: str | None = Field(
+        None,
+        description="Comma-separated addresses or networks of proxies whose X-Forwarded-For and -Proto are believed.",
+    )
+    max_connections: int = Field(5000, ge=1, description="Open connections beyond which new ones are answered 503.")
+    address_connections: int = Field(
+        500, ge=0, description="Open connections of one address beyond which new ones are answered 503; 0: no limit."
+    )
+    request_line_limit: int = Field(8192, ge=256, description="Longest path with query in bytes; beyond: 414.")
+    head_limit: int = Field(32_768, ge=1024, description="Largest head of a request in bytes; beyond: 431.")
+    header_count: int = Field(100, ge=10, description="Most header fields of a request; beyond: 431.")
+    head_seconds: float = Field(10.0, gt=0, description="Time for a request's head to arrive; beyond: 408.")
+    idle_seconds: float = Field(
+        30.0, gt=0, description="Longest pause between pieces of a body (408), and for a client that takes no answer."
+    )
+    keep_alive_seconds: int = Field(15, ge=1, description="How long a connection may wait for its next request.")
     auth: bool = Field(True, description="Whether requests need an API key.")
     body_limit: int = Field(1 << 20, ge=1024, description="Largest JSON or YAML body in bytes.")
     upload_limit: int = Field(1 << 30, ge=1024, description="Largest dataset upload in bytes.")
     max_uploads: int = Field(16, ge=1, description="Uploads arriving at once beyond which a PUT answers 503.")
+    body_idle_seconds: float = Field(
+        20.0, gt=0, description="Longest silence within a body before 408, and the grace of the lowest rate."
+    )
+    body_rate: int = Field(1024, ge=0, description="Lowest average rate of a body in bytes per second; 0: none.")
     depth_limit: int = Field(64, ge=4, le=200, description="Deepest nesting of a JSON body.")
     rate_limit: str = Field("1200/minute", description="Requests per key and period; empty for none.")
     max_queued: int = Field(10_000, ge=1, description="Queued jobs beyond which POST answers 503.")
@@ -113,8 +149,35 @@ class Settings(BaseSettings):
         120.0, ge=1, description="Seconds without its own wake-ups after which a worker checkpoints and ends."
     )
     drain_seconds: float = Field(20.0, ge=1, description="Grace for a checkpoint when a worker is stopped.")
+    pause_seconds: float = Field(
+        120.0, ge=1, description="Grace for a checkpoint when a job is paused; then its last checkpoint is taken."
+    )
+    attempt_memory: int = Field(
+        0, ge=0, description="Memory of one attempt in bytes; 0: nine tenths of the machine's, divided by slots."
+    )
     max_attempts: int = Field(5, ge=1, description="Attempts after infrastructure losses before a job fails.")
+    fork_server: Path | None = Field(
+        None, description="Socket of a fork server that API and worker share, started by `graftwerk up`; else one each."
+    )
     log_json: bool = Field(False, description="Log lines as JSON.")
+
+    @field_validator("proxies")
+    @classmethod
+    def _check_proxies(cls, value: str | None) -> str | None:
+        _parse_networks(value)
+        return value
+
+    @property
+    def trusted_proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The networks of the proxies whose forwarded headers are believed."""
+        return _parse_networks(self.proxies)
+
+    @field_validator("secret_key")
+    @classmethod
+    def _check_secret_key(cls, keys: SecretStr | None) -> SecretStr | None:
+        if keys is not None and keys.get_secret_value():
+            Sealer(split_keys(keys.get_secret_value()))
+        return keys
 
     @property
     def resolved_database_url(self) -> str:
@@ -123,10 +186,19 @@ class Settings(BaseSettings):
             return self.database_url.get_secret_value()
         return f"sqlite:///{self.home / 'graftwerk.db'}"
 
+    def open_sealer(self) -> Sealer:
+        """Return what seals secrets at rest. Raises `ValueError` for unfit keys, and `OSError`."""
+        return open_sealer(self.home, self.secret_key.get_secret_value() if self.secret_key is not None else None)
+
     @property
     def resolved_artifact_url(self) -> str:
         """The artifact location in force."""
         return self.artifact_url or str(self.home / "artifacts")
+
+    @property
+    def resolved_spool(self) -> Path:
+        """Where temporary files lie."""
+        return self.spool or self.home / "spool"
 
     @property
     def store_options(self) -> dict[str, str]:
@@ -157,6 +229,10 @@ class Settings(BaseSettings):
     def resolved_slots(self) -> int:
         """How many jobs one worker trains at once."""
         return self.slots or self.gpus or max(1, (os.cpu_count() or 1) // self.threads)
+
+
+def _parse_networks(value: str | None) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(part.strip()) for part in (value or "").split(",") if part.strip())
 
 
 @lru_cache(maxsize=1)

@@ -20,7 +20,7 @@ from app.db import migrate
 from app.db.session import Database
 from app.db.tables import JobRow
 from app.ids import new_id
-from app.jobs import queue, repository
+from app.jobs import listing, queue, repository
 from app.jobs.states import Status
 
 BOUNDS = {"claim": 50.0, "claim under limits": 50.0, "place": 200.0}  # ms
@@ -90,7 +90,7 @@ def main() -> None:
     claims = []
     with open_databases() as databases:
         for name, database in databases.items():
-            (row,) = database.read(repository.page, "owner1", 1, status=["queued"])[0]
+            (row,) = database.read(listing.page, "owner1", 1, status=["queued"])[0]
             calls = {
                 "claim": partial(database.run, repository.claim, ["default", "gpu"], "w", 30.0),
                 "claim under limits": partial(database.run, repository.claim, ["default"], "w", 30.0, 20),

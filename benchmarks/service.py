@@ -24,6 +24,8 @@ class RunningService:
 
     home: Path
     http: httpx.Client
+    pid: int  # of `graftwerk up`, the ancestor of all other processes
+    log: Path
 
     def submit(self, spec: Mapping[str, Any]) -> str:
         """Submit a job and return its id."""
@@ -54,7 +56,7 @@ def run_service(*options: str, **settings: str) -> Iterator[RunningService]:
                 address = _wait_for_address(home, process, Path(log.name))
                 headers = {"Authorization": f"Bearer {(home / 'key').read_text().strip()}"}
                 with httpx.Client(base_url=address, headers=headers, timeout=120) as http:
-                    yield RunningService(home, http)
+                    yield RunningService(home, http, process.pid, Path(log.name))
             finally:
                 process.send_signal(signal.SIGINT)
                 process.wait(STOP_SECONDS)

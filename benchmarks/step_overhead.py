@@ -82,6 +82,10 @@ class ConnectionContext:
         """Return nothing."""
         return []
 
+    def has_commands(self) -> bool:
+        """Return nothing else."""
+        return False
+
 
 def drain_pipe(pipe: Connection) -> None:
     """Read until the other end closes, in a process of its own."""

@@ -22,6 +22,8 @@ from typer.core import TyperGroup
 from app.api.lanes import LANE_DESCRIPTIONS, LANES
 from app.api.main import create_app
 from app.api.prometheus import metric_descriptions
+from app.api.server.refusals import REFUSALS
+from app.api.server.serving import CONNECTION_METRICS
 from app.faultpoints import FAULTPOINTS
 from app.jobs.states import TRANSITIONS, Status, Verb
 from app.logs import LOG_EVENTS
@@ -136,6 +138,12 @@ def settings_table() -> str:
     return markdown_table(["variable", "default", "meaning"], rows)
 
 
+def refusals_table() -> str:
+    """Return the table of what the server answers by itself."""
+    rows = [[f"{int(refusal.status)}", f"`{refusal.code}`", refusal.detail] for refusal in REFUSALS]
+    return markdown_table(["status", "code", "meaning"], rows)
+
+
 def _format_default(field: FieldInfo) -> str:
     value = field.default
     if isinstance(value, SecretStr):
@@ -245,7 +253,8 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "faultpoints": lambda: descriptions_table(FAULTPOINTS, "point"),
     "settings": settings_table,
     "lanes": lanes_table,
-    "figures": lambda: descriptions_table(metric_descriptions(), "figure"),
+    "figures": lambda: descriptions_table(metric_descriptions() | CONNECTION_METRICS, "figure"),
+    "refusals": refusals_table,
     "log-events": lambda: descriptions_table(LOG_EVENTS, "event"),
     "commands": commands_table,
     "routes": routes_table,

@@ -175,8 +175,7 @@ class Datasets:
 
     def _create(self, name: str, source: Mapping[str, Any], key: str) -> Dataset:
         body = {"name": name[:200], "source": source}
-        headers = {"Idempotency-Key": key}
-        return Dataset.from_document(self._transport.json("POST", "/v1/datasets", json=body, headers=headers))
+        return Dataset.from_document(self._transport.create("/v1/datasets", key=key, json=body))
 
 
 def _is_uploaded(dataset: Dataset, file: Path) -> bool:

@@ -1,7 +1,6 @@
 """Jobs: submit, read, watch, download."""
 
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -215,7 +214,8 @@ class Job:
 
     def retry(self) -> "Job":
         """Resume a failed or cancelled job from its last checkpoint."""
-        return self._request_action("retry", repeatable=False)
+        self.document = self._transport.create(f"/v1/jobs/{self.id}/retry")
+        return self
 
     def fork(
         self, changes: Mapping[str, Any] | None = None, from_step: int | None = None, what: str = "everything"
@@ -225,16 +225,14 @@ class Job:
         `changes` is a JSON merge patch (RFC 7396) for the spec; with `what="weights"` only the weights are taken over.
         """
         body = {"changes": dict(changes or {}), "from_step": from_step, "what": what}
-        headers = {"Idempotency-Key": str(uuid.uuid4())}
-        document = self._transport.json("POST", f"/v1/jobs/{self.id}/fork", json=body, headers=headers)
-        return Job(self._transport, document)
+        return Job(self._transport, self._transport.create(f"/v1/jobs/{self.id}/fork", json=body))
 
     def delete(self, purge: bool = False) -> None:
         """Delete an ended job. It can be restored for a while, unless `purge` removes it for good."""
         self._transport.request("DELETE", f"/v1/jobs/{self.id}", params={"purge": "true" if purge else None})
 
-    def _request_action(self, verb: str, repeatable: bool = True) -> "Job":
-        self.document = self._transport.json("POST", f"/v1/jobs/{self.id}/{verb}", repeatable=repeatable)
+    def _request_action(self, verb: str) -> "Job":
+        self.document = self._transport.json("POST", f"/v1/jobs/{self.id}/{verb}", repeatable=True)
         return self
 
 
@@ -258,8 +256,8 @@ class Jobs:
         problem of the spec, and `CannotExpress` with every line of a module that the language cannot express.
         """
         content, headers = encode_spec(resolve_spec(spec, parts, inputs, examples))
-        headers["Idempotency-Key"] = idempotency_key or str(uuid.uuid4())
-        return Job(self._transport, self._transport.json("POST", "/v1/jobs", content=content, headers=headers))
+        created = self._transport.create("/v1/jobs", key=idempotency_key, content=content, headers=headers)
+        return Job(self._transport, created)
 
     def validate(
         self, spec: Spec | None = None, *, inputs: Sequence[str] = (), examples: Sequence[Any] = (), **parts: Any

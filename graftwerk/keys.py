@@ -32,7 +32,7 @@ class Keys:
             body["expires_at"] = expires_at.isoformat()
         if limits:
             body["limits"] = dict(limits)
-        return Key.from_document(self._transport.json("POST", "/v1/keys", json=body))
+        return Key.from_document(self._transport.create("/v1/keys", json=body))
 
     def list(self) -> list[Key]:
         """Return the keys, without their tokens."""
@@ -45,7 +45,7 @@ class Keys:
     def rotate(self, key_id: str, grace_seconds: float = 3600.0) -> Key:
         """Return the key with a new `token`; the previous token stays valid for `grace_seconds`."""
         body = {"grace_seconds": grace_seconds}
-        return Key.from_document(self._transport.json("POST", f"/v1/keys/{key_id}/rotate", json=body))
+        return Key.from_document(self._transport.create(f"/v1/keys/{key_id}/rotate", json=body))
 
     def revoke(self, key_id: str) -> None:
         """Revoke a key, with immediate effect."""

@@ -37,7 +37,7 @@ class Webhooks:
         """
         options = {"name": name, "events": None if events is None else list(events)}
         body = {"url": url, "jobs": jobs} | {field: value for field, value in options.items() if value is not None}
-        return Webhook.from_document(self._transport.json("POST", "/v1/webhooks", json=body))
+        return Webhook.from_document(self._transport.create("/v1/webhooks", json=body))
 
     def list(self) -> builtins.list[Webhook]:
         """Return the webhooks, without their secrets."""
@@ -53,15 +53,15 @@ class Webhooks:
 
     def rotate(self, webhook_id: str) -> Webhook:
         """Return the webhook with a new `secret`; the previous one also signs for one more day."""
-        return Webhook.from_document(self._transport.json("POST", f"/v1/webhooks/{webhook_id}/rotate"))
+        return Webhook.from_document(self._transport.create(f"/v1/webhooks/{webhook_id}/rotate"))
 
     def enable(self, webhook_id: str) -> Webhook:
         """Enable a disabled webhook again."""
-        return Webhook.from_document(self._transport.json("POST", f"/v1/webhooks/{webhook_id}/enable"))
+        return Webhook.from_document(self._transport.json("POST", f"/v1/webhooks/{webhook_id}/enable", repeatable=True))
 
     def ping(self, webhook_id: str) -> Delivery:
         """Send a test message."""
-        return Delivery.from_document(self._transport.json("POST", f"/v1/webhooks/{webhook_id}/ping"))
+        return Delivery.from_document(self._transport.create(f"/v1/webhooks/{webhook_id}/ping"))
 
     def deliveries(self, webhook_id: str, status: str | None = None) -> Iterator[Delivery]:
         """Yield the messages to a webhook, newest first; `status`: pending, delivered or failed."""
@@ -71,7 +71,7 @@ class Webhooks:
     def resend(self, webhook_id: str, message_id: str) -> Delivery:
         """Send a message again, under the same id."""
         path = f"/v1/webhooks/{webhook_id}/deliveries/{message_id}/resend"
-        return Delivery.from_document(self._transport.json("POST", path))
+        return Delivery.from_document(self._transport.create(path))
 
 
 def verify(

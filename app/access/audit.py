@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from app.db.paging import paginate
+from app.db.paging import IndexedRows, paginate
 from app.db.tables import AuditRow, now
 from app.ids import new_id
 
@@ -119,14 +119,15 @@ def page(
     target: str | None = None,
 ) -> tuple[Sequence[AuditRow], bool]:
     """Return up to `limit` entries, newest first, older than `after`; and whether there are more."""
-    query = select(AuditRow).where(AuditRow.owner == owner)
-    if action:
-        query = query.where(AuditRow.action.in_(action))
-    if key_id is not None:
-        query = query.where(AuditRow.key_id == key_id)
+    values: dict[Any, str] = {AuditRow.owner: owner}
+    conditions = []
     if target is not None:
-        query = query.where(AuditRow.target == target)
-    return paginate(session, query, AuditRow.id, limit, after)
+        values[AuditRow.target] = target
+        conditions = [AuditRow.key_id == key_id] if key_id is not None else []
+    elif key_id is not None:
+        values[AuditRow.key_id] = key_id
+    parts = [IndexedRows(AuditRow.id, values | {AuditRow.action: each}, conditions) for each in action or Action]
+    return paginate(session, select(AuditRow), AuditRow.id, limit, after, parts)
 
 
 def purge(session: Session, seconds: float, limit: int = 1000) -> int:

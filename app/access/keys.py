@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import math
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from app.spec.hints.names import did_you_mean
 
 SCOPES = ("read", "write", "admin")
 LAST_USED_RESOLUTION_SECONDS = 60.0  # how exact `last_used_at` is
+_IDS_PER_QUERY = 500
 _DUMMY_DIGEST = "0" * 64  # compared with when there is no such key, so that the answer takes as long
 
 
@@ -82,6 +83,40 @@ def _check_expiry(session: Session, expires_at: float | None) -> None:
         raise InvalidInput([problem])
 
 
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """The key and the digest of the secret in a token."""
+
+    key_id: str
+    digest: str
+
+
+def parse_credential(token: str) -> Credential | None:
+    """Return the credential in a token, whether or not it is valid; `None` for malformed tokens."""
+    key_id = parse_key_id(token)
+    return Credential(key_id, token_digest(token)) if key_id is not None else None
+
+
+def invalid_credentials(session: Session, credentials: Collection[Credential]) -> set[Credential]:
+    """Return those of the credentials that are not valid (any more): one query, however many there are."""
+    key_ids = sorted({each.key_id for each in credentials})
+    valid = set()
+    for start in range(0, len(key_ids), _IDS_PER_QUERY):
+        query = select(KeyRow, now().label("clock")).where(KeyRow.id.in_(key_ids[start : start + _IDS_PER_QUERY]))
+        rows = {row.KeyRow.id: (row.KeyRow, row.clock) for row in session.execute(query)}
+        valid |= {each for each in credentials if each.key_id in rows and _is_valid(*rows[each.key_id], each.digest)}
+    return set(credentials) - valid
+
+
+def _is_valid(row: KeyRow, clock: float, digest: str) -> bool:
+    """Return whether a secret opens a key at a time: neither revoked nor expired, and the old one within its grace."""
+    matches = hmac.compare_digest(row.digest, digest)
+    if row.old_until is not None and row.old_until > clock:
+        matches |= hmac.compare_digest(row.old_digest or _DUMMY_DIGEST, digest)
+    expired = row.expires_at is not None and row.expires_at <= clock
+    return matches and not expired and row.revoked_at is None
+
+
 def authenticate(session: Session, token: str) -> ValidKey:
     """Return the key of a token; raises `Unauthenticated` if there is none, or if it was revoked or has expired.
 
@@ -91,22 +126,20 @@ def authenticate(session: Session, token: str) -> ValidKey:
     query = select(KeyRow, now().label("clock")).where(KeyRow.id == key_id)
     result = session.execute(query).first() if key_id else None
     digest = token_digest(token)
-    matches = current = hmac.compare_digest(result.KeyRow.digest if result else _DUMMY_DIGEST, digest)
     if result is None:
+        hmac.compare_digest(_DUMMY_DIGEST, digest)
+        raise Unauthenticated
+    if not _is_valid(result.KeyRow, result.clock, digest):
         raise Unauthenticated
     row: KeyRow = result.KeyRow
-    if row.old_until is not None and row.old_until > result.clock:
-        matches |= hmac.compare_digest(row.old_digest or _DUMMY_DIGEST, digest)
-    expired = row.expires_at is not None and row.expires_at <= result.clock
-    if not matches or expired or row.revoked_at is not None:
-        raise Unauthenticated
-    ends = [row.expires_at, None if current else row.old_until]
-    return ValidKey(row, digest, min((end - result.clock for end in ends if end is not None), default=math.inf))
+    grace_ends = None if hmac.compare_digest(row.digest, digest) else row.old_until
+    ends = [end - result.clock for end in (row.expires_at, grace_ends) if end is not None]
+    return ValidKey(row, digest, min(ends, default=math.inf))
 
 
 def token_digest(token: str) -> str:
     """Return the digest of a token's secret, as it is stored."""
-    return _digest(token.partition("_")[2].partition("_")[2])
+    return _digest(_secret(token))
 
 
 def parse_key_id(token: str) -> str | None:
@@ -183,6 +216,10 @@ def record_use(session: Session, key_ids: Sequence[str]) -> None:
 
 def _token(row: KeyRow, secret: str) -> str:
     return f"gw_{row.id.removeprefix('key_')}_{secret}"
+
+
+def _secret(token: str) -> str:
+    return token.partition("_")[2].partition("_")[2]
 
 
 def _digest(secret: str) -> str:

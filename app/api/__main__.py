@@ -1,34 +1,34 @@
 """Serve the API: ``python -m app.api``."""
 
+import contextlib
 import os
 import sys
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 
 from app.api.main import create_app
+from app.api.server.limits import raise_file_limit
+from app.api.server.serving import server_config
 from app.db import migrate
 from app.logs import configure
-from app.settings import get_settings
+from app.settings import PRIVATE_UMASK, get_settings
 
 
 def main() -> int:
     """Serve until SIGINT or SIGTERM; open requests get some seconds to end."""
+    os.umask(PRIVATE_UMASK)
     settings = get_settings()
     configure(settings.log_json, process="api")
     if not migrate.is_compatible(
         settings.resolved_database_url, patient=False
     ):  # if it is unavailable, /readyz says so
         return os.EX_CONFIG
-    uvicorn.run(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=5,
-    )
-    return 0
+    raise_file_limit(settings)
+    server = uvicorn.Server(server_config(create_app(settings), settings))
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    return os.EX_OK if server.started else STARTUP_FAILURE
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from app.access import keys, quotas
 from app.access.audit import Actor
 from app.access.first_key import OWNER
+from app.access.keys import Credential
 from app.access.quotas import EffectiveLimits, effective_limits
 from app.api.rate_limits import rate_limit_headers
 from app.api.services import Services, ServicesDep
@@ -103,6 +104,13 @@ def _enforce_rate_limit(request: Request, services: Services, who: str, limits: 
 ReadPrincipal = Annotated[Principal, Depends(require_scope("read"))]
 WritePrincipal = Annotated[Principal, Depends(require_scope("write"))]
 AdminPrincipal = Annotated[Principal, Depends(require_scope("admin"))]
+
+
+async def _credential(request: Request, who: ReadPrincipal) -> Credential | None:
+    return keys.parse_credential(_bearer_token(request)) if who.key_id else None
+
+
+CredentialDep = Annotated[Credential | None, Depends(_credential)]  # of requests that outlive their authentication
 
 
 def add_queue_limit_headers(request: Request, who: Principal, services: Services) -> None:

@@ -14,7 +14,6 @@ from app.api import schemas
 from app.db.session import Database
 from app.db.tables import JobRow
 from app.errors import NotFound
-from app.events import EventKind
 from app.jobs import queue, repository
 from app.jobs.queue import QueuePosition
 from app.jobs.states import Status
@@ -63,7 +62,7 @@ class JobDocuments:
             if known is not None and known.version == row.version and self._is_position_known(known):
                 self._documents.move_to_end(job_id)
                 return known
-        document = self._db.read(self._build, owner, job_id)
+        document = self._db.read(self._render, owner, job_id)
         self._keep(job_id, document)
         return document
 
@@ -76,15 +75,18 @@ class JobDocuments:
             return True
         return known.read_at > max(self._queue_changed_at, time.monotonic() - self._position_seconds)
 
-    def _build(self, session: Session, owner: str, job_id: str) -> JobDocument:
-        read_at = time.monotonic()
+    def build(self, session: Session, owner: str, job_id: str) -> schemas.Job:
+        """Return a job with its place in the queue and its transitions, as a transaction sees it. Raises `NotFound`."""
         row = repository.find(session, owner, job_id)
         queued = row.status == Status.QUEUED
         place = queue.queue_position(session, row, self._running_limit) if queued else QueuePosition()
-        transitions = events.list_events(session, job_id, 0, MAX_TRANSITIONS, [EventKind.STATUS])
-        content = orjson.dumps(schemas.Job.from_row(row, transitions, place).as_dict())
-        etag = f'"{row.version}"' if place.position is None else f'"{row.version}.{place.position}"'
-        return JobDocument(row.version, row.status, etag, content, read_at)
+        return schemas.Job.from_row(row, events.list_transitions(session, job_id, MAX_TRANSITIONS), place)
+
+    def _render(self, session: Session, owner: str, job_id: str) -> JobDocument:
+        read_at = time.monotonic()
+        job = self.build(session, owner, job_id)
+        etag = f'"{job.version}"' if job.position is None else f'"{job.version}.{job.position}"'
+        return JobDocument(job.version, job.status, etag, orjson.dumps(job.as_dict()), read_at)
 
     def _keep(self, job_id: str, document: JobDocument) -> None:
         with self._lock:

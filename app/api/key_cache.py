@@ -54,7 +54,8 @@ class KeyCache:
 
     async def identify(self, token: str) -> Identity:
         """Return who a token stands for. Raises `Unauthenticated`."""
-        return self.find(token) or await run_sync(self.authenticate, token, limiter=self._limiter)
+        known = self.find(token)
+        return known if known is not None else await run_sync(self.authenticate, token, limiter=self._limiter)
 
     def find(self, token: str) -> Identity | None:
         """Return who a token stands for, if that is known; it needs no database and waits for nothing."""

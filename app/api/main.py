@@ -1,5 +1,6 @@
 """The FastAPI application."""
 
+from asyncio import TaskGroup
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
 
@@ -17,6 +18,7 @@ from app.api.prometheus import MetricsCollector
 from app.api.routes import audit, catalog, datasets, health, keys, networks, webhooks, workers
 from app.api.routes.jobs import checkpoints, curves, evaluations, events, exports, jobs, predictions, reports, verbs
 from app.api.services import Services, open_services
+from app.db.clock import clock_setter
 from app.settings import Settings
 
 ROUTE_MODULES = (
@@ -55,8 +57,13 @@ def create_app(
             services.lanes.reserve_threads()
             telemetry = MetricsCollector(services)
             registry.register(telemetry)
-            await run_in_threadpool(services.inspector.warm_up)
+            clock = clock_setter(services.db)
+            clock.start()
+            async with TaskGroup() as tasks:  # whatever is made once, before anybody waits for it
+                tasks.create_task(run_in_threadpool(services.inspector.warm_up))
+                tasks.create_task(run_in_threadpool(catalog.catalog_document))
             yield
+            clock.stop()
             registry.unregister(telemetry)
 
     app = FastAPI(

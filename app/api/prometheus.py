@@ -16,6 +16,7 @@ from sqlalchemy import QueuePool
 from sqlalchemy.orm import Session
 
 from app import heartbeat
+from app.api.lanes import Lane
 from app.api.services import Services
 from app.db.tables import WorkerRow
 from app.errors import Unavailable
@@ -111,7 +112,7 @@ class MetricsCollector(Collector):
             yield "graftwerk_database_connections", [(("in use",), pool.checkedout()), (("limit",), most)]
         yield from self._lane_samples()
         yield "graftwerk_uploads", [((), services.upload_limiter.in_use)]
-        yield "graftwerk_streams", [((), services.job_watcher.open_streams)]
+        yield "graftwerk_streams", [((), services.lanes.queues[Lane.STREAM].in_use)]
         yield "graftwerk_wake_ups", self._wake_up_samples()
         yield "graftwerk_disk_free_bytes", self._disk_samples()
 

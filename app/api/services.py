@@ -1,7 +1,7 @@
 """The services behind the routes: opened when the application starts, closed when it stops."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -10,19 +10,26 @@ from fastapi import Depends, Request
 from app.api.access_log import AccessLog
 from app.api.children.inspector import Inspector
 from app.api.children.predictor import PredictorPool
-from app.api.job_documents import JobDocuments
-from app.api.job_watcher import JobWatcher
+from app.api.job_documents import JobDocument, JobDocuments
 from app.api.key_cache import KeyCache
 from app.api.lanes import Lanes, lane_limits
 from app.api.rate_limits import ConcurrencyLimiter, RateLimiter
+from app.api.streams.event_stream import EventStreams
+from app.api.streams.job_watcher import JobWatcher
+from app.api.streams.shared_reads import SharedReads
 from app.db.session import Database
+from app.disk.spool import Spool, remove_abandoned
 from app.jobs.dispatch import Waker
+from app.sealing import Sealer
 from app.settings import Settings
 from app.storage.catalog import open_store
 from app.storage.protocol import ArtifactStore
 from app.webhooks.targets import TargetPolicy
 
 UPLOADS_BUSY = "uploads are arriving"
+JOB_READING_THREADS = 2  # for the answers of long polls
+
+JobReads = SharedReads[tuple[str, int], JobDocument]  # a job's document, by its id and version
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +47,27 @@ class Services:
     upload_limiter: ConcurrencyLimiter
     targets: TargetPolicy
     access_log: AccessLog
+    event_streams: EventStreams
+    job_reads: JobReads
     lanes: Lanes
+    spool: Spool
+    sealer: Sealer
     key_cache: KeyCache
     job_documents: JobDocuments
 
 
 @contextmanager
 def open_services(settings: Settings) -> Iterator[Services]:
-    """Open every service."""
+    """Open every service. What processes that were killed left in the spool is removed before."""
+    with suppress(OSError):
+        remove_abandoned(settings.resolved_spool)
+    spool = Spool(settings.resolved_spool, "api", settings.spool_reserve)
+    with spool, spool.as_default(), _open_parts(settings, spool) as services:
+        yield services
+
+
+@contextmanager
+def _open_parts(settings: Settings, spool: Spool) -> Iterator[Services]:
     db = Database(settings.resolved_database_url)
     inspector, predictors = Inspector(settings), PredictorPool(settings)
     try:
@@ -56,10 +76,11 @@ def open_services(settings: Settings) -> Iterator[Services]:
             watcher, limiter = JobWatcher(db), RateLimiter()
             uploads = ConcurrencyLimiter(settings.max_uploads, UPLOADS_BUSY)
             targets = TargetPolicy(http=settings.webhook_http, private=settings.webhook_private)
-            lanes, key_cache = Lanes(lane_limits(settings)), KeyCache(db, settings)
+            lanes, sealer, key_cache = Lanes(lane_limits(settings)), settings.open_sealer(), KeyCache(db, settings)
             documents = JobDocuments(db, settings.limit_running_jobs)
-            parts = (inspector, predictors, watcher, limiter, uploads, targets, access_log, lanes, key_cache, documents)
-            yield Services(settings, db, store, waker, *parts)
+            streams, job_reads = EventStreams(db), JobReads(JOB_READING_THREADS)
+            parts = (inspector, predictors, watcher, limiter, uploads, targets, access_log, streams, job_reads)
+            yield Services(settings, db, store, waker, *parts, lanes, spool, sealer, key_cache, documents)
     finally:
         inspector.close()
         predictors.close()

@@ -12,8 +12,9 @@ from app.backup.create import create
 from app.backup.manifest import Manifest
 from app.backup.restore import restore
 from app.db.session import Database
+from app.disk.durability import make_directory
 from app.errors import GraftwerkError
-from app.settings import get_settings
+from app.settings import PRIVATE_UMASK, get_settings
 from app.storage.catalog import open_store
 
 
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     back.add_argument("folder", type=Path)
     back.add_argument("--overwrite", action="store_true", help="drop what is there")
     options = parser.parse_args(arguments)
-    os.umask(0o077)
+    os.umask(PRIVATE_UMASK)
     folder = options.folder.absolute()
     configured = get_settings()
     db = Database(configured.resolved_database_url)
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.verb == "create":
             return _print_summary("backed up", create(db, store, folder))
         if db.is_sqlite and db.url.database:
-            Path(db.url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_directory(Path(db.url.database).parent)
         return _print_summary("restored", restore(db, store, folder, overwrite=options.overwrite))
     except (GraftwerkError, CommandError, ValueError, OSError) as error:
         detail = error.detail if isinstance(error, GraftwerkError) else str(error)

@@ -16,6 +16,7 @@ from app.backup.manifest import ARTIFACTS_FOLDER, BackupFile, Manifest, describe
 from app.db import migrate
 from app.db.session import Database
 from app.db.tables import CheckpointRow, ContentRow, DatasetRow
+from app.disk.durability import make_directory, sync_file
 from app.errors import BackupError, NotFound
 from app.storage.protocol import ArtifactStore
 
@@ -29,7 +30,7 @@ def create(db: Database, store: ArtifactStore, folder: Path) -> Manifest:
     Checkpoints are removed all the time, as newer ones come. If one of the snapshot's is gone before it is copied,
     another snapshot is taken, which lists the newer one; what is still missing in the end is left out by name.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(folder)
     if any(folder.iterdir()):
         raise BackupError(f"{folder} is not empty", hint="name a new folder")
     unfit = migrate.revision_mismatch(db)
@@ -59,6 +60,9 @@ def create(db: Database, store: ArtifactStore, folder: Path) -> Manifest:
         left_out=left_out,
         damaged=tuple(sorted({item.key for item in damaged})),
     )
+    for directory, _, _ in os.walk(folder):
+        sync_file(Path(directory))
+    sync_file(file)
     manifest.write(folder)
     return manifest
 
@@ -87,7 +91,7 @@ def _copy(
 
 
 def _copy_one(store: ArtifactStore, key: str, path: Path, folder: Path) -> BackupFile:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(path.parent)
     digest, size = hashlib.sha256(), 0
     with path.open("wb") as file:
         for piece in store.read(key):

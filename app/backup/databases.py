@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.db.session import Database
 from app.db.tables import CheckpointRow, ContentRow, DatasetRow
+from app.disk.durability import publish, sync_file
 from app.errors import BackupError
 
 SNAPSHOT_FILES = {"sqlite": "database.sqlite", "postgresql": "database.dump"}
@@ -56,7 +57,8 @@ def restore(db: Database, source: Path) -> None:
     part.chmod(0o600)
     for suffix in ("-wal", "-shm"):
         target.with_name(target.name + suffix).unlink(missing_ok=True)
-    part.replace(target)
+    sync_file(target.parent)  # the old database's log must be gone before the new database has the name
+    publish(part, target)
 
 
 def _sqlite(db: Database, target: Path) -> list[ArtifactRef]:

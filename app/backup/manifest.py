@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from app.disk.durability import publish
 from app.errors import BackupError
 
 MANIFEST_NAME = "manifest.json"
@@ -42,7 +43,7 @@ class Manifest:
         text = json.dumps({"sha256": _digest(body), "manifest": body}, indent=1)
         part = folder / f"{MANIFEST_NAME}.part"
         part.write_text(text + "\n")
-        part.replace(folder / MANIFEST_NAME)
+        publish(part, folder / MANIFEST_NAME)
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":

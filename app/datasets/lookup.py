@@ -6,7 +6,7 @@ from enum import StrEnum
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.db.paging import paginate
+from app.db.paging import IndexedRows, paginate
 from app.db.tables import DatasetRow
 from app.errors import NotFound
 
@@ -46,9 +46,6 @@ def page(
     name: str | None = None,
 ) -> tuple[Sequence[DatasetRow], bool]:
     """Return up to `limit` data sets, newest first, older than `after`; and whether there are more."""
-    query = select(DatasetRow).where(DatasetRow.owner == owner)
-    if status:
-        query = query.where(DatasetRow.status.in_(status))
-    if name is not None:
-        query = query.where(DatasetRow.name == name)
-    return paginate(session, query, DatasetRow.id, limit, after)
+    values = {DatasetRow.owner: owner} | ({DatasetRow.name: name} if name is not None else {})
+    parts = [IndexedRows(DatasetRow.id, values | {DatasetRow.status: each}) for each in status or DatasetStatus]
+    return paginate(session, select(DatasetRow), DatasetRow.id, limit, after, parts)

@@ -1,6 +1,7 @@
 """Brings the database to a revision: ``python -m app.db.migrate upgrade | downgrade REVISION | current``."""
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -18,8 +19,9 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from app.db.session import Database
+from app.disk.durability import make_directory
 from app.errors import DatabaseUnavailable
-from app.settings import get_settings
+from app.settings import PRIVATE_UMASK, get_settings
 
 _LOCK_ID = 0x67726166747731  # any number of our own: one migration at a time
 _LOCK_TIMEOUT_SECONDS = 60
@@ -132,9 +134,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verbs.add_parser("downgrade", help="go back; drops data").add_argument("revision", help="base, -1, or an id")
     verbs.add_parser("current", help="print the revision in force")
     options = parser.parse_args(arguments)
+    os.umask(PRIVATE_UMASK)
     db = Database(get_settings().resolved_database_url)
     if db.is_sqlite and db.url.database:
-        Path(db.url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(Path(db.url.database).parent)
     try:
         if options.verb != "current":
             {"upgrade": upgrade, "downgrade": downgrade}[options.verb](db, options.revision)

@@ -1,9 +1,11 @@
 """The one place that opens, commits and rolls back. Repositories never commit."""
 
 import random
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import orjson
@@ -12,13 +14,16 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session
 
-from app.db.dialect import READ_ONLY, RETRYABLE_SQLSTATES, is_lock_timeout, sqlstate
+from app.db.dialect import READ_ONLY, RETRYABLE_SQLSTATES, DatabaseFull, is_disk_full, is_lock_timeout, sqlstate
+from app.db.uptime import register_functions
 from app.errors import DatabaseUnavailable, ServiceOverloaded
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 _MAX_ATTEMPTS = 5
+FULL_SECONDS = 10.0  # for which a write that found no room counts
+MIN_FREE_BYTES = 1 << 16
 _IDLE_TIMEOUT_SECONDS = 10  # within a transaction: a process that stopped there would keep its locks for ever
 
 
@@ -27,7 +32,8 @@ class Database:
 
     A unit is a function whose first argument is a session. It may run more than once (after a serialisation
     failure), so it has no effect outside the database. Raises `DatabaseUnavailable` if the database does not answer,
-    and `ServiceOverloaded` if every connection is in use, or a row stays locked for longer than `lock_seconds`.
+    `DatabaseFull` if its disk is full, and `ServiceOverloaded` if every connection is in use, or a row stays locked for
+    longer than `lock_seconds`.
     """
 
     def __init__(
@@ -40,6 +46,7 @@ class Database:
         connect_seconds: int = 2,
     ) -> None:
         self.url = make_url(url)
+        self._full_at = float("-inf")
         if self.is_sqlite:
             self.engine = _sqlite(url, busy_seconds)
         else:
@@ -55,8 +62,25 @@ class Database:
     def begin(self, read_only: bool = False) -> Iterator[Session]:
         """Open a session in a transaction; commit at the end, roll back on any exception."""
         engine = self._reader if read_only else self.engine
-        with _domain_errors(), Session(engine, expire_on_commit=False) as session, session.begin():
+        with self._domain_errors(), Session(engine, expire_on_commit=False) as session, session.begin():
             yield session
+
+    @contextmanager
+    def _domain_errors(self) -> Iterator[None]:
+        """Raise the database's errors as those of the domain, where they are no fault of a statement."""
+        try:
+            yield
+        except NoConnection as error:  # every connection is in use, and stayed so for a while
+            raise ServiceOverloaded("too many requests are using the database") from error
+        except DBAPIError as error:
+            if is_disk_full(error) or (self.is_sqlite and _is_unavailable(error) and not self._has_room()):
+                self._full_at = time.monotonic()
+                raise DatabaseFull(hint="make room on the database's disk; whatever waits then goes on") from error
+            if is_lock_timeout(error):
+                raise ServiceOverloaded("another request holds a lock on the same row for too long") from error
+            if _is_unavailable(error):
+                raise DatabaseUnavailable from error
+            raise
 
     def run(self, unit: Callable[Concatenate[Session, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run one unit of work in its own transaction, repeating it after serialisation failures."""
@@ -79,27 +103,29 @@ class Database:
 
     def first(self, statement: Executable, **parameters: object) -> Row[Any] | None:
         """Return the first row of one statement that only reads: without a session, for a third of the cost."""
-        with _domain_errors(), self._reader.connect() as connection:
+        with self._domain_errors(), self._reader.connect() as connection:
             return connection.execute(statement, parameters).first()
+
+    def check_room(self) -> None:
+        """Raise `DatabaseFull` if a write found no room a short while ago, or SQLite's disk has none.
+
+        Small writes may succeed all the same: into pages that are half empty.
+        """
+        if time.monotonic() < self._full_at + FULL_SECONDS or not self._has_room():
+            raise DatabaseFull
+
+    def _has_room(self) -> bool:
+        """Return whether the disk of SQLite's file has room; that of a server is not known."""
+        if not self.is_sqlite or not self.url.database:
+            return True
+        try:
+            return shutil.disk_usage(Path(self.url.database).absolute().parent).free >= MIN_FREE_BYTES
+        except OSError:
+            return True
 
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
-
-
-@contextmanager
-def _domain_errors() -> Iterator[None]:
-    """Raise the database's errors as those of the domain, where they are no fault of a statement."""
-    try:
-        yield
-    except NoConnection as error:  # every connection is in use, and stayed so for a while
-        raise ServiceOverloaded("too many requests are using the database") from error
-    except DBAPIError as error:
-        if is_lock_timeout(error):
-            raise ServiceOverloaded("another request holds a lock on the same row for too long") from error
-        if _is_unavailable(error):
-            raise DatabaseUnavailable from error
-        raise
 
 
 def _dump_json(value: object) -> str:
@@ -127,6 +153,7 @@ def _sqlite(url: str, busy_seconds: float) -> Engine:
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, record: Any) -> None:
         connection.isolation_level = None  # the driver must not begin transactions by itself
+        register_functions(connection)
         cursor = connection.cursor()
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
             cursor.execute(f"PRAGMA {pragma}")

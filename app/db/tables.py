@@ -8,9 +8,11 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from app.db.uptime import BOOT_ID, CLOCK_FUNCTION
+
 
 class now(FunctionElement[float]):  # noqa: N801 - reads as SQL
-    """The database's clock: the only clock that leases, claims and retention trust."""
+    """The database's clock, see `app.db.clock`: the only one of timestamps, expiry and retention. It may be set."""
 
     type = Float()
     inherit_cache = True
@@ -18,7 +20,7 @@ class now(FunctionElement[float]):  # noqa: N801 - reads as SQL
 
 @compiles(now, "sqlite")
 def _now_sqlite(element: now, compiler: SQLCompiler, **kw: Any) -> str:
-    return "((julianday('now') - 2440587.5) * 86400.0)"
+    return f"(SELECT {CLOCK_FUNCTION}(max(\"offset\")) FROM clock WHERE boot_id = '{BOOT_ID}')"  # noqa: S608 - constants
 
 
 @compiles(now, "postgresql")
@@ -47,13 +49,18 @@ class Base(DeclarativeBase):
     }
 
 
+def _partial_index(name: str, condition: str, *columns: str) -> Index:
+    return Index(name, *columns, sqlite_where=text(condition), postgresql_where=text(condition))
+
+
 class KeyRow(Base):
     """An API key. The secret itself is never stored."""
 
     __tablename__ = "keys"
+    __table_args__ = (Index("ix_keys_owner_id", "owner", "id"),)
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)  # key_…
-    owner: Mapped[str] = mapped_column(String(64), index=True)
+    owner: Mapped[str] = mapped_column(String(64))
     name: Mapped[str]
     scopes: Mapped[list[Any]]
     digest: Mapped[str] = mapped_column(String(64))  # SHA-256 of the secret, hexadecimal
@@ -74,16 +81,19 @@ class JobRow(Base):
         # Holds all that claims look at: rows are long, and thousands may wait.
         Index("ix_jobs_waiting", "status", "queue", "key_id", "priority", "queued_at", "id", "not_before", "owner"),
         Index("ix_jobs_owner_id", "owner", "id"),
+        # Lists, see app.jobs.listing.
+        _partial_index("ix_jobs_status", "deleted_at IS NULL", "owner", "status", "id"),
+        _partial_index("ix_jobs_name", "deleted_at IS NULL", "owner", "name", "status", "id"),
+        _partial_index("ix_jobs_trash", "deleted_at IS NOT NULL", "owner", "id", "status", "name"),
         Index("ix_jobs_lease", "status", "lease_until"),
         Index("ix_jobs_finished_at", "finished_at"),
+        _partial_index("ix_jobs_ended", "finished_at IS NOT NULL", "queue", "finished_at", "started_at"),
         Index("ix_jobs_deleted_at", "deleted_at"),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)  # job_…
     owner: Mapped[str] = mapped_column(String(64))
-    key_id: Mapped[str] = mapped_column(
-        String(40), default="", server_default=text("''")
-    )  # that submitted it; "": none
+    key_id: Mapped[str] = mapped_column(String(40), default="", server_default=text("''"))  # "": without a key
     name: Mapped[str]
     spec: Mapped[dict[str, Any]]  # as the user wrote it
     data_schema: Mapped[dict[str, Any]]  # app.spec.data.sources.DataSchema at submission
@@ -97,7 +107,7 @@ class JobRow(Base):
     fence: Mapped[int] = mapped_column(default=0)
     attempts: Mapped[int] = mapped_column(Integer, default=0)  # consecutive infrastructure losses
     worker: Mapped[str | None]
-    lease_until: Mapped[float | None]
+    lease_until: Mapped[float | None]  # for figures; that it changes shows a live attempt, see workers.host.leases
     not_before: Mapped[float] = mapped_column(default=0.0)  # not claimed earlier: the spec's wish, or backoff
     version: Mapped[int] = mapped_column(default=1)
     last_seq: Mapped[int] = mapped_column(default=0)  # newest job_events.seq
@@ -113,10 +123,27 @@ class JobRow(Base):
     updated_at: Mapped[float] = mapped_column(default=now())
 
 
+class LabelRow(Base):
+    """A label of a job, from its `labels`. `status` is the job's, or "deleted", so that one index has both.
+
+    Triggers on `jobs` keep the rows, whoever writes: a worker of an older version, too.
+    """
+
+    __tablename__ = "job_labels"
+    __table_args__ = (Index("ix_job_labels_value", "owner", "key", "value", "status", "job_id"),)
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[str]
+    owner: Mapped[str] = mapped_column(String(64))
+    status: Mapped[str] = mapped_column(String(16))
+
+
 class EventRow(Base):
     """An event of a job, behind `/events` and the stream."""
 
     __tablename__ = "job_events"
+    __table_args__ = (_partial_index("ix_job_events_status", "kind = 'status'", "job_id", "seq"),)
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -164,7 +191,12 @@ class DatasetRow(Base):
     """A registered data set: a named source, or uploaded content."""
 
     __tablename__ = "datasets"
-    __table_args__ = (Index("ix_datasets_owner_id", "owner", "id"), Index("ix_datasets_owner_path", "owner", "path"))
+    __table_args__ = (
+        Index("ix_datasets_owner_id", "owner", "id"),
+        Index("ix_datasets_owner_path", "owner", "path"),
+        Index("ix_datasets_status", "owner", "status", "id"),
+        Index("ix_datasets_name", "owner", "name", "status", "id"),
+    )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)  # ds_…
     owner: Mapped[str] = mapped_column(String(64))
@@ -193,7 +225,7 @@ class ContentRow(Base):
 
 
 class WebhookRow(Base):
-    """A receiver of messages about an owner's jobs. The secret is stored in plain text: messages are signed with it."""
+    """A receiver of messages about an owner's jobs. Secrets are sealed, see `app.sealing`; older rows until a start."""
 
     __tablename__ = "webhooks"
 
@@ -203,7 +235,7 @@ class WebhookRow(Base):
     url: Mapped[str]
     events: Mapped[list[Any]]  # of app.webhooks.messages.MessageType
     all_jobs: Mapped[bool]  # or only those that name it
-    secret: Mapped[str]  # whsec_…
+    secret: Mapped[str]  # whsec_…, sealed
     old_secret: Mapped[str | None]  # the one before, under which messages are signed too
     old_until: Mapped[float | None]
     failing_since: Mapped[float | None]  # no message has arrived since
@@ -219,6 +251,7 @@ class DeliveryRow(Base):
     __table_args__ = (
         Index("ix_webhook_deliveries_due", "status", "next_at"),
         Index("ix_webhook_deliveries_webhook_id", "webhook_id", "id"),
+        Index("ix_webhook_deliveries_status", "webhook_id", "status", "id"),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)  # msg_…
@@ -236,6 +269,15 @@ class DeliveryRow(Base):
     ended_at: Mapped[float | None]
 
 
+class ClockRow(Base):
+    """SQLite's clock, one row: what to add to the uptime since this start of the machine. PostgreSQL needs none."""
+
+    __tablename__ = "clock"
+
+    boot_id: Mapped[str] = mapped_column(String(64), primary_key=True)  # of the kernel
+    offset: Mapped[float]
+
+
 class DeploymentRow(Base):
     """The one row that names this database, so that its artifact store is not taken for another one's."""
 
@@ -248,6 +290,7 @@ class IdempotencyRow(Base):
     """The response under an Idempotency-Key; written in the transaction of the effect."""
 
     __tablename__ = "idempotency"
+    __table_args__ = (Index("ix_idempotency_created_at", "created_at"),)
 
     owner: Mapped[str] = mapped_column(String(64), primary_key=True)
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
@@ -266,8 +309,7 @@ class WorkerRow(Base):
     queues: Mapped[list[Any]]
     slots: Mapped[int] = mapped_column(Integer)
     seen_at: Mapped[float] = mapped_column(default=now())
-    # Fields that workers of an older version do not report are empty.
-    version: Mapped[str | None]
+    version: Mapped[str | None]  # this and what follows is empty where an older version does not report it
     free: Mapped[int | None] = mapped_column(Integer)
     deaf_seconds: Mapped[float | None]  # for how long it has not heard wake-ups that it sent to itself
     figures: Mapped[dict[str, Any] | None]  # counts since its start, see workers.host.heartbeat
@@ -279,7 +321,13 @@ class AuditRow(Base):
     """Who did what to which object; only ever appended, and removed when it is old."""
 
     __tablename__ = "audit"
-    __table_args__ = (Index("ix_audit_owner_id", "owner", "id"), Index("ix_audit_at", "at"))
+    __table_args__ = (
+        Index("ix_audit_owner_id", "owner", "id"),
+        Index("ix_audit_at", "at"),
+        Index("ix_audit_action", "owner", "action", "id"),
+        Index("ix_audit_key", "owner", "key_id", "action", "id"),
+        Index("ix_audit_target", "owner", "target", "action", "id"),
+    )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)  # aud_…
     at: Mapped[float] = mapped_column(default=now())

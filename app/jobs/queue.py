@@ -20,9 +20,10 @@ from app.db.clock import database_time
 from app.db.dialect import advisory_lock
 from app.db.tables import JobRow, KeyRow, now
 from app.jobs.placement import runs_on
-from app.jobs.states import TERMINAL_STATUSES, Status
+from app.jobs.states import Status
 
 RUNNING_JOBS_LIMIT = "running_jobs"  # the name of the limit, in the settings and in a key's limits
+MAX_BACKOFF_SECONDS = 60.0  # of the pause after a loss
 _NO_LIMIT = 2**31
 _RECENT_JOBS = 20  # ended jobs from which a typical duration is taken
 _CLAIM_LOCK_ID = 0x67726166747732  # any number of our own
@@ -48,6 +49,16 @@ class QueuePosition:
     position: int | None = None  # 1: next
     starts_at: float | None = None  # Unix seconds, estimated
     held_by: Hold | None = None
+
+
+def is_due() -> ColumnElement[bool]:
+    """Whether a waiting job may be claimed as far as its `not_before` says.
+
+    The pause after a loss also ends if the clock is set back behind its beginning: it must not last for as long as the
+    clock was moved.
+    """
+    is_pause = JobRow.not_before <= JobRow.queued_at + MAX_BACKOFF_SECONDS
+    return or_(JobRow.not_before <= now(), and_(is_pause, JobRow.queued_at > now()))
 
 
 def next_job(
@@ -76,7 +87,7 @@ def _next_job_query(queues: Sequence[str], running_limit: int, devices: Sequence
     first = (
         select(JobRow.id)
         .where(JobRow.status == Status.QUEUED, JobRow.queue == places.c.queue, JobRow.key_id == places.c.key_id)
-        .where(JobRow.not_before <= now(), *([runs_on(devices)] if devices is not None else []))
+        .where(is_due(), *([runs_on(devices)] if devices is not None else []))
         .order_by(JobRow.priority.desc(), JobRow.queued_at, JobRow.id)
         .limit(1)
         .correlate(places)
@@ -129,7 +140,7 @@ def queue_position(session: Session, job: JobRow, running_limit: int = 0) -> Que
     leave: after the remaining time that they report, or else the mean duration of the last jobs of the queue. It is
     `None` if neither is known.
     """
-    if session.scalar(select(JobRow.not_before > now()).where(JobRow.id == job.id)):
+    if not session.scalar(select(is_due()).where(JobRow.id == job.id)):
         return QueuePosition(held_by=Hold.NOT_BEFORE)
     by_key, _, full = _running_jobs(running_limit)
     if session.scalar(full.where(by_key.c.key_id == job.key_id)) is not None:
@@ -159,7 +170,7 @@ def _position(job: JobRow, running_limit: int) -> Select[int]:
     )
     waiting = (
         select(JobRow.id, JobRow.key_id, JobRow.priority, JobRow.queued_at, within.label("within"))
-        .where(JobRow.status == Status.QUEUED, JobRow.queue == job.queue, JobRow.not_before <= now())
+        .where(JobRow.status == Status.QUEUED, JobRow.queue == job.queue, is_due())
         .where(JobRow.priority >= job.priority)
         .cte("waiting")
     )
@@ -182,7 +193,7 @@ def _remaining_seconds(session: Session, workers: Sequence[str]) -> tuple[float,
 
 def _mean_duration(session: Session, queue: str) -> float | None:
     took = (JobRow.finished_at - JobRow.started_at).label("took")
-    ended = (JobRow.queue == queue, JobRow.status.in_(TERMINAL_STATUSES), JobRow.started_at.is_not(None))
+    ended = (JobRow.queue == queue, JobRow.finished_at.is_not(None), JobRow.started_at.is_not(None))
     recent = select(took).where(*ended).order_by(JobRow.finished_at.desc()).limit(_RECENT_JOBS).subquery()
     return session.scalar(select(func.avg(recent.c.took)))
 

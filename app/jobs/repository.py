@@ -8,11 +8,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import String, cast, delete, func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app import events
-from app.db.paging import paginate
 from app.db.tables import JobRow, now
 from app.errors import InvalidState, NotFound, StaleFence
 from app.events import EventKind
@@ -51,31 +50,6 @@ def find_for_update(session: Session, owner: str, job_id: str, deleted_too: bool
     return row
 
 
-def page(
-    session: Session,
-    owner: str,
-    limit: int,
-    after: str | None = None,
-    status: Sequence[str] = (),
-    name: str | None = None,
-    labels: Mapping[str, str] | None = None,
-    deleted: bool = False,
-) -> tuple[Sequence[JobRow], bool]:
-    """Return up to `limit` jobs, newest first, older than the job `after`; and whether there are more.
-
-    Those that are deleted, or those that are not.
-    """
-    gone = JobRow.deleted_at.is_not(None) if deleted else JobRow.deleted_at.is_(None)
-    query = select(JobRow).where(JobRow.owner == owner, gone)
-    if status:
-        query = query.where(JobRow.status.in_(status))
-    if name is not None:
-        query = query.where(JobRow.name == name)
-    for key, value in (labels or {}).items():
-        query = query.where(JobRow.labels[key].as_string() == cast(value, String))
-    return paginate(session, query, JobRow.id, limit, after)
-
-
 def count_jobs(session: Session, status: Status) -> int:
     """Return how many jobs have the status."""
     return session.scalar(select(func.count()).select_from(JobRow).where(JobRow.status == status)) or 0
@@ -92,7 +66,7 @@ def queue_backlog(session: Session) -> dict[str, tuple[int, float]]:
     """Return by queue how many jobs may be claimed now, and for how many seconds the oldest of them has waited."""
     rows = session.execute(
         select(JobRow.queue, func.count(), now() - func.min(JobRow.queued_at))
-        .where(JobRow.status == Status.QUEUED, JobRow.not_before <= now())
+        .where(JobRow.status == Status.QUEUED, queue.is_due())
         .group_by(JobRow.queue)
     )
     return {row[0]: (row[1], max(0.0, row[2])) for row in rows}
@@ -222,10 +196,19 @@ def update_visible(session: Session, job_id: str, **values: object) -> None:
     )
 
 
-def expired_leases(session: Session, limit: int = 100) -> list[tuple[str, int]]:
-    """Return (job, fence) of running jobs whose lease ran out."""
-    query = select(JobRow.id, JobRow.fence).where(JobRow.status == Status.RUNNING, JobRow.lease_until < now())
-    return [(row.id, row.fence) for row in session.execute(query.limit(limit))]
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The lease of a running job. That it differs from an earlier one shows that its attempt is alive."""
+
+    job_id: str
+    fence: int
+    until: float | None
+
+
+def running_leases(session: Session) -> list[Lease]:
+    """Return the lease of every running job."""
+    query = select(JobRow.id, JobRow.fence, JobRow.lease_until).where(JobRow.status == Status.RUNNING)
+    return [Lease(*row) for row in session.execute(query)]
 
 
 def delete_job(session: Session, job_id: str) -> None:

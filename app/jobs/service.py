@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app import checkpoints, events
 from app.access import audit, idempotency, quotas
 from app.access.audit import Action, Actor
-from app.access.idempotency import IdempotentResponse
+from app.access.idempotency import IdempotentRequest, IdempotentResponse
 from app.access.quotas import EffectiveLimits
 from app.datasets import references
 from app.db.session import Database
@@ -18,13 +18,14 @@ from app.errors import InvalidInput, InvalidState, NotFound, ServiceOverloaded
 from app.events import EventKind
 from app.faultpoints import faultpoint
 from app.jobs import repository, start
+from app.jobs.queue import MAX_BACKOFF_SECONDS
 from app.jobs.states import TERMINAL_STATUSES, TRANSITIONS, Status, Verb
 from app.spec.data.columns import DataSchema
 from app.spec.job import JobSpec
 from app.spec.timestamps import parse_rfc3339
 from app.webhooks.repository import check_webhook_exists
 
-BACKOFF_SECONDS = (0.0, 1.0, 4.0, 15.0, 60.0)  # seconds before the next attempt, by losses so far
+BACKOFF_SECONDS = (0.0, 1.0, 4.0, 15.0, MAX_BACKOFF_SECONDS)  # seconds before the next attempt, by losses so far
 GPU_QUEUE = "gpu"
 
 
@@ -57,11 +58,10 @@ def create(
     render: Callable[[JobRow], dict[str, Any]],
     *,
     max_queued: int,
+    request: IdempotentRequest | None = None,
     action: Action = Action.JOB_CREATE,
-    idempotency_key: str | None = None,
-    digest: str = "",
 ) -> IdempotentResponse:
-    """Accept a job, once per idempotency key. `render` gives the answer's body.
+    """Accept a job, once per request. `render` gives the answer's body.
 
     Raises `ServiceOverloaded`, `IdempotencyKeyReused`, and `QuotaExceeded` by what the key may use.
 
@@ -76,7 +76,7 @@ def create(
             audit.append(session, submission.actor, action, row.id)
             return 201, render(row)
 
-        answer = idempotency.run_once(session, submission.owner, idempotency_key, digest, effect)
+        answer = idempotency.run_once(session, request or IdempotentRequest(submission.owner, None, ""), effect)
         faultpoint("before_commit")
         return answer
 

@@ -28,7 +28,7 @@ def remove_job_orphans(db: Database, store: ArtifactStore, job_id: str, fence: i
     """Remove what attempts up to `fence` left without a row, for example half a checkpoint after a crash."""
     prefix = job_prefix(job_id)
     keys = list(store.keys(prefix))
-    referenced = db.run(_checkpoint_keys, [prefix])
+    referenced = db.read(_checkpoint_keys, [prefix])
     remove_files(store, [key for key in keys if key not in referenced and _key_fence(key) <= fence])
 
 

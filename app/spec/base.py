@@ -20,8 +20,12 @@ MAX_INT64 = 2**63 - 1  # the largest integer of JSON that a database and a tenso
 
 Size = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
 Count = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
-Seed = Annotated[int, Field(strict=True, ge=0, le=MAX_INT64)]
-Steps = Annotated[int, Field(strict=True, ge=1, le=10**12)]
+Int64 = Annotated[int, Field(strict=True, ge=-MAX_INT64, le=MAX_INT64)]
+NonNegativeInt64 = Annotated[int, Field(strict=True, ge=0, le=MAX_INT64)]
+Seed = NonNegativeInt64
+MAX_STEPS = 10**12  # steps of a run
+Steps = Annotated[int, Field(strict=True, ge=1, le=MAX_STEPS)]
+Seconds = Annotated[float, Field(gt=0, le=10**9, allow_inf_nan=False)]  # thirty years
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -5,12 +5,12 @@ from typing import Annotated
 from pydantic import Field
 
 from app.errors import Problem
-from app.spec.base import Name, Seed, Size, SpecModel
+from app.spec.base import Finite, Int64, Name, Seed, Size, SpecModel
 from app.spec.data.columns import Column, DataSchema, Dtype
 from app.spec.network.network import Network
 from app.spec.network.validation import check_network
 
-Number = float | int | bool
+Number = Finite | Int64 | bool
 NestedNumbers = list[Number] | list[list[Number]] | list[list[list[Number]]] | list[list[list[list[Number]]]]
 
 

@@ -6,7 +6,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from app.errors import InvalidInput, Problem
 from app.ids import CHECKPOINT_ID_PATTERN, DATASET_ID_PATTERN, WEBHOOK_ID_PATTERN
-from app.spec.base import Count, Positive, SpecModel, validation_error
+from app.spec.base import Count, Seconds, SpecModel, validation_error
 from app.spec.data.columns import Column, DataSchema
 from app.spec.data.feature_schema import ResolvedFeatures, TargetRequest, resolve_features
 from app.spec.data.sources import DATASET_SCHEMAS, Data
@@ -59,7 +59,7 @@ class JobSpec(SpecModel):
     resources: Resources = Resources()
     priority: Annotated[int, Field(strict=True, ge=-100, le=100)] = 0
     not_before: Timestamp | None = None
-    max_seconds: Positive | None = None
+    max_seconds: Seconds | None = None
     retries: Annotated[Count, Field(le=20)] = 3
     start_from: StartFrom | None = None
     webhook: Annotated[str, Field(pattern=WEBHOOK_ID_PATTERN)] | None = None

@@ -9,12 +9,15 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
-from app.errors import CorruptCheckpoint, StorageFull
-from app.ids import new_id
-from app.storage.protocol import ArtifactStore, is_disk_full
+from app.disk.capacity import translate_disk_full
+from app.disk.durability import sync_file
+from app.disk.spool import Spool, remove_abandoned
+from app.errors import CorruptCheckpoint
+from app.storage.protocol import ArtifactStore
 
 FileStamp = tuple[int, int]  # when a file was written (nanoseconds), and its size
 NO_STAMP: FileStamp = (0, 0)
+FULL_HINT = "make room in the home directory"
 
 
 class ArtifactCache:
@@ -25,6 +28,9 @@ class ArtifactCache:
 
     def __init__(self, folder: Path, limit: int) -> None:
         self._folder, self._limit = folder, limit
+        self._incoming = Spool(folder / "incoming", "api")  # in the same file system: a complete copy is renamed
+        with suppress(OSError):
+            remove_abandoned(self._incoming.root)
         self._in_use: Counter[str] = Counter()
         self._verified: dict[str, tuple[Path, FileStamp]] = {}  # the store's own files that were verified
         self._lock = threading.Lock()
@@ -62,9 +68,8 @@ class ArtifactCache:
         return path if _file_stamp(path) == stamp else None
 
     def _fetch(self, store: ArtifactStore, file: Mapping[str, Any]) -> Path:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        part = self._folder / new_id("part")
-        try:
+        with translate_disk_full("a copy of a checkpoint", FULL_HINT), self._incoming.folder("fetch") as staging:
+            part = staging / "file"
             path = store.fetch(file["path"], part)
             with path.open("rb") as content:
                 digest = file_digest(content, "sha256").hexdigest()
@@ -74,22 +79,22 @@ class ArtifactCache:
             if path != part:
                 self._verified[digest] = (path, _file_stamp(path) or NO_STAMP)
                 return path
+            sync_file(part)  # nobody verifies it again: a power cut must not leave the name of what is not there
             copy = part.replace(self._folder / digest)
-        except OSError as error:
-            if is_disk_full(error):
-                raise StorageFull(
-                    "no room for a copy of a checkpoint", hint="make room in the home directory"
-                ) from error
-            raise
-        finally:
-            for leftover in (part, part.with_name(part.name + ".part")):  # of a download that broke off
-                leftover.unlink(missing_ok=True)
         self._evict()
         return copy
 
+    def close(self) -> None:
+        """Remove what is not complete."""
+        self._incoming.close()
+
     def _evict(self) -> None:
         """Remove unused copies, the least recently used first, until the rest fits."""
-        copies = [(stamp, path) for path in self._folder.iterdir() if (stamp := _file_stamp(path)) is not None]
+        copies = [
+            (stamp, path)
+            for path in self._folder.iterdir()
+            if path.is_file() and (stamp := _file_stamp(path)) is not None
+        ]
         total = 0
         with self._lock:
             for (_, size), path in sorted(copies, reverse=True):

@@ -1,5 +1,6 @@
 """Artifacts in a directory."""
 
+import fcntl
 import hashlib
 import os
 import time
@@ -8,14 +9,18 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from app.errors import NotFound, StorageFull
+from app.disk.capacity import translate_disk_full
+from app.disk.durability import make_directory, sync_file
+from app.errors import NotFound
 from app.faultpoints import faultpoint
 from app.storage.keys import CHUNK_BYTES, chunk_lengths, validate_key
-from app.storage.protocol import StoredFile, is_disk_full
+from app.storage.protocol import StoredFile
 
 _INCOMING = ".incoming"  # no key begins with a dot
 _MAX_ATTEMPTS = 10
-_LEFTOVER_SECONDS = 86_400  # a put that takes longer than that has died
+_MAX_REMEMBERED = 10_000  # directories
+_LEFTOVER_SECONDS = 3600  # younger files may belong to a put that has not locked them yet
+_FULL_HINT = "delete jobs or data sets, or make room where the artifacts lie"
 
 
 class LocalStore:
@@ -24,7 +29,8 @@ class LocalStore:
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
         self._incoming = self._root / _INCOMING
-        self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._synced: set[tuple[Path, int]] = set()  # folders, and their inodes, whose entries this process has synced
+        make_directory(self._incoming)
         self.remove_temporary_files()
 
     def put_file(self, key: str, source: Path) -> StoredFile:
@@ -40,7 +46,9 @@ class LocalStore:
         target = self._path(key)
         digest, size = hashlib.sha256(), 0
         temporary = self._incoming / uuid.uuid4().hex
-        with _translate_disk_full(), _remove_on_error(temporary), temporary.open("xb", buffering=0) as file:
+        full = translate_disk_full("artifacts", _FULL_HINT)
+        with full, _remove_on_error(temporary), temporary.open("xb", buffering=0) as file:
+            fcntl.flock(file, fcntl.LOCK_SH)  # until the process ends, whatever ends it: nobody else removes the file
             faultpoint("file_opened")
             for piece in content:
                 digest.update(piece)
@@ -65,7 +73,7 @@ class LocalStore:
                     raise
         faultpoint("file_renamed")
         with suppress(FileNotFoundError):  # then another caller deleted this very key already
-            _fsync_directory(target.parent)
+            sync_file(target.parent)
 
     def read(self, key: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """Yield the bytes from `start` up to `stop` (exclusive) in pieces of at most 1 MiB. Raises `NotFound` now."""
@@ -120,20 +128,35 @@ class LocalStore:
         return self._root / validate_key(key)
 
     def _make_directory(self, folder: Path) -> None:
-        """Create a directory so that it survives a crash: its parents' entries are synced too."""
-        missing = [path for path in (folder, *folder.parents) if not path.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in missing:
-            _fsync_directory(path.parent)
+        """Create a directory that survives a power cut. What another process has just created may not be synced yet."""
+        path = self._root
+        for name in folder.relative_to(self._root).parts:
+            parent, path = path, path / name
+            is_new = _make_one_directory(path)
+            entry = (path, path.stat().st_ino)
+            if is_new or entry not in self._synced:
+                sync_file(parent)
+                if len(self._synced) >= _MAX_REMEMBERED:
+                    self._synced.clear()
+                self._synced.add(entry)
 
     def remove_temporary_files(self) -> None:
-        """Remove what a put left behind when its process was killed."""
+        """Remove what a put left behind when its process was killed: files that nobody has locked."""
         for path in self._incoming.iterdir():
-            try:
+            with suppress(FileNotFoundError, BlockingIOError):  # another process was faster, or the put goes on
                 if path.stat().st_mtime < time.time() - _LEFTOVER_SECONDS:
-                    path.unlink()
-            except FileNotFoundError:  # another process was faster, or the put has ended
-                continue
+                    with path.open("r+b") as file:
+                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        path.unlink()
+
+
+def _make_one_directory(path: Path) -> bool:
+    """Create a directory; return whether it was missing."""
+    try:
+        path.mkdir()
+    except FileExistsError:
+        return False
+    return True
 
 
 def _modified_at(path: Path) -> float:
@@ -144,30 +167,12 @@ def _modified_at(path: Path) -> float:
         return float("inf")
 
 
-def _fsync_directory(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 @contextmanager
 def _translate_not_found(key: str) -> Iterator[None]:
     try:
         yield
     except (FileNotFoundError, NotADirectoryError):
         raise NotFound(f"there is no file {key}") from None
-
-
-@contextmanager
-def _translate_disk_full() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if is_disk_full(error):
-            raise StorageFull(f"no room in the artifact store: {error.strerror}") from error
-        raise
 
 
 @contextmanager

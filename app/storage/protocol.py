@@ -1,6 +1,5 @@
 """The protocol of artifact stores, and the records of files in database rows."""
 
-import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,8 +71,3 @@ class ArtifactStore(Protocol):
     def remove_temporary_files(self) -> None:
         """Remove what puts that died left behind, as far as the store cannot do so itself."""
         ...
-
-
-def is_disk_full(error: BaseException) -> bool:
-    """Return whether an operation failed because the disk, or a quota on it, is full."""
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)

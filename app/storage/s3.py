@@ -64,6 +64,8 @@ class S3Store:
         for length in chunk_lengths(start, stop):
             with _translate_errors(key):
                 piece = bytes(obstore.get_range(self._bucket, key, start=start, length=length))
+            if len(piece) != length:
+                raise Unavailable(f"the artifact store sent {len(piece)} bytes of {key} instead of {length}")
             yield piece
             start += length
 

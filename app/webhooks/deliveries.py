@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, or_, select
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from app.db.clock import database_time
-from app.db.paging import paginate
+from app.db.paging import IndexedRows, paginate
 from app.db.tables import DeliveryRow, WebhookRow, now
 from app.errors import NotFound
 
@@ -27,6 +27,7 @@ RETRY_DELAYS = (
     86_400,
 )  # seconds before the next try: three days
 MAX_RETRY_AFTER_SECONDS = 86_400.0  # seconds of a Retry-After that are obeyed
+MAX_DELAY_SECONDS = 1.2 * 86_400  # of any retry
 MAX_CONCURRENT_ATTEMPTS = 4  # attempts under way to one webhook
 LEASE_SECONDS = 60.0  # longer than any attempt takes
 DISABLE_AFTER_SECONDS = 3 * 86_400  # without any success, after which a message that is given up disables the webhook
@@ -55,7 +56,7 @@ class ClaimedMessage:
     at: float  # the database's clock
     url: str
     body: str
-    secrets: tuple[str, ...]
+    secrets: tuple[str, ...]  # sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +168,9 @@ def page(
     session: Session, webhook_id: str, limit: int, after: str | None = None, status: Sequence[str] = ()
 ) -> tuple[Sequence[DeliveryRow], bool]:
     """Return up to `limit` messages, newest first, older than the message `after`; and whether there are more."""
-    query = select(DeliveryRow).where(DeliveryRow.webhook_id == webhook_id)
-    if status:
-        query = query.where(DeliveryRow.status.in_(status))
-    return paginate(session, query, DeliveryRow.id, limit, after)
+    webhook = {DeliveryRow.webhook_id: webhook_id}
+    parts = [IndexedRows(DeliveryRow.id, webhook | {DeliveryRow.status: each}) for each in status or DeliveryStatus]
+    return paginate(session, select(DeliveryRow), DeliveryRow.id, limit, after, parts)
 
 
 def resend(session: Session, webhook: WebhookRow, message_id: str) -> DeliveryRow:
@@ -193,8 +193,13 @@ def purge(session: Session, days: int) -> int:
 
 
 def _due_conditions() -> tuple[ColumnElement[bool], ...]:
-    free = or_(DeliveryRow.lease_until.is_(None), DeliveryRow.lease_until < now())
-    return DeliveryRow.status == DeliveryStatus.PENDING, DeliveryRow.next_at <= now(), free
+    """Times that no delay reaches are of before the clock was set back, and count as past."""
+    due = or_(DeliveryRow.next_at <= now(), DeliveryRow.next_at > now() + MAX_DELAY_SECONDS)
+    return DeliveryRow.status == DeliveryStatus.PENDING, due, or_(DeliveryRow.lease_until.is_(None), ~_is_leased())
+
+
+def _is_leased(row: Any = DeliveryRow) -> ColumnElement[bool]:
+    return and_(row.lease_until >= now(), row.lease_until <= now() + LEASE_SECONDS)
 
 
 def _in_flight_count(webhook_id: Any) -> Any:
@@ -202,6 +207,6 @@ def _in_flight_count(webhook_id: Any) -> Any:
     counted = (
         select(func.count())
         .select_from(other)
-        .where(other.webhook_id == webhook_id, other.status == DeliveryStatus.PENDING, other.lease_until >= now())
+        .where(other.webhook_id == webhook_id, other.status == DeliveryStatus.PENDING, _is_leased(other))
     )
     return counted.correlate(WebhookRow).scalar_subquery()

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from app.db.tables import WebhookRow, now
-from app.errors import InvalidInput, InvalidState, NotFound, Problem
+from app.errors import InvalidInput, InvalidState, NotFound, Problem, SecretSealed
 from app.ids import new_id
+from app.sealing import Sealer
 from app.webhooks.messages import MessageType
 from app.webhooks.signature import new_secret
 
@@ -26,11 +27,12 @@ class WebhookConfig:
     all_jobs: bool
 
 
-def create(session: Session, owner: str, config: WebhookConfig) -> WebhookRow:
-    """Create a webhook. Raises `InvalidState` where the owner has too many."""
+def create(session: Session, owner: str, config: WebhookConfig, sealer: Sealer) -> tuple[WebhookRow, str]:
+    """Create a webhook, and return it with its secret. Raises `InvalidState` where the owner has too many."""
     if (session.scalar(select(func.count()).where(WebhookRow.owner == owner)) or 0) >= MAX_WEBHOOKS:
         raise InvalidState(f"there are {MAX_WEBHOOKS} webhooks already", hint="delete one that is not needed")
     events = [type_ for type_ in MessageType if type_ in config.events]
+    secret = new_secret()
     row = WebhookRow(
         id=new_id("whk"),
         owner=owner,
@@ -38,12 +40,12 @@ def create(session: Session, owner: str, config: WebhookConfig) -> WebhookRow:
         url=config.url,
         events=events,
         all_jobs=config.all_jobs,
-        secret=new_secret(),
+        secret=sealer.seal(secret),
     )
     session.add(row)
     session.flush()
     session.refresh(row)
-    return row
+    return row, secret
 
 
 def list_webhooks(session: Session, owner: str) -> list[WebhookRow]:
@@ -78,14 +80,36 @@ def check_webhook_exists(session: Session, owner: str, webhook_id: str | None) -
         raise InvalidInput([problem]) from None
 
 
-def rotate(session: Session, owner: str, webhook_id: str) -> WebhookRow:
-    """Give a webhook a new secret; for a day messages are signed with the old one too. Raises `NotFound`."""
+def rotate(session: Session, owner: str, webhook_id: str, sealer: Sealer) -> tuple[WebhookRow, str]:
+    """Return a webhook with a new secret; for a day messages are signed with the old one too. Raises `NotFound`."""
     row = find(session, owner, webhook_id, locked=True)
-    row.old_secret, row.secret = row.secret, new_secret()
+    secret = new_secret()
+    row.old_secret, row.secret = row.secret, sealer.seal(secret)
     row.old_until = now() + ROTATION_OVERLAP_SECONDS  # the database's clock, read back below
     session.flush()
     session.refresh(row)
-    return row
+    return row, secret
+
+
+def reseal(session: Session, sealer: Sealer) -> tuple[int, list[str]]:
+    """Seal every secret with the first key; return how many were not, and the webhooks whose secret does not open.
+
+    Old secrets that sign no longer are removed.
+    """
+    expired = update(WebhookRow).where(WebhookRow.old_until < now()).values(old_secret=None, old_until=None)
+    session.execute(expired.execution_options(synchronize_session=False))
+    changed, lost = 0, []
+    for row in session.scalars(select(WebhookRow).order_by(WebhookRow.id).with_for_update(key_share=True)):
+        try:
+            old = row.old_secret and sealer.reseal(row.old_secret)
+            secret = sealer.reseal(row.secret)
+        except SecretSealed:
+            lost.append(row.id)
+            continue
+        changed += (secret, old) != (row.secret, row.old_secret)
+        row.secret, row.old_secret = secret, old
+    session.flush()
+    return changed, lost
 
 
 def enable(session: Session, owner: str, webhook_id: str) -> WebhookRow:

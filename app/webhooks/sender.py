@@ -7,14 +7,16 @@ messages.
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 import structlog
 
 from app.db.session import Database
-from app.errors import InvalidInput, Unavailable
+from app.errors import InvalidInput, SecretSealed, Unavailable
 from app.periodic import Periodic
-from app.webhooks import deliveries
+from app.sealing import Sealer
+from app.webhooks import deliveries, repository
 from app.webhooks.deliveries import ClaimedMessage, DeliveryResult
 from app.webhooks.http import post
 from app.webhooks.signature import signed_headers
@@ -32,8 +34,9 @@ _log = structlog.get_logger(__name__)
 class WebhookSender:
     """Claims messages, sends each in a thread, and records the results. Delivers at least once, under one id."""
 
-    def __init__(self, db: Database, targets: TargetPolicy, send: PostFunction = post) -> None:
-        self._db, self._targets, self._send = db, targets, send
+    def __init__(self, db: Database, targets: TargetPolicy, sealer: Sealer, send: PostFunction = post) -> None:
+        self._db, self._targets, self._sealer, self._send = db, targets, sealer, send
+        self._resealed = False
         self._results: SimpleQueue[tuple[ClaimedMessage, DeliveryResult]] = SimpleQueue()
         self._unrecorded: tuple[ClaimedMessage, DeliveryResult] | None = None
         self._in_flight = 0
@@ -57,10 +60,21 @@ class WebhookSender:
 
     def run_round(self, wait: float = 0.0) -> None:
         """Record the results that are there, waiting up to `wait` seconds for the first; then send what is due."""
+        if not self._resealed:
+            self._reseal()
         while self._record(wait):
             wait = 0.0
         while not self._rounds.is_stopping and self._start():
             pass
+
+    def _reseal(self) -> None:
+        """Seal, once, what an older version stored in plain text, and what another key has sealed."""
+        changed, lost = self._db.run(repository.reseal, self._sealer)
+        self._resealed = True
+        if changed:
+            _log.info("webhook_secrets_sealed", count=changed)
+        for webhook in lost:
+            _log.error("webhook_secret_lost", webhook=webhook, hint=SecretSealed().detail)
 
     def _record(self, wait: float) -> bool:
         if self._unrecorded is None:
@@ -100,7 +114,14 @@ class WebhookSender:
             target = self._targets.check(claimed.url)  # again: names may resolve to other addresses by now
         except InvalidInput as error:
             return DeliveryResult(None, 0.0, error.problems[0].code, error.detail)
-        headers = signed_headers(claimed.id, claimed.at, claimed.body, claimed.secrets)
+        try:
+            secrets = [self._sealer.open(claimed.secrets[0])]
+        except SecretSealed as error:
+            return DeliveryResult(None, 0.0, error.code, error.detail)
+        for old in claimed.secrets[1:]:
+            with suppress(SecretSealed):  # the receiver has the new one
+                secrets.append(self._sealer.open(old))
+        headers = signed_headers(claimed.id, claimed.at, claimed.body, secrets)
         return self._send(target, headers, claimed.body)
 
 

@@ -8,7 +8,8 @@ from graftwerk.checks.result import CheckResult
 from graftwerk.client import Client
 from graftwerk.errors import AccessDenied, GraftwerkClientError
 from graftwerk.http.address import find_address
-from graftwerk.supervise.home import CannotStart, free_port
+from graftwerk.supervise.home import CannotStart
+from graftwerk.supervise.port import free_port
 
 MAX_CLOCK_SKEW_SECONDS = 2.0
 

@@ -19,7 +19,14 @@ from graftwerk.supervise.home import CannotStart
 from graftwerk.supervise.service import Service, ServiceConfig, missing_extras
 
 Home = Annotated[Path | None, typer.Option(help="The service's home; default: ~/.graftwerk.")]
-PROGRAM_STYLES = {"api": "cyan", "worker": "green", "broker": "magenta", "migrate": "yellow", "up": "bold"}
+PROGRAM_STYLES = {
+    "api": "cyan",
+    "worker": "green",
+    "broker": "magenta",
+    "migrate": "yellow",
+    "forks": "blue",
+    "up": "bold",
+}
 
 
 def up(

@@ -2,6 +2,7 @@
 
 import random
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
@@ -12,7 +13,7 @@ import httpx
 from graftwerk.errors import Unreachable, error_from_response
 
 MAX_ATTEMPTS = 7
-RETRYABLE_STATUSES = frozenset({429, 502, 503, 504})
+RETRYABLE_STATUSES = frozenset({408, 429, 502, 503, 504})
 INITIAL_BACKOFF_SECONDS = 0.25  # doubled by every attempt
 MAX_BACKOFF_SECONDS = 8.0
 MAX_RETRY_AFTER_SECONDS = 60.0  # after a longer Retry-After the error is raised at once
@@ -78,9 +79,9 @@ class Transport:
     ) -> httpx.Response:
         """Send a request and return the successful response, with its body read. `seconds`: timeout (default: 60).
 
-        Retried after a connection error, 429, 502, 503, 504, and 409 while a request with the same Idempotency-Key is
-        in progress. A POST without Idempotency-Key is retried only if `repeatable`. Raises `Unreachable` or an
-        `ApiStatusError`.
+        Retried after a connection error, 408, 429, 502, 503, 504, and 409 while a request with the same Idempotency-Key
+        is in progress. A POST without Idempotency-Key is retried only if `repeatable`; see `create`. Raises
+        `Unreachable` or an `ApiStatusError`.
         """
         all_headers = dict(headers or {})
         if repeatable is None:
@@ -111,6 +112,15 @@ class Transport:
     def json(self, method: str, path: str, **options: Any) -> Any:
         """Send a request and return the JSON of its response."""
         return self.request(method, path, **options).json()
+
+    def create(
+        self, path: str, *, key: str | None = None, headers: Mapping[str, str] | None = None, **body: Any
+    ) -> Any:
+        """POST what has its effect once, however often it is retried, and return the JSON of the response.
+
+        `key`: an Idempotency-Key of the caller's own, under which another call repeats the same response.
+        """
+        return self.json("POST", path, headers={**(headers or {}), "Idempotency-Key": key or str(uuid.uuid4())}, **body)
 
     @contextmanager
     def stream(

@@ -3,6 +3,7 @@
 It carries wake-ups only, so it keeps nothing on disk and listens on a private Unix socket, never on the network.
 """
 
+import os
 import shutil
 import socket
 import tempfile
@@ -13,6 +14,7 @@ from pathlib import Path
 from graftwerk.supervise.process import Program
 
 SERVER_BINARIES = ("valkey-server", "redis-server")
+FOLDER_NAME, TEMPORARY_PREFIX = "broker", "graftwerk-"
 MAX_FOLDER_CHARACTERS = 70  # bytes; a Unix socket's path must fit in 104 on macOS, 108 on Linux
 
 
@@ -35,14 +37,26 @@ class EmbeddedBroker:
     """A Valkey server in a private folder, which `remove` deletes."""
 
     binary: Path
-    folder: Path  # mode 0700, as mkdtemp makes it
+    folder: Path  # mode 0700
+    place: Path  # in the home directory: the folder, or a link to it
 
     @classmethod
-    def prepare(cls, binary: Path) -> "EmbeddedBroker":
-        """Create the folder."""
+    def prepare(cls, binary: Path, home: Path) -> "EmbeddedBroker":
+        """Create the folder in a home directory that the caller has locked.
+
+        What a `graftwerk up` left there that was killed is removed before. In a home with a long path it is a link to a
+        temporary folder.
+        """
+        folder = home / FOLDER_NAME
+        _remove(folder)
+        if len(os.fsencode(folder)) <= MAX_FOLDER_CHARACTERS:
+            folder.mkdir(mode=0o700)
+            return cls(binary, folder, folder)
         base = tempfile.gettempdir()
-        short = base if len(base.encode()) <= MAX_FOLDER_CHARACTERS else "/tmp"  # noqa: S108 - mkdtemp makes it private
-        return cls(binary, Path(tempfile.mkdtemp(prefix="graftwerk-", dir=short)))
+        short = base if len(os.fsencode(base)) <= MAX_FOLDER_CHARACTERS else "/tmp"  # noqa: S108 - mkdtemp: private
+        temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=short))
+        folder.symlink_to(temporary)
+        return cls(binary, temporary, folder)
 
     @property
     def socket(self) -> Path:
@@ -84,4 +98,14 @@ class EmbeddedBroker:
 
     def remove(self) -> None:
         """Delete the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        _remove(self.place)
+
+
+def _remove(place: Path) -> None:
+    """Remove a broker's folder, and the link to it."""
+    if not place.is_symlink():
+        shutil.rmtree(place, ignore_errors=True)
+        return
+    if place.readlink().name.startswith(TEMPORARY_PREFIX):
+        shutil.rmtree(place.readlink(), ignore_errors=True)
+    place.unlink()

@@ -2,9 +2,8 @@
 
 import fcntl
 import os
-import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -15,8 +14,11 @@ class CannotStart(Exception):
 def create_home(home: Path) -> None:
     """Create the directory with mode 0700. Raises `CannotStart`."""
     try:
+        missing = [path for path in (home, *home.absolute().parents) if not path.exists()]
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         home.chmod(0o700)
+        for path in missing:
+            _sync(path.absolute().parent)
     except OSError as error:
         raise CannotStart(f"{home} cannot be used: {error.strerror}; choose another with --home") from None
     if not os.access(home, os.W_OK | os.X_OK):
@@ -41,25 +43,30 @@ def lock_home(home: Path) -> Iterator[None]:
         yield
 
 
-def free_port(host: str, port: int) -> int:
-    """Return the port if it is free, or any free one for 0. Raises `CannotStart` if it is in use."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise CannotStart(
-                f"port {port} on {host} is not free ({error.strerror}); is another service running there? "
-                "Choose another with --port"
-            ) from None
-        return int(probe.getsockname()[1])
+def read_key(home: Path) -> str:
+    """Return the key in the directory, or ""."""
+    try:
+        return (home / "key").read_text().strip()
+    except OSError:
+        return ""
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file with mode 0600, atomically."""
+    """Write a file with mode 0600, atomically: it is there, whole, after a power cut."""
     part = path.with_name(path.name + ".part")
     part.unlink(missing_ok=True)
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text + "\n")
+    _sync(part)
     part.replace(path)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    """Make the bytes of a file, or the names in a directory, durable."""
+    with suppress(PermissionError):  # of a directory that one may search and not read
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from ipaddress import ip_address
 from pathlib import Path
 
 import httpx
@@ -15,9 +14,12 @@ import httpx
 from graftwerk.supervise import home as homes
 from graftwerk.supervise.broker import EmbeddedBroker, find_binary
 from graftwerk.supervise.home import CannotStart
+from graftwerk.supervise.port import describe_listener, free_port, is_key_accepted, service_url
 from graftwerk.supervise.process import Process, Program
 from graftwerk.supervise.supervisor import Supervisor
 
+FORK_SERVER_MODULES = ["workers.runner.preload"]  # what API and worker need of it
+MAX_SOCKET_PATH = 100  # bytes; it must fit in 104 on macOS, 108 on Linux
 START_SECONDS = 120.0  # importing torch from a cold disk takes its time
 EXTRA_MODULES = {
     "server": ("alembic", "celery", "fastapi", "sqlalchemy", "uvicorn"),
@@ -64,9 +66,10 @@ class Service:
                 f"required packages are missing; install them: pip install 'graftwerk[{','.join(missing)}]'"
             )
         home = self._config.home
+        os.umask(0o077)  # what the service writes is for its user alone
         homes.create_home(home)
         with homes.lock_home(home), self._supervisor.handle_signals():
-            port = homes.free_port(self._config.host, self._config.port)
+            port = free_port(self._config.host, self._config.port, homes.read_key(home))
             with self._broker() as broker:
                 environment = self._environment(port, broker)
                 try:
@@ -84,11 +87,16 @@ class Service:
         if binary is None:
             yield None
             return
-        broker = EmbeddedBroker.prepare(binary)
+        broker = EmbeddedBroker.prepare(binary, self._config.home)
         try:
             yield broker
         finally:
             broker.remove()
+
+    @property
+    def _fork_server(self) -> Path:
+        """The socket of the server from which children of the API and attempts are forked."""
+        return self._config.home / "forks.sock"
 
     def _environment(self, port: int, broker: EmbeddedBroker | None) -> dict[str, str]:
         config = self._config
@@ -97,6 +105,8 @@ class Service:
             settings["SLOTS"] = str(config.slots)
         if broker is not None:
             settings["BROKER_URL"] = broker.url
+        if len(os.fsencode(self._fork_server)) <= MAX_SOCKET_PATH:  # else API and worker have one each
+            settings["FORK_SERVER"] = str(self._fork_server)
         # A folder named `app` in the working directory must not be imported.
         python = {"PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1"}
         return {**os.environ, **python, **{f"GRAFTWERK_{name}": value for name, value in settings.items()}}
@@ -107,6 +117,9 @@ class Service:
             process = self._add(broker.program, environment)
             if not self._supervisor.wait_until(broker.ping, 10.0, needed=process):
                 return self._fail_start("the broker did not start", process)
+        if "GRAFTWERK_FORK_SERVER" in environment:
+            forks = [sys.executable, "-m", "app.forkserver", str(self._fork_server), *FORK_SERVER_MODULES]
+            self._add(Program("forks", forks), environment)
         self._migrate(environment)
         if self._supervisor.signals:
             return False
@@ -114,7 +127,7 @@ class Service:
             drain = float(environment.get("GRAFTWERK_DRAIN_SECONDS", "20"))
             self._add(Program("worker", [sys.executable, "-m", "workers"], grace=drain + 10), environment)
         api = self._add(Program("api", [sys.executable, "-m", "app.api"]), environment)
-        url = f"http://{_connect_host(self._config.host)}:{port}"
+        url = service_url(self._config.host, port)
         if not self._supervisor.wait_until(lambda: _is_ready(url), START_SECONDS, needed=api):
             return self._fail_start("the API did not become ready", api)
         self._ensure_key(url, environment)
@@ -141,14 +154,20 @@ class Service:
             raise CannotStart("the database could not be prepared; see the lines above")
 
     def _ensure_key(self, url: str, environment: Mapping[str, str]) -> None:
-        """Create a key if the home directory has none that this service accepts."""
-        path = self._config.home / "key"
-        if path.exists() and _is_key_accepted(url, path.read_text().strip()):
+        """Create a key if the home directory has none that this service accepts.
+
+        Raises `CannotStart` if another service answers, which is so fast only when two are started at once.
+        """
+        held = homes.read_key(self._config.home)
+        if held and is_key_accepted(url, held):
             return
         done = self._run_module(["app.access.first_key"], environment)
         if done.returncode != 0:
             raise CannotStart(f"no key could be created:\n{done.stderr.strip()}")
-        homes.write_private(path, done.stdout.strip())
+        key = done.stdout.strip()
+        if not is_key_accepted(url, key):
+            raise CannotStart(f"{url} is not this service: {describe_listener(url)}. Choose another port with --port")
+        homes.write_private(self._config.home / "key", key)
 
     def _run_module(self, module: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", *module]
@@ -157,26 +176,8 @@ class Service:
         )
 
 
-def _connect_host(host: str) -> str:
-    """Return the host under which a server that listens on `host` is reachable from this machine."""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host  # a host name
-    if address.version == 6:
-        return "[::1]" if address.is_unspecified else f"[{host}]"
-    return "127.0.0.1" if address.is_unspecified else host
-
-
 def _is_ready(url: str) -> bool:
     try:
         return httpx.get(f"{url}/readyz", timeout=5.0).is_success
     except httpx.TransportError:
         return False
-
-
-def _is_key_accepted(url: str, key: str) -> bool:
-    response = httpx.get(
-        f"{url}/v1/jobs", params={"limit": 1}, headers={"Authorization": f"Bearer {key}"}, timeout=10.0
-    )
-    return response.status_code != 401

@@ -1,12 +1,14 @@
 """One service for the acceptance tests of a process: starting one takes longer than most of what is tested."""
 
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.service import ServiceProcess
+from graftwerk.supervise.broker import EmbeddedBroker, find_binary
+from tests.acceptance.service import ServiceProcess, wait_until
 
 SLOTS = ("--slots", "2")
 
@@ -30,6 +32,20 @@ def service(shared_service: ServiceProcess) -> Iterator[ServiceProcess]:
     yield shared_service
     if shared_service.process is not None and shared_service.process.poll() is None:
         shared_service.cancel_all()
+
+
+@pytest.fixture
+def broker() -> Iterator[EmbeddedBroker]:
+    """A broker of the test's own."""
+    binary = find_binary()
+    assert binary is not None
+    made = EmbeddedBroker.prepare(binary)
+    process = subprocess.Popen(made.program.command, stdout=subprocess.DEVNULL)
+    wait_until(made.ping, "the broker's answer", 20)
+    yield made
+    process.terminate()
+    process.wait(20)
+    made.remove()
 
 
 @pytest.fixture

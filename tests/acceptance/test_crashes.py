@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 
 from tests.acceptance.conftest import SLOTS, leftover_files
-from tests.acceptance.service import ServiceProcess, digits_spec, matching_processes, wait_until
+from tests.acceptance.service import ServiceProcess, digits_spec, wait_until
 
 PLAN: dict[str, Any] = {"epochs": 40, "checkpoint": {"every_steps": 40, "every_seconds": None}}
 
@@ -21,16 +21,14 @@ def weights_hash(service: ServiceProcess, job_id: str) -> str:
 
 
 def training_processes(service: ServiceProcess) -> list[psutil.Process]:
-    """Return the children of the worker's forkserver: the running attempts."""
-    children = [child for worker in service.processes("-m workers") for child in children_of(worker)]
-    servers = matching_processes(children, "multiprocessing.forkserver")
-    return [attempt for server in servers for attempt in children_of(server)]
+    """Return the running attempts: they have the command line of the fork server, and a name of their own."""
+    return [process for process in service.processes("app.forkserver") if name_of(process) == "attempt"]
 
 
-def children_of(process: psutil.Process) -> list[psutil.Process]:
+def name_of(process: psutil.Process) -> str:
     with suppress(psutil.NoSuchProcess):
-        return process.children()
-    return []
+        return process.name()
+    return ""
 
 
 def steps(service: ServiceProcess, job: dict[str, Any]) -> list[int]:

@@ -5,13 +5,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from app.db.session import Database
-from graftwerk.supervise.broker import EmbeddedBroker, find_binary
+from graftwerk.supervise.broker import EmbeddedBroker
 from tests.acceptance.service import wait_until
 
 HANGING = """
@@ -27,19 +26,6 @@ def hang(**_):
 
 sys.exit(main())
 """
-
-
-@pytest.fixture
-def broker() -> Iterator[EmbeddedBroker]:
-    binary = find_binary()
-    assert binary is not None
-    made = EmbeddedBroker.prepare(binary)
-    process = subprocess.Popen(made.program.command, stdout=subprocess.DEVNULL)
-    wait_until(made.ping, "the broker's answer", 20)
-    yield made
-    process.terminate()
-    process.wait(20)
-    made.remove()
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

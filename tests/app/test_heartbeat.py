@@ -66,3 +66,14 @@ def test_the_alert_has_the_same_limit() -> None:
     rules = (Path(__file__).parents[2] / "docs" / "alerts.yml").read_text()
     (limit,) = re.findall(r"graftwerk_worker_seen_seconds\) > (\d+)", rules)
     assert float(limit) == heartbeat.STALE_AFTER_SECONDS
+
+
+@pytest.mark.parametrize("seconds", [-1800.0, 1800.0])
+def test_a_dead_worker_is_silent_wherever_the_clock_was_set(database: Database, seconds: float) -> None:
+    """A heartbeat from the future is one of before the clock was set back."""
+    database.run(heartbeat.record_heartbeat, "dead", ["default"], 2)
+    moved = update(WorkerRow).values(seen_at=WorkerRow.seen_at + seconds)
+    database.run(lambda session: session.execute(moved))
+    database.run(heartbeat.record_heartbeat, "alive", ["default"], 2)
+    assert database.read(heartbeat.stale_workers) == ["dead"]
+    assert [each.name for each in database.read(heartbeat.live_workers)] == ["alive"]

@@ -128,11 +128,13 @@ def test_named_files_exist(path: Path) -> None:
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_named_settings_exist(path: Path) -> None:
     known = {f"GRAFTWERK_{name.upper()}" for name in Settings.model_fields} | CLIENT
-    assert named_settings(path.read_text()) <= known
+    assert named_settings(path.read_text()) <= known | COMPOSE
 
 
 CLIENT = {"GRAFTWERK_URL", "GRAFTWERK_KEY"}
-COMPOSE = {"GRAFTWERK_PUBLISH"}  # read by Compose itself
+COMPOSE = {"GRAFTWERK_PUBLISH", "GRAFTWERK_SITE", "GRAFTWERK_UPSTREAM"}  # read by Compose itself, and by the proxy
+COMPOSE_FILES = [f"docker-compose{kind}.yml" for kind in ("", ".gpu", ".proxy")]
+DEPLOYMENT = ["Dockerfile", *COMPOSE_FILES, "Caddyfile", ".env.example"]
 
 
 def named_settings(text: str) -> set[str]:
@@ -140,7 +142,7 @@ def named_settings(text: str) -> set[str]:
     return set(re.findall(r"\bGRAFTWERK_[A-Z0-9_]+\b", text))
 
 
-@pytest.mark.parametrize("name", ["Dockerfile", "docker-compose.yml", "docker-compose.gpu.yml", ".env.example"])
+@pytest.mark.parametrize("name", DEPLOYMENT)
 def test_deployment_sets_what_exists(name: str) -> None:
     known = {f"GRAFTWERK_{field.upper()}" for field in Settings.model_fields} | COMPOSE
     assert named_settings((ROOT / name).read_text()) <= known

@@ -10,18 +10,17 @@ import signal
 import sys
 import tempfile
 import zlib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 from tests.faults.campaign import Campaign
 from tests.faults.deployment import Deployment
 from tests.faults.report import CAMPAIGN_SECTION, PAGE, RESULT, render_table, report
-from tests.faults.round_kinds import POSTGRESQL_ONLY, ROUND_KINDS
-from tests.postgres import Postgres
+from tests.faults.stages import ALL_KINDS, STAGES, Stage, runs_on, serve
 
 TARGET_ROUNDS = {
-    "kills": 50,
+    "kills": 100,
     "exceptions": 20,
     "zombies": 25,
     "wipes": 25,
@@ -33,7 +32,12 @@ TARGET_ROUNDS = {
     "deaf": 5,
     "database_away": 1,
     "broker_away": 1,
-}  # on each
+    "power_cuts": 10,
+    "s3_faults": 10,
+    "failovers": 10,
+    "full_disks": 10,
+    "unfriendly_clients": 2,
+}  # on each database that has the kind; a round of kills has five on average, those of both a thousand
 ROUNDS_PER_DEPLOYMENT = 40  # rounds on one service, which then begins anew
 RESULTS_FOLDER = Path("build")
 
@@ -74,26 +78,29 @@ def _rounds(backend: str, wanted: Mapping[str, int]) -> None:
         (kind, seed)
         for kind, count in wanted.items()
         for seed in range(count)
-        if (kind, seed) not in done and (backend == "postgresql" or kind not in POSTGRESQL_ONLY)
+        if (kind, seed) not in done and runs_on(kind, backend)
     ]
     random.Random(0).shuffle(due)  # wherever it stops, something of every kind has been done
-    with ExitStack() as stack:
-        postgres = None
-        if backend == "postgresql":
-            postgres = Postgres(durable=True)
-            stack.callback(postgres.stop)
-        for first in range(0, len(due), ROUNDS_PER_DEPLOYMENT):
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="graftwerk-faults-")))
-            with Deployment(folder, postgres) as at:
-                campaign = Campaign(at)
-                batch = due[first : first + ROUNDS_PER_DEPLOYMENT]
-                batch.sort(key=lambda each: each[0] == "zombies")  # they have a second worker, which heals faster
-                for kind, seed in batch:
-                    told = campaign.run(ROUND_KINDS[kind], zlib.crc32(f"{backend} {kind} {seed}".encode()))
-                    with results.open("a") as log:
-                        log.write(json.dumps({"backend": backend, "kind": kind, "seed": seed, **told}) + "\n")
-                    if told["violations"]:
-                        _keep_log(at, f"{backend}-{kind}-{seed}")
+    for first in range(0, len(due), ROUNDS_PER_DEPLOYMENT):
+        batch = due[first : first + ROUNDS_PER_DEPLOYMENT]
+        batch.sort(key=lambda each: each[0] == "zombies")  # they have a second worker, which heals faster
+        by_stage: dict[Stage, list[tuple[str, int]]] = defaultdict(list)
+        for kind, seed in batch:
+            by_stage[STAGES.get(kind, serve)].append((kind, seed))
+        for stage, rounds in by_stage.items():
+            _rounds_on(stage, backend, rounds, results)
+
+
+def _rounds_on(stage: Stage, backend: str, rounds: Sequence[tuple[str, int]], results: Path) -> None:
+    """Make rounds on a new service, and write a line for each."""
+    with tempfile.TemporaryDirectory(prefix="graftwerk-faults-") as folder, stage(Path(folder), backend) as at:
+        campaign = Campaign(at)
+        for kind, seed in rounds:
+            told = campaign.run(ALL_KINDS[kind], zlib.crc32(f"{backend} {kind} {seed}".encode()))
+            with results.open("a") as log:
+                log.write(json.dumps({"backend": backend, "kind": kind, "seed": seed, **told}) + "\n")
+            if told["violations"]:
+                _keep_log(at, f"{backend}-{kind}-{seed}")
 
 
 def _keep_log(at: Deployment, name: str) -> None:

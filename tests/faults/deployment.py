@@ -16,8 +16,10 @@ import psutil
 
 from app.db.session import Database
 from app.storage.local import LocalStore
+from app.storage.protocol import ArtifactStore
 from tests.acceptance.service import ServiceProcess, wait_until
 from tests.faults.plan import FOLDER_VARIABLE, FaultFolder
+from tests.faults.process_tree import attempts_of
 from tests.postgres import Postgres
 
 ROOT = Path(__file__).parents[2]
@@ -42,15 +44,18 @@ class Deployment:
     postgres: Postgres | None = None
     slots: int = 2
     settings: dict[str, str] = field(default_factory=lambda: dict(FAST_SETTINGS))
+    environment: dict[str, str] = field(default_factory=dict)  # beside the settings; once started, that of a worker
+    home: Path | None = None  # default: in the folder
+    artifacts: ArtifactStore | None = None  # as it is, whatever the service is told of it
     extra_workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start(self) -> "Deployment":
         """Serve; returns itself."""
         self.faults = FaultFolder(self.folder / "faults")
         self.faults.write(0, [])
-        home = self.folder / "home"
+        home = self.home = self.home or self.folder / "home"
         url = self.postgres.create(f"campaign_{os.getpid()}_{time.time_ns()}") if self.postgres else None
-        environment = {f"GRAFTWERK_{name}": value for name, value in self.settings.items()}
+        environment = self.environment | {f"GRAFTWERK_{name}": value for name, value in self.settings.items()}
         environment |= {FOLDER_VARIABLE: str(self.faults.folder), "PYTHONPATH": f"{ROOT / 'tests/faults/site'}:{ROOT}"}
         environment |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         if url is not None:
@@ -58,7 +63,7 @@ class Deployment:
         self.db = Database(url or f"sqlite:///{home / 'graftwerk.db'}")
         self.up = ServiceProcess(home, environment=environment)
         self.up.start("--slots", str(self.slots), seconds=START_SECONDS)
-        self.store = LocalStore(home / "artifacts")
+        self.store = self.artifacts or LocalStore(home / "artifacts")
         self.key = (home / "key").read_text().strip()
         self.environment = wait_until(self.workers, "a worker")[0].environ()
         self.socket = self.environment["GRAFTWERK_BROKER_URL"].removeprefix("redis+socket://")
@@ -98,16 +103,8 @@ class Deployment:
 
     def attempt_processes(self) -> list[psutil.Process]:
         """Return the attempts that run. A stopped one counts, one that nobody has reaped yet does not."""
-        found = []
-        for worker in self.workers():
-            with suppress(psutil.NoSuchProcess):
-                servers = [
-                    child
-                    for child in worker.children()
-                    if "multiprocessing.forkserver" in " ".join(_command_line(child))
-                ]
-                found += [child for server in servers for child in server.children() if is_alive(child)]
-        return found
+        found = [attempt for worker in self.workers() for attempt in attempts_of(worker)]
+        return [attempt for attempt in dict.fromkeys(found) if is_alive(attempt)]
 
     def add_worker(self) -> None:
         """Start one more worker beside those that run, and wait until it is ready."""
@@ -164,10 +161,3 @@ def is_alive(process: psutil.Process) -> bool:
         return bool(process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD))
     except psutil.NoSuchProcess:
         return False
-
-
-def _command_line(process: psutil.Process) -> list[str]:
-    try:
-        return list(process.cmdline())
-    except psutil.Error:
-        return []

@@ -16,6 +16,7 @@ import psutil
 
 from app import faultpoints
 from tests.faults.plan import FOLDER_VARIABLE, Fault, FaultFolder
+from tests.faults.process_tree import attempts_of, worker_of
 
 # What dies again and again is started again later and later; a campaign has no time for that.
 KILL_BACKOFF_SECONDS = (0.0, 0.2, 0.5)
@@ -54,7 +55,7 @@ def process_role() -> str:
     """Return which program this is: "up", "api", "worker", "forkserver" (and what is forked from it) or ""."""
     line = " ".join(sys.orig_argv)
     for name, words in (
-        ("forkserver", "multiprocessing.forkserver"),
+        ("forkserver", "app.forkserver"),
         ("worker", "-m workers"),
         ("api", "-m app.api"),
         ("up", "-m graftwerk up"),
@@ -67,12 +68,8 @@ def process_role() -> str:
 def worker_processes() -> tuple[psutil.Process | None, list[psutil.Process]]:
     """Return the worker that this process is or belongs to, and all its attempts."""
     me = psutil.Process()
-    if process_role() == "worker":
-        worker: psutil.Process | None = me
-    else:
-        server = me.parent()
-        worker = server.parent() if server is not None else None
-    runners = [] if worker is None else [child for server in worker.children() for child in server.children()]
+    worker = me if process_role() == "worker" else worker_of(me)
+    runners = [] if worker is None else attempts_of(worker)
     return worker, runners
 
 

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from app import faultpoints
 from app.access.audit import Actor
-from app.access.idempotency import IdempotentResponse
+from app.access.idempotency import IdempotentRequest, IdempotentResponse
 from app.access.quotas import effective_limits
 from app.db.session import Database
 from app.db.tables import JobRow, now
@@ -28,7 +28,6 @@ from app.errors import DatabaseUnavailable, GraftwerkError, InvalidState, StaleF
 from app.jobs import repository, service
 from app.jobs.dispatch import Waker
 from app.jobs.service import Submission
-from app.jobs.states import Status
 from app.settings import Settings
 from app.spec.job import named_dataset_schema, parse_job
 from app.storage.local import LocalStore
@@ -114,6 +113,9 @@ class DirectContext:
         wish = self.db.run(repository.requested_verb, self.attempt.job.id, self.attempt.fence)
         return [Command("cancel" if wish == "cancel" else "pause")] if wish else []
 
+    def has_commands(self) -> bool:
+        return False
+
 
 @dataclass
 class InProcessService:
@@ -159,7 +161,11 @@ class InProcessService:
         while True:
             with suppress(ProcessKilled):
                 answer: IdempotentResponse = service.create(
-                    self.db, submission, _render_row, max_queued=100, idempotency_key=key
+                    self.db,
+                    submission,
+                    _render_row,
+                    max_queued=100,
+                    request=IdempotentRequest(submission.owner, key, ""),
                 )
                 self.acknowledged.append(AcknowledgedJob(answer.body["id"], key, "miniature", ends))
                 return str(answer.body["id"])
@@ -185,10 +191,8 @@ class InProcessService:
 
     def expire(self) -> None:
         """Let every lease run out, and sweep."""
-        leased = update(JobRow).where(JobRow.status == Status.RUNNING)
-        self.db.run(lambda session: session.execute(leased.values(lease_until=now() - 1)))
-        for job_id, fence in self.db.run(repository.expired_leases):
-            self.db.run(service.record_loss, job_id, fence, WORKER_LOST_ERROR, self.settings.max_attempts)
+        for lease in self.db.run(repository.running_leases):
+            self.db.run(service.record_loss, lease.job_id, lease.fence, WORKER_LOST_ERROR, self.settings.max_attempts)
         self.db.run(lambda session: session.execute(update(JobRow).values(not_before=0.0)))
 
     def finish(self) -> None:

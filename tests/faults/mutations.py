@@ -82,9 +82,7 @@ def _lease_stays(patch: SetAttribute) -> None:
 
 
 def _acknowledged_early(patch: SetAttribute) -> None:
-    def create(
-        db: Any, submission: Any, render: Any, *, max_queued: int, idempotency_key: str, digest: str = ""
-    ) -> Any:
+    def create(db: Any, submission: Any, render: Any, *, max_queued: int, request: Any = None) -> Any:
         responses = []
 
         def unit(session: Session) -> None:
@@ -101,7 +99,7 @@ def _acknowledged_early(patch: SetAttribute) -> None:
 
 
 def _key_not_kept(patch: SetAttribute) -> None:
-    patch(idempotency, "_reserve", lambda session, owner, key, digest: True)
+    patch(idempotency, "_reserve", lambda session, request: True)
 
 
 def _loss_counted_twice(patch: SetAttribute) -> None:

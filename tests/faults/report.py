@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import RESULTS, machine_info
-from tests.faults.round_kinds import ROUND_KINDS
+from tests.faults.stages import ALL_KINDS
 
 RESULT = RESULTS / "faults.json"
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
@@ -20,6 +20,7 @@ FIGURE_TITLES = {
     "start_seconds": "start of the next job",
     "answer_seconds": "503 to a `POST`",
     "cancel_seconds": "from cancelling to the last process's end",
+    "end_seconds": "end of the next job",
 }  # the figures of a table, of each their median and largest
 
 
@@ -33,7 +34,7 @@ def report(rounds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "machine": machine_info(),
         "total": _figures(rounds),
-        "kinds": {kind: _figures(kinds[kind]) for kind in ROUND_KINDS if kind in kinds},
+        "kinds": {kind: _figures(kinds[kind]) for kind in ALL_KINDS if kind in kinds},
         "violated": [
             {name: each[name] for name in ("backend", "kind", "seed", "struck", "violations")}
             for each in rounds

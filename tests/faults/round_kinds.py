@@ -17,6 +17,7 @@ from tests.faults.deployment import is_alive
 from tests.faults.history import AcknowledgedJob, JobRecord
 from tests.faults.outages import broker_outage, database_outage
 from tests.faults.plan import Fault
+from tests.faults.process_tree import attempts_of
 
 RUNNER_POINTS = (
     "data_opened",
@@ -104,7 +105,7 @@ def zombies(here: Round) -> None:
         here.figures["zombies"] = 0
         return
     worker = psutil.Process(int(record.worker.rpartition(":")[2]))
-    runners = [child for server in worker.children() for child in server.children()]
+    runners = attempts_of(worker)
     stopped = [worker, *(runners if here.random.random() < 0.5 else [])]
     for process in stopped:
         process.send_signal(signal.SIGSTOP)
@@ -275,4 +276,3 @@ ROUND_KINDS: dict[str, RoundKind] = {
     "database_away": database_outage,
     "broker_away": broker_outage,
 }
-POSTGRESQL_ONLY = frozenset({"databases", "database_away"})

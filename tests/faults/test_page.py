@@ -6,14 +6,14 @@ import re
 from tests.faults import report
 from tests.faults.invariants import INVARIANTS
 from tests.faults.mutations import MUTATIONS
-from tests.faults.round_kinds import ROUND_KINDS
+from tests.faults.stages import ALL_KINDS
 
 PAGE = report.PAGE.read_text()
 
 
 def test_every_kind_of_round_is_described() -> None:
     part = PAGE.partition("## What is done")[2].partition("\n## ")[0]
-    assert re.findall(r"^\| `(\w+)` \|", part, re.MULTILINE) == list(ROUND_KINDS)
+    assert re.findall(r"^\| `(\w+)` \|", part, re.MULTILINE) == list(ALL_KINDS)
 
 
 def test_every_invariant_is_described() -> None:

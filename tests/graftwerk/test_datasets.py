@@ -208,6 +208,15 @@ def test_an_upload_goes_on_where_the_service_is(file: Path) -> None:
     assert sent(script) == [("bytes 5-11/12", CONTENT[5:])]
 
 
+@pytest.mark.parametrize(("status", "code"), [(408, "body_timeout"), (503, "overloaded")])
+def test_a_piece_that_was_not_taken_is_sent_again(file: Path, status: int, code: str) -> None:
+    """After 408 and 503 the service has kept nothing of the piece."""
+    refused = problem_response(status, code, headers={"Connection": "close"})
+    client, script = client_for(httpx.Response(200, json=document()), refused, answer(200, 12, "ready"))
+    client.datasets.upload("ds_1", file)
+    assert sent(script) == [("bytes 0-11/12", CONTENT)] * 2
+
+
 def test_a_whole_that_lacks_only_its_end_is_finished(file: Path) -> None:
     client, script = client_for(httpx.Response(200, json=document(received=12)), answer(200, 12, "ready"))
     client.datasets.upload("ds_1", file)

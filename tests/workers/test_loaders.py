@@ -101,6 +101,6 @@ def test_the_loss_of_one_costs_the_attempt_and_not_the_job(running: RunningAttem
     while not isinstance(message := receive(pipe), Outcome):
         pass
     assert message.error is not None
-    assert (message.error["code"], message.error["retryable"]) == ("out_of_memory", True)
+    assert (message.error["code"], message.error["retryable"]) == ("loader_died", True)
     assert "decodes images" in message.error["message"]
     wait_until(lambda: all_exited(children))

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from app.errors import InvalidInput, Problem
-from app.spec.base import MAX_INT64
+from app.spec.counts import bounded_count, bounded_counts
 from app.spec.data.base_feature import FeatureContext
 from app.spec.data.column_roles import ColumnRole
 from app.spec.data.columns import DataSchema
@@ -130,7 +130,7 @@ def _inspect_network(
         "memory": memory.as_dict(),
         **_describe_data(job, stored, resolved, roles),
     }
-    return InspectResponse(report, tuple(limit_problems(problems)), tuple(limit_problems(warned)))
+    return InspectResponse(bounded_counts(report), tuple(limit_problems(problems)), tuple(limit_problems(warned)))
 
 
 def _parse(document: Any, registered: DataSchema | None, limits: InspectionLimits) -> tuple[JobSpec, DataSchema]:
@@ -157,7 +157,7 @@ def _start_problems(
 
 def _describe_network(network: PartialNetwork, schema: DataSchema, trained: int) -> dict[str, Any]:
     report = describe_graph(network, "/model")
-    report["totals"]["trainable"] = min(MAX_INT64, trained)
+    report["totals"]["trainable"] = trained
     for name, value in report["inputs"].items():
         if (column := schema.column(name)) is not None and column.ragged:
             value["ragged"] = True  # dimension 1 is the greatest length; the memory is that of it, too
@@ -202,8 +202,8 @@ def _limit_problems(network: PartialNetwork, memory: MemoryEstimate, limits: Ins
     largest = max(network.nodes, key=lambda trace: trace.parameters, default=None)
     count = network.parameters
     if largest is not None and count > limits.max_parameters:
-        detail = f"the network has {count:,} parameters, at most {limits.max_parameters:,} are allowed"
-        hint = f"make {largest.node.id} smaller, which has {largest.parameters:,} of them"
+        detail = f"the network has {bounded_count(count):,} parameters, at most {limits.max_parameters:,} are allowed"
+        hint = f"make {largest.node.id} smaller, which has {bounded_count(largest.parameters):,} of them"
         problems.append(Problem("/model" + largest.node.pointer, "too_many_parameters", detail, hint))
     if memory.total > limits.memory_limit:
         allowed = _format_bytes(limits.memory_limit)
@@ -220,7 +220,7 @@ def _loop_problems(network: PartialNetwork) -> list[Problem]:
     """Return a problem for every node whose loops in loops no machine ever ends."""
     problems = []
     for trace in network.nodes:
-        if (calls := _count_calls(trace)) > MAX_CALLS:
+        if (calls := bounded_count(_count_calls(trace))) > MAX_CALLS:
             detail = f"{trace.node.id} would call nodes about {calls:.0e} times in every forward pass"
             hint = f"let its bodies run less often: at most {MAX_CALLS:.0e} calls are allowed"
             problems.append(Problem(f"/model{trace.node.pointer}", "too_complex", detail, hint))
@@ -232,6 +232,7 @@ def _count_calls(trace: InferredNode) -> int:
 
 
 def _format_bytes(count: int) -> str:
+    count = bounded_count(count)
     return f"{count / (1 << 30):,.1f} GiB" if count >= 1 << 30 else f"{count / (1 << 20):,.1f} MiB"
 
 

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from app.errors import InvalidInput, Problem, first_line
+from app.spec.counts import bounded_count, bounded_counts
 from app.spec.inspection import InspectionRequest, check_inspection
 from app.spec.problems import from_validation
 from workers.network.analysis.gradients import MAX_CHECKED_ELEMENTS, backward_graph, check_gradients, random_inputs
@@ -56,7 +57,7 @@ def inspect_network(document: Any, max_nodes: int) -> tuple[dict[str, Any], list
 def handle(request: QueryRequest) -> InspectResponse:
     """Answer a request."""
     report, problems = inspect_network(request.document, request.max_nodes)
-    return InspectResponse(report, tuple(problems))
+    return InspectResponse(bounded_counts(report), tuple(problems))
 
 
 def _size_problems(request: InspectionRequest, partial: PartialNetwork) -> list[Problem]:
@@ -69,7 +70,7 @@ def _size_problems(request: InspectionRequest, partial: PartialNetwork) -> list[
     )
     if partial.parameters <= limit:
         return []
-    detail = f"the network has {partial.parameters:,} parameters, at most {limit:,} are allowed here"
+    detail = f"the network has {bounded_count(partial.parameters):,} parameters, at most {limit:,} are allowed here"
     return [Problem("/model", "too_many_parameters", detail, "use a smaller network of the same form")]
 
 

@@ -4,6 +4,7 @@ Documents and files are not trusted: whatever they bring about is a response.
 """
 
 import gc
+import os
 import resource
 import signal
 from collections.abc import Callable, Mapping
@@ -11,7 +12,8 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
-from app.errors import GraftwerkError, InvalidInput, NotExportable, OutOfMemory
+from app.disk.capacity import is_disk_full
+from app.errors import GraftwerkError, InvalidInput, NotExportable, OutOfMemory, StorageFull
 from workers.children import describe, evaluate, export, inspect, predict, query
 from workers.children.memory import GrowthLimit, limit_growth
 from workers.prediction.network import NetworkCache
@@ -34,6 +36,7 @@ from workers.protocol.child_requests import (
 
 MAX_INSPECTIONS = 1000  # after so many requests an inspector is replaced
 MAX_REASON_LENGTH = 500
+PREDICTOR_NICENESS, BATCH_NICENESS = 5, 10  # beside 0 of the API: a third, and a tenth, of its share of a busy core
 
 Handlers = Mapping[type, Callable[[Any], ChildResponse]]  # the class of a request → what answers it
 
@@ -53,8 +56,15 @@ def serve_inspector(pipe: Connection, memory: int) -> None:
     _serve(pipe, memory, INSPECTOR_HANDLERS, lambda requests: requests >= MAX_INSPECTIONS or growth.is_exceeded())
 
 
+def serve_one_request(pipe: Connection, memory: int) -> None:
+    """Do as `serve_inspector` does, for what takes long: the API, inspections and training come before it."""
+    os.nice(BATCH_NICENESS)
+    serve_inspector(pipe, memory)
+
+
 def serve_predictor(pipe: Connection, memory: int, limited: bool = True) -> None:
     """Predict. Half of the memory is for networks; the process ends if it keeps the other half, too."""
+    os.nice(PREDICTOR_NICENESS)
     _ignore_interrupts()
     predict.warm_up()
     cache = NetworkCache(memory // 2)
@@ -65,6 +75,11 @@ def serve_predictor(pipe: Connection, memory: int, limited: bool = True) -> None
     }
     growth = GrowthLimit(memory // 2)
     _serve(pipe, memory if limited else None, handlers, lambda _: limited and growth.is_exceeded(cache.nbytes))
+
+
+def serve_gpu_predictor(pipe: Connection, memory: int) -> None:
+    """Predict, without a limit of the process's memory: CUDA maps far more than it uses."""
+    serve_predictor(pipe, memory, limited=False)
 
 
 def _ignore_interrupts() -> None:
@@ -103,5 +118,8 @@ def handle_request(body: bytes, handlers: Handlers) -> bytes:
     except GraftwerkError as error:
         response = RefusedResponse(error.code, error.detail, error.hint)
     except Exception as error:
-        response = FailureResponse(f"{type(error).__name__}: {error}"[:MAX_REASON_LENGTH])
+        if is_disk_full(error):
+            response = RefusedResponse(StorageFull.code, f"no room for the result: {error}"[:MAX_REASON_LENGTH], "")
+        else:
+            response = FailureResponse(f"{type(error).__name__}: {error}"[:MAX_REASON_LENGTH])
     return RESPONSES.encode(response)

@@ -88,7 +88,7 @@ def export_graph(
         return _export_and_compare(case, GRAPH_WRITERS[form], path)
     except Exception as error:  # exporters raise many types of errors, few of which name the node
         _raise_if_out_of_memory(error)
-        raise NotExportable(_find_refused_nodes(case, form, path.name) or [_whole_network_problem(error)]) from error
+        raise NotExportable(_find_refused_nodes(case, form, path) or [_whole_network_problem(error)]) from error
 
 
 def _export_and_compare(case: ExportCase, write: GraphWriter, path: Path) -> float:
@@ -137,7 +137,7 @@ def _problem(node: ResolvedNode, name: str, why: str) -> Problem:
     return Problem(f"/model{node.pointer}", "not_exportable", detail, "use model.py, which computes the same")
 
 
-def _find_refused_nodes(case: ExportCase, form: str, name: str) -> list[Problem]:
+def _find_refused_nodes(case: ExportCase, form: str, path: Path) -> list[Problem]:
     """Export every node alone, on its inputs, and return a problem for each that fails."""
     blueprint, sample_inputs = case.graph.blueprint, case.sample_inputs
     problems, tried = [], set()
@@ -162,8 +162,8 @@ def _find_refused_nodes(case: ExportCase, form: str, name: str) -> list[Problem]
                 return as_tuple(before(*sample_inputs(examples)))
 
         try:
-            with TemporaryDirectory(prefix="graftwerk-export-") as folder:
-                _export_and_compare(ExportCase(part, draw), GRAPH_WRITERS[form], Path(folder) / name)
+            with TemporaryDirectory(dir=path.parent) as folder:
+                _export_and_compare(ExportCase(part, draw), GRAPH_WRITERS[form], Path(folder) / path.name)
         except Exception as error:  # as above
             _raise_if_out_of_memory(error)
             problems.append(_problem(node, node.id, _exporter_message(error)))

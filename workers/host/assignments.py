@@ -7,6 +7,7 @@ from app.datasets import lookup, references
 from app.db.tables import CheckpointRow, JobRow
 from app.settings import Settings
 from workers.protocol.assignment import Assignment, CheckpointRef, DatasetRef
+from workers.runner.memory import attempt_memory
 
 
 def build_assignment(session: Session, job: JobRow, settings: Settings, gpus: tuple[int, ...]) -> Assignment:
@@ -29,6 +30,7 @@ def build_assignment(session: Session, job: JobRow, settings: Settings, gpus: tu
         threads=settings.threads,
         loaders=settings.resolved_loaders,
         resident_limit=settings.resident_limit,
+        memory=attempt_memory(settings.attempt_memory, settings.resolved_slots),
         gpus=gpus,
         dataset=datasets.get(references.DATA_POINTER),
         weights=datasets.get(references.START_POINTER),

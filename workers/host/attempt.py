@@ -3,16 +3,20 @@
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
-from tempfile import TemporaryDirectory
+from itertools import chain, islice, takewhile
+from multiprocessing.connection import Connection
 from typing import Protocol
 
 import structlog
+from sqlalchemy.orm import Session
 
 from app.db.session import Database
 from app.db.tables import JobRow
-from app.errors import NotFound, StaleFence, Unavailable
+from app.disk.spool import Spool
+from app.errors import LoaderDied, NotFound, OutOfMemory, StaleFence, StorageFull, Unavailable
 from app.faultpoints import faultpoint
 from app.jobs import repository
 from app.jobs.dispatch import Waker
@@ -23,23 +27,22 @@ from app.storage.protocol import ArtifactStore
 from workers.host.assignments import build_assignment
 from workers.host.heartbeat import Heartbeat
 from workers.host.persist import record
-from workers.protocol.messages import (
-    Command,
-    CommandVerb,
-    Ending,
-    JobMessage,
-    Message,
-    Outcome,
-    ProgressReport,
-    SavedCheckpoint,
-    receive,
-    send,
-)
+from workers.protocol.messages import Ending, JobMessage, Message, Outcome, ProgressReport, SavedCheckpoint, receive
 from workers.runner import forkserver
+from workers.runner.commands import CommandSender
+from workers.runner.memory import MemoryWatch, attempt_memory
+from workers.runner.outcomes import (
+    OUT_OF_MEMORY_HINT,
+    StepCounter,
+    lost_outcome,
+    out_of_memory_outcome,
+    time_limit_outcome,
+)
 from workers.runner.process_group import ProcessGroup
 
 CANCEL_TIMEOUT_SECONDS = 2.0  # a cancelled attempt that has not ended by then is killed
 ATTEMPT_POLL_SECONDS = 0.5  # how often the user's request and the clock are looked at
+MAX_REPORTS = 16  # written in one transaction
 MAX_BACKLOG = 10_000  # messages kept while the database is away; beyond that the attempt waits on its pipe
 WRITE_FAULTPOINTS: dict[type[JobMessage], tuple[str, str]] = {  # before and after a message is written
     ProgressReport: ("before_chunk", "chunk_committed"),
@@ -58,6 +61,7 @@ class AttemptHost(Protocol):
     store: ArtifactStore
     waker: Waker
     heartbeat: Heartbeat
+    spool: Spool
     draining: threading.Event
 
 
@@ -71,11 +75,16 @@ class Attempt:
         self._gpus = gpus
         self._fences = {job.id: job.fence}  # of every job in the attempt: today one
         self._backlog: deque[JobMessage] = deque()
-        self._sent_verb: CommandVerb | None = None
-        self._kill_at = float("inf")
-        self._renew_at = 0.0
-        self._poll_at = 0.0
-        self._deadline = (job.started_at or 0.0) + job.max_seconds if job.max_seconds else float("inf")
+        settings = worker.settings
+        self._commands = CommandSender(
+            {"cancel": CANCEL_TIMEOUT_SECONDS, "drain": settings.drain_seconds, "pause": settings.pause_seconds}
+        )
+        self._memory = MemoryWatch(attempt_memory(settings.attempt_memory, settings.resolved_slots))
+        began = time.monotonic()
+        self._renew_at = began + settings.lease_seconds / 3  # the claim has just given a whole lease
+        self._poll_at = began + ATTEMPT_POLL_SECONDS
+        self._deadline = _deadline(job, settings.lease_seconds)
+        self._steps = StepCounter()
 
     def run(self) -> None:
         """Train the job in a child process and record how it ended."""
@@ -86,23 +95,27 @@ class Attempt:
         _log.info("attempt_started")
         faultpoint("claimed")
         try:
-            assignment = self.worker.db.run(build_assignment, self.job, self.worker.settings, self._gpus)
+            assignment = self.worker.db.read(build_assignment, self.job, self.worker.settings, self._gpus)
         except NotFound as error:
             missing = {"code": "ground_gone", "message": error.detail, "pointer": "", "retryable": False}
             self._finish(Outcome(Ending.FAILED, error=missing))
             return
         except Unavailable as error:
-            self._finish(_lost_outcome("assignment_failed", error.detail))
+            self._finish(lost_outcome("assignment_failed", error.detail))
             return
         with ExitStack() as stack:
             try:
                 # The worker removes the folder: a killed attempt removes nothing.
-                folder = stack.enter_context(TemporaryDirectory(prefix="graftwerk-", ignore_cleanup_errors=True))
-                processes = forkserver.start(assignment, folder)
-            except OSError as error:
-                self._finish(_lost_outcome("spawn_failed", f"no process could be started: {error}"))
+                folder = stack.enter_context(self.worker.spool.folder("attempt"))
+                processes = forkserver.start(assignment, str(folder))
+                stack.callback(processes.close)
+            except (EOFError, OSError, StorageFull) as error:
+                self._finish(lost_outcome("spawn_failed", f"no process could be started: {error}"))
                 return
             outcome = self._supervise(processes)
+            if outcome is not None and outcome.ending is Ending.SUCCEEDED:
+                self._finish(outcome)  # while its process, which has nothing left to do, ends
+                return
         if outcome is not None:
             self._finish(outcome)
 
@@ -119,26 +132,32 @@ class Attempt:
             _log.exception("attempt_not_recorded")
             self._backlog.clear()
             detail = f"a message of the attempt could not be recorded: {type(error).__name__}"
-            return _lost_outcome("not_recorded", detail)
-        finally:
-            processes.close()
+            return lost_outcome("not_recorded", detail)
 
     def _watch(self, processes: ProcessGroup) -> Outcome:
         """Record messages until the attempt ends. Raises `StaleFence` if another attempt owns the job."""
         while True:
-            message = self._next_message(processes)
-            if isinstance(message, Outcome):
-                return message
-            if isinstance(message, JobMessage):
-                self._backlog.append(message)
-            elif message is not None:
-                raise TypeError(f"an attempt does not send {type(message).__name__}")
-            while self._write() and time.monotonic() < self._kill_at:
+            for message in chain([self._next_message(processes)], self._messages_in(processes.pipe)):
+                if isinstance(message, Outcome):
+                    return self._explain(message)
+                if isinstance(message, JobMessage):
+                    self._backlog.append(message)
+                elif message is not None:
+                    raise TypeError(f"an attempt does not send {type(message).__name__}")
+            while self._write() and not self._commands.is_overdue:
                 self._poll_requests(processes)
             self._poll_requests(processes)
-            if time.monotonic() >= self._kill_at:
+            if self._commands.is_overdue:
+                return self._kill(processes)
+            if self._memory.is_exceeded(processes.reporter.pid or 0):
                 processes.kill()
-                return self._killed_outcome()
+                return self._out_of_memory_outcome("the attempt was ended for its use of memory")
+
+    def _messages_in(self, pipe: Connection) -> Iterator[Message]:
+        """Yield the messages that have come already: reports that lie there together are written together."""
+        with suppress(EOFError, OSError):  # whoever waits for the next message learns of it
+            while len(self._backlog) < MAX_REPORTS and pipe.poll(0):
+                yield receive(pipe)
 
     def _next_message(self, processes: ProcessGroup) -> Message | None:
         """Return the next message, `None` if there is none yet, or a loss if the process died without an Outcome."""
@@ -150,30 +169,41 @@ class Attempt:
             return receive(processes.pipe) if processes.pipe.poll(wait) else None
         except (EOFError, OSError):
             exit_code = processes.join(timeout=1)
-            if self._sent_verb in ("cancel", "drain"):
-                return self._killed_outcome()
-            return _lost_outcome("runner_died", f"the training process ended with exit code {exit_code}")
+            if self._commands.verb in ("cancel", "drain"):
+                return Outcome(self._commands.killed_ending)
+            if self._memory.has_kernel_killed():
+                return self._out_of_memory_outcome("the machine ran out of memory, and its kernel ended the attempt")
+            return lost_outcome("runner_died", f"the training process ended with exit code {exit_code}")
 
     def _write(self) -> bool:
-        """Write the oldest message of the backlog; returns whether one was written.
+        """Write the oldest message of the backlog, and with a report the reports after it; returns whether any was.
 
         While the database is away the messages wait.
         """
-        if not self._backlog:
+        messages = self._next_to_write()
+        if not messages:
             return False
         with suppress(Unavailable):
-            message = self._backlog[0]
-            before, after = WRITE_FAULTPOINTS[type(message)]
-            faultpoint(before)
-            self.worker.db.run(record, self._fences[message.job_id], message, self.worker.settings)
-            self._backlog.popleft()
-            faultpoint(after)
-            if isinstance(message, SavedCheckpoint):
-                self.worker.heartbeat.counters.count_checkpoint(message)
-                fence = self._fences[message.job_id]
-                superseded_checkpoints.prune(self.worker.db, self.worker.store, message.job_id, fence)
+            before, after = WRITE_FAULTPOINTS[type(messages[0])]
+            for _ in messages:
+                faultpoint(before)
+            self.worker.db.run(_record_all, self._fences, messages, self.worker.settings)
+            for message in messages:
+                self._backlog.popleft()
+                faultpoint(after)
+                self._steps.add(message)
+                if isinstance(message, SavedCheckpoint):
+                    self.worker.heartbeat.counters.count_checkpoint(message)
+                    fence = self._fences[message.job_id]
+                    superseded_checkpoints.prune(self.worker.db, self.worker.store, message.job_id, fence)
             return True
         return False
+
+    def _next_to_write(self) -> list[JobMessage]:
+        """Return what the next transaction writes: the reports that come before anything else, or else one message."""
+        oldest = list(islice(self._backlog, MAX_REPORTS))
+        reports = list(takewhile(lambda message: isinstance(message, ProgressReport), oldest))
+        return reports or oldest[:1]
 
     def _poll_requests(self, processes: ProcessGroup) -> None:
         """Renew the lease, and send the command that the user or the worker requests."""
@@ -187,12 +217,14 @@ class Attempt:
                 requested = self._renew()
             else:
                 requested = self.worker.db.run(repository.requested_verb, self.job.id, self.fence)
-        if requested == "cancel" or time.time() > self._deadline:
-            self._send_command(processes, "cancel", CANCEL_TIMEOUT_SECONDS)
+        if requested == "cancel" or clock > self._deadline:
+            if self._commands.verb != "cancel":
+                faultpoint("cancel_seen")
+            self._commands.send(processes, "cancel")
         elif self.worker.draining.is_set():
-            self._send_command(processes, "drain", self.worker.settings.drain_seconds)
+            self._commands.send(processes, "drain")
         elif requested == "pause":
-            self._send_command(processes, "pause", float("inf"))
+            self._commands.send(processes, "pause")
 
     def _renew(self) -> str | None:
         """Extend the lease; returns the verb that the user requests."""
@@ -202,26 +234,41 @@ class Attempt:
         faultpoint("lease_renewed")
         return requested
 
-    def _send_command(self, processes: ProcessGroup, verb: CommandVerb, timeout: float) -> None:
-        """Send a command once; an attempt that has not ended after `timeout` seconds is killed."""
-        if self._sent_verb == verb:
-            return
-        if verb == "cancel":
-            faultpoint("cancel_seen")
-        self._sent_verb = verb
-        self._kill_at = time.monotonic() + timeout
-        with suppress(OSError):
-            send(processes.pipe, Command(verb))
+    def _kill(self, processes: ProcessGroup) -> Outcome:
+        """Kill an attempt that does not obey; what it has sent before is still recorded."""
+        processes.kill()
+        with suppress(EOFError, OSError):
+            while processes.pipe.poll(0):
+                message = receive(processes.pipe)
+                if isinstance(message, Outcome):
+                    return message
+                if isinstance(message, JobMessage):
+                    self._backlog.append(message)
+        outcome = Outcome(self._commands.killed_ending)
+        if outcome.ending is not Ending.CANCELLED:
+            while self._write():
+                pass
+            warning = self._steps.kill_warning(self._commands.grace)
+            self._backlog.append(replace(warning, job_id=self.job.id))
+        return outcome
 
-    def _killed_outcome(self) -> Outcome:
-        return Outcome(Ending.CANCELLED if self._sent_verb == "cancel" else Ending.RELEASED)
+    def _explain(self, outcome: Outcome) -> Outcome:
+        """Return the attempt's own outcome; figures are added if it has run out of memory, or the kernel says so."""
+        code = (outcome.error or {}).get("code")
+        if code == LoaderDied.code and self._memory.has_kernel_killed():
+            return self._out_of_memory_outcome("the machine ran out of memory, and its kernel ended a loader")
+        if outcome.error is None or code != OutOfMemory.code:
+            return outcome
+        message = f"{outcome.error['message']}: {self._memory.figures()}"
+        return replace(outcome, error={**outcome.error, "message": message, "hint": OUT_OF_MEMORY_HINT})
+
+    def _out_of_memory_outcome(self, reason: str) -> Outcome:
+        return out_of_memory_outcome(f"{reason}: {self._memory.figures()}")
 
     def _finish(self, outcome: Outcome) -> None:
         """Record the outcome, however long the database is away, unless another attempt owns the job by then."""
-        if outcome.ending is Ending.CANCELLED and time.time() > self._deadline:
-            message = f"the job ran longer than max_seconds ({self.job.max_seconds:g})"
-            error = {"code": "time_limit", "message": message, "pointer": "/max_seconds", "retryable": False}
-            outcome = Outcome(Ending.FAILED, error=error)
+        if outcome.ending is Ending.CANCELLED and time.monotonic() > self._deadline:
+            outcome = time_limit_outcome(self.job.max_seconds or 0.0)
         self._backlog.append(replace(outcome, job_id=self.job.id))
         try:
             self._flush_backlog()
@@ -250,5 +297,19 @@ class Attempt:
                 remaining -= ATTEMPT_POLL_SECONDS if self.worker.draining.is_set() else 0
 
 
-def _lost_outcome(code: str, message: str) -> Outcome:
-    return Outcome(Ending.LOST, error={"code": code, "message": message, "pointer": "", "retryable": True})
+def _record_all(
+    session: Session, fences: Mapping[str, int], messages: Sequence[JobMessage], settings: Settings
+) -> None:
+    for message in messages:
+        record(session, fences[message.job_id], message, settings)
+
+
+def _deadline(job: JobRow, lease_seconds: float) -> float:
+    """Return when the job's `max_seconds` are over, by this process's monotonic clock.
+
+    What has passed before this attempt is counted by the database's clock.
+    """
+    if not job.max_seconds:
+        return float("inf")
+    claimed_at = (job.lease_until or 0.0) - lease_seconds
+    return time.monotonic() + job.max_seconds - max(0.0, claimed_at - (job.started_at or claimed_at))

@@ -4,12 +4,13 @@ from celery import Celery
 from kombu import Exchange, Queue
 
 from app.settings import Settings
+from workers.host.broker import WakeUpConsumer
 
 
 def create_celery(settings: Settings, own_queue: str) -> Celery:
     """Return the application for a worker; `own_queue` is the queue by which it sends wake-ups to itself."""
     queues = queue_names(settings)
-    app = Celery("graftwerk", broker=settings.broker_url.get_secret_value())
+    app = WakeUpConsumer("graftwerk", broker=settings.broker_url.get_secret_value())
     app.conf.update(
         accept_content=["json"],
         task_serializer="json",

@@ -7,17 +7,23 @@ import os
 import signal
 import time
 from functools import partial
+from pathlib import Path
 
 import structlog
 
 from app import heartbeat
+from app.db.clock import start_clock
+from app.db.dialect import DatabaseFull
+from app.disk.spool import remove_abandoned
 from app.errors import DatabaseUnavailable, GraftwerkError, ServiceOverloaded, StaleFence
 from app.jobs import queue, repository, service
 from app.lifecycle import expiry, orphans
+from workers.host.leases import LeaseObserver
 from workers.host.periodic import Duty
 from workers.host.worker import Worker
 from workers.protocol.messages import Ending
 
+CLOCK_INTERVAL_SECONDS = 60.0
 EXPIRY_INTERVAL_SECONDS = 60.0
 ORPHAN_SCAN_INTERVAL_SECONDS = 6 * 3600.0
 EACH_ROUND = 0.0  # seconds: with every round of the shared thread
@@ -33,6 +39,7 @@ def duties(worker: Worker) -> tuple[Duty, ...]:
     scan = ORPHAN_SCAN_INTERVAL_SECONDS
     return (
         Duty("heartbeat", EACH_ROUND, monitor.send_heartbeat, leases.handle_failure),
+        Duty("clock", CLOCK_INTERVAL_SECONDS, partial(start_clock, db), leases.handle_failure),
         Duty("expired leases", EACH_ROUND, leases.requeue_expired, leases.handle_failure),
         Duty("waiting jobs", EACH_ROUND, partial(claim_waiting_jobs, worker), leases.handle_failure),
         Duty(
@@ -40,6 +47,13 @@ def duties(worker: Worker) -> tuple[Duty, ...]:
             EXPIRY_INTERVAL_SECONDS,
             partial(expiry.remove_expired, db, store, settings),
             leases.handle_failure,
+        ),
+        Duty(
+            "abandoned files",
+            EXPIRY_INTERVAL_SECONDS,
+            partial(remove_abandoned_files, settings.resolved_spool),
+            log_scan_failure,
+            own_thread=True,  # checkpoints of a large network take their time
         ),
         Duty(
             "orphans", scan, partial(orphans.remove_orphans, db, store), log_scan_failure, own_thread=True, jitter=scan
@@ -53,33 +67,40 @@ def claim_waiting_jobs(worker: Worker) -> None:
         worker.fill_free_slots()
 
 
+def remove_abandoned_files(spool: Path) -> None:
+    """Remove temporary files of processes that are no more, of APIs and workers alike."""
+    removed = remove_abandoned(spool)
+    if removed:
+        _log.info("temporary_files_removed", folders=removed)
+
+
 class LeaseRecovery:
     """Takes jobs back from attempts whose lease has expired."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
-        self._trust_at = 0.0
-        self._distrust()
-
-    def _distrust(self) -> None:
-        """Wait for the duration of a lease: while the database is away, or everything, nobody can renew one."""
-        self._trust_at = time.monotonic() + self._worker.settings.lease_seconds
+        self._observer = LeaseObserver(worker.settings.lease_seconds)
 
     def handle_failure(self, duty: str, error: Exception) -> None:
-        """Log a duty's failure; leases are not trusted for a while if the database is away."""
+        """Log a duty's failure; leases are watched anew if the database is away: nobody can renew one."""
         if isinstance(error, DatabaseUnavailable):
-            self._distrust()
-            _log.warning("database_away")
+            self._observer.forget()
+            if isinstance(error, DatabaseFull):
+                _log.warning("database_full")
+            else:
+                _log.warning("database_away")
         else:
             _log.error("sweep_failed", part=duty, exc_info=error)
 
     def requeue_expired(self) -> None:
-        """Record the loss of every attempt whose lease has expired."""
-        if time.monotonic() < self._trust_at:
-            return
+        """Record the loss of every attempt whose lease has expired.
+
+        The leases are read in a transaction that could write: where that is impossible, nobody can renew one either.
+        """
         db, settings = self._worker.db, self._worker.settings
         error = {"code": "worker_lost", "message": "the worker stopped renewing its lease", "pointer": ""}
-        for job_id, fence in db.run(repository.expired_leases):
+        for lease in self._observer.expired(db.run(repository.running_leases)):
+            job_id, fence = lease.job_id, lease.fence
             try:
                 requeued = db.run(service.record_loss, job_id, fence, error, settings.max_attempts)
             except StaleFence:

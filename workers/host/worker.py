@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from app.db.session import Database
 from app.db.tables import JobRow
+from app.disk.spool import Spool
 from app.errors import Unavailable
 from app.jobs import repository
 from app.jobs.dispatch import Waker
@@ -34,6 +35,7 @@ class Worker:
         waker: Waker,
         queues: list[str],
         devices: tuple[str, ...] | None = None,
+        spool: Spool | None = None,
     ) -> None:
         self.settings = settings
         self.db = db
@@ -42,6 +44,7 @@ class Worker:
         self.queues, self.devices = queues, devices
         self.name = worker_name()
         self.heartbeat = Heartbeat(self.name, settings, db, waker, queues, devices)
+        self.spool = spool or Spool(settings.resolved_spool, "worker")
         self.draining = threading.Event()
         self._slots = SlotPool(settings.resolved_slots, settings.gpus)
         self._slot_threads: list[threading.Thread] = []
@@ -84,4 +87,5 @@ class Worker:
             thread.join(timeout=max(0.0, deadline - time.monotonic()))
         with suppress(Unavailable):
             self.heartbeat.stop()
+        self.spool.close()
         self.db.close()

@@ -41,6 +41,7 @@ class Assignment:
     threads: int = 1
     loaders: int = 0  # processes beside the training that decode images
     resident_limit: int = 4 << 30  # bytes of decoded images
+    memory: int = 0  # bytes that the attempt may use; 0: no limit
     gpus: tuple[int, ...] = ()  # the only GPUs that this attempt may see; empty: whatever the machine has
     dataset: DatasetRef | None = None  # if the spec names a registered data set
     weights: DatasetRef | None = None  # if the spec starts from a file of weights

@@ -5,7 +5,7 @@ A fork is safe because the server never starts a thread and never initialises CU
 
 import json
 
-from app.forkserver import ForkServer, open_pipe
+from app.forkserver.client import ForkServer, open_pipe
 from workers.protocol.assignment import Assignment
 from workers.runner.process_group import ProcessGroup
 
@@ -18,10 +18,8 @@ def warm_up() -> tuple[str, ...] | None:
 
     Returns the kinds of devices that attempts can use, such as ("cuda", "cpu"); `None` if that process fails.
     """
-    from workers.runner.devices import report_devices  # noqa: PLC0415 - as below
-
     ours, theirs = open_pipe()
-    process = _server.start(report_devices, theirs)
+    process = _server.start("devices", "workers.runner.devices:report_devices", theirs)
     theirs.close()
     try:
         return tuple(json.loads(ours.recv_bytes()))
@@ -34,9 +32,7 @@ def warm_up() -> tuple[str, ...] | None:
 
 def start(assignment: Assignment, folder: str | None = None) -> ProcessGroup:
     """Start an attempt that keeps its temporary files in `folder`. Raises `OSError`."""
-    from workers.runner.main import main  # noqa: PLC0415 - keeps this module light for the forkserver
-
     ours, theirs = open_pipe()
-    process = _server.start(main, theirs, assignment.to_json(), folder)
+    process = _server.start("attempt", "workers.runner.main:main", theirs, assignment.to_json(), folder)
     theirs.close()
     return ProcessGroup(process, ours)

@@ -6,6 +6,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections import deque
 from dataclasses import replace
 from multiprocessing.connection import Connection
@@ -13,9 +14,11 @@ from pathlib import Path
 
 import structlog
 
+from app.disk.spool import hold
 from app.errors import GraftwerkError
 from app.logs import configure
 from app.storage.catalog import open_store
+from workers.children.memory import limit_growth
 from workers.protocol.assignment import Assignment
 from workers.protocol.messages import (
     Command,
@@ -27,8 +30,28 @@ from workers.protocol.messages import (
     receive,
     send,
 )
+from workers.runner.commands import KILLED_ENDINGS
+from workers.runner.memory import prefer_as_victim
 
 _log = structlog.get_logger(__name__)
+
+
+class PhaseClock:
+    """How long each phase of an attempt took."""
+
+    def __init__(self) -> None:
+        self._phase, self._began = "starting", time.monotonic()
+        self._seconds: dict[str, float] = {}
+
+    def begin(self, phase: str, ago: float = 0.0) -> None:
+        """End the current phase and begin another one, `ago` seconds before now."""
+        now = time.monotonic() - ago
+        self._seconds[self._phase] = self._seconds.get(self._phase, 0.0) + now - self._began
+        self._phase, self._began = phase, now
+
+    def milliseconds(self) -> dict[str, float]:
+        """Return the duration of every phase that has ended, in milliseconds."""
+        return {phase: round(1000 * seconds, 1) for phase, seconds in self._seconds.items()}
 
 
 class PipeContext:
@@ -39,8 +62,11 @@ class PipeContext:
 
     def __init__(self, pipe: Connection, job_id: str) -> None:
         self._pipe, self._job_id = pipe, job_id
+        self._clock = PhaseClock()
         self._send_lock = threading.Lock()  # checkpoints are announced by the thread that writes them
         self._commands: deque[Command] = deque()
+        self._commands_lock = threading.Lock()
+        self._has_begun = False  # the training, which reads the commands
         threading.Thread(target=self._listen, name="commands", daemon=True).start()
 
     def _listen(self) -> None:
@@ -48,21 +74,36 @@ class PipeContext:
             try:
                 message = receive(self._pipe)
             except (EOFError, OSError):
-                os._exit(os.EX_UNAVAILABLE)
+                exit_group(os.EX_UNAVAILABLE)
             if isinstance(message, Command):
-                self._commands.append(message)
+                self._receive(message)
+
+    def _receive(self, command: Command) -> None:
+        """Keep a command for the training. One that comes before it ends the attempt: nothing is trained yet."""
+        with self._commands_lock:
+            if self._has_begun:
+                self._commands.append(command)
+                return
+            self._send(Outcome(KILLED_ENDINGS[command.verb]))
+            exit_group(os.EX_OK)
 
     def report(self, report: ProgressReport) -> None:
         """Send a report."""
+        if report.phase is not None:
+            self._clock.begin(report.phase)
         self._send(report)
 
     def save(self, saved: SavedCheckpoint) -> None:
         """Announce a durable checkpoint."""
+        if saved.final:
+            self._clock.begin("saving", ago=saved.seconds)
         self._send(saved)
 
     def finish(self, outcome: Outcome) -> None:
-        """Send how the attempt ended."""
+        """Send how the attempt ended, and log what it spent its time on."""
         self._send(outcome)
+        self._clock.begin("ending")
+        _log.info("attempt_timed", ms=self._clock.milliseconds())
 
     def _send(self, message: JobMessage) -> None:
         with self._send_lock:
@@ -70,10 +111,17 @@ class PipeContext:
 
     def commands(self) -> list[Command]:
         """Return the commands since the last call."""
-        commands = []
-        while self._commands:
-            commands.append(self._commands.popleft())
+        if self._has_begun and not self._commands:
+            return []
+        with self._commands_lock:
+            self._has_begun = True
+            commands = list(self._commands)
+            self._commands.clear()
         return commands
+
+    def has_commands(self) -> bool:
+        """Return whether there are commands since the last call of `commands`."""
+        return bool(self._commands)
 
 
 def main(pipe: Connection, assignment: str, folder: str | None) -> None:
@@ -85,16 +133,26 @@ def main(pipe: Connection, assignment: str, folder: str | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the worker, which sends a command through the pipe
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     multiprocessing.current_process().daemon = False  # it may have children: processes that decode images
+    prefer_as_victim()
     task = Assignment.from_json(assignment)
     configure(task.log_json, process="attempt", job_id=task.job_id, fence=task.fence)
     _log.info("attempt_prepared", pid=os.getpid())
     context = PipeContext(pipe, task.job_id)
+    if folder is not None:
+        hold(Path(folder))  # a worker that is killed does not end this process in the same moment
     try:
         context.finish(_run_attempt(context, task, folder))
     except Exception:
         _log.exception("attempt_crashed")
         sys.exit(1)  # the worker records the loss
     pipe.close()
+
+
+def exit_group(code: int) -> None:
+    """End this process at once, and with it the processes that it has started."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(code)
 
 
 def _run_attempt(context: PipeContext, assignment: Assignment, folder: str | None) -> Outcome:
@@ -107,6 +165,8 @@ def _run_attempt(context: PipeContext, assignment: Assignment, folder: str | Non
     from workers.training.prepare import prepare  # noqa: PLC0415
 
     torch.set_num_threads(assignment.threads)
+    if assignment.memory and not torch.cuda.is_available():  # CUDA maps far more than it uses
+        limit_growth(assignment.memory)
     try:
         store = open_store(assignment.store_url, dict(assignment.store_options))
         with tempfile.TemporaryDirectory(prefix="graftwerk-", dir=folder) as work:

@@ -5,7 +5,8 @@ import signal
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerProcess
+
+from app.forkserver.process import ForkedProcess
 
 EXIT_SECONDS = 0.2  # an attempt that has sent its Outcome is about to end
 KILL_SECONDS = 5.0
@@ -18,9 +19,9 @@ class ProcessGroup:
     Each member leads a process group of the operating system, in which its own children are.
     """
 
-    reporter: ForkServerProcess
+    reporter: ForkedProcess
     pipe: Connection
-    silent_members: tuple[ForkServerProcess, ...] = ()
+    silent_members: tuple[ForkedProcess, ...] = ()
 
     def join(self, timeout: float) -> int | None:
         """Wait for the reporter's end; returns its exit code, or `None` if it still runs."""

@@ -21,18 +21,25 @@ class Context(Protocol):
         """Return the commands since the last call, oldest first. Cheap enough for every step."""
         ...
 
+    def has_commands(self) -> bool:
+        """Return whether `commands` would return any: within an evaluation, which is given up then."""
+        ...
+
 
 @dataclass
 class MemoryContext:
     """A context that keeps everything in memory, for tests.
 
-    `script` maps the number of a `commands()` call (counted from 0) to the commands that it returns.
+    `script` maps the number of a `commands()` call (counted from 0) to the commands that it returns, and
+    `evaluation_script` such a number and that of a batch (from 1) of the evaluation after it.
     """
 
     script: dict[int, list[Command]] = field(default_factory=dict)
     reports: list[ProgressReport] = field(default_factory=list)
     saved: list[SavedCheckpoint] = field(default_factory=list)
+    evaluation_script: dict[tuple[int, int], list[Command]] = field(default_factory=dict)  # by (call, batch)
     calls: int = 0
+    batches: int = 0  # evaluated since the last call of `commands`
 
     def report(self, report: ProgressReport) -> None:
         """Append to `reports`."""
@@ -44,8 +51,16 @@ class MemoryContext:
 
     def commands(self) -> list[Command]:
         """Return the commands that the script has for this call."""
-        self.calls += 1
+        self.calls, self.batches = self.calls + 1, 0
         return self.script.get(self.calls - 1, [])
+
+    def has_commands(self) -> bool:
+        """Return whether `evaluation_script` has commands for this batch; the next call of `commands` returns them."""
+        self.batches += 1
+        commands = self.evaluation_script.pop((self.calls - 1, self.batches), None)
+        if commands is not None:
+            self.script[self.calls] = commands
+        return commands is not None
 
     def series(self, name: str) -> SeriesPoints:
         """Return all reported points of a series."""

@@ -6,7 +6,7 @@ from workers.network.runtime.build import flow_metrics
 from workers.protocol.messages import Ending, Outcome, ProgressReport
 from workers.torch_errors import translate_torch_errors
 from workers.training.checkpoints.files import ReportFunction, checkpoint_ref
-from workers.training.metrics.evaluation import MIN_EVALUATION_BATCH, evaluate
+from workers.training.metrics.evaluation import MIN_EVALUATION_BATCH, EvaluationInterrupted, evaluate
 from workers.training.metrics.recorder import Recorder
 from workers.training.metrics.undefined import undefined_metrics
 from workers.training.optim.schedules import JsonState
@@ -70,7 +70,11 @@ def _train(prepared: PreparedTraining) -> Outcome:  # noqa: PLR0912, PLR0915 - t
                 training_step.seed_random(state)
                 size = max(plan.batch_size, MIN_EVALUATION_BATCH)
                 network = state.evaluation_network
-                evaluation = evaluate(network, prepared.heads, prepared.validation, size, prepared.precision)
+                held, precision = prepared.validation, prepared.precision
+                try:
+                    evaluation = evaluate(network, prepared.heads, held, size, precision, "val", context.has_commands)
+                except EvaluationInterrupted:
+                    continue  # to obey; the step is evaluated when the training goes on
                 report = evaluation.report
                 values |= evaluation.values
                 values |= {f"val/flow/{name}": value for name, value in flow_metrics(network).items()}

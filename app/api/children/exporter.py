@@ -4,7 +4,6 @@ A graph is stored under the SHA-256 of its content; the manifest beside it, writ
 """
 
 import json
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import file_digest
@@ -17,7 +16,7 @@ from app import checkpoints
 from app.api.children.bundle import write_bundle
 from app.api.services import Services
 from app.db.tables import JobRow
-from app.errors import NotFound
+from app.errors import NotExportable, NotFound
 from app.storage.keys import exports_prefix
 from app.storage.protocol import ArtifactStore
 from app.storage.removal import remove_files
@@ -99,9 +98,14 @@ def _create_export(
     services: Services, owner: str, source: ExportSource, form: str, manifest_key: str
 ) -> Mapping[str, Any]:
     name = EXPORT_FILE_NAMES[form]
-    with tempfile.TemporaryDirectory(prefix="graftwerk-export-") as folder:
-        target = Path(folder) / name
-        difference = _write_export(services, source, form, target)
+    with services.spool.folder("export") as folder:
+        target = folder / name
+        services.spool.check_room(sum(file["size"] for file in source.files))
+        try:
+            difference = _write_export(services, source, form, target)
+        except NotExportable:
+            services.spool.check_room(1)  # torch says of a full disk only that writing failed
+            raise
         with target.open("rb") as content:
             digest = file_digest(content, "sha256").hexdigest()
         key = manifest_key.replace(f"{name}.json", f"{digest}/{name}")

@@ -7,14 +7,13 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from app.api.children.pool import ChildPool, request_once
-from app.errors import InvalidInput, MissingDependency, NotExportable, Problem, ServiceOverloaded
+from app.errors import InvalidInput, MissingDependency, NotExportable, Problem, ServiceOverloaded, StorageFull
 from app.settings import Settings
 from app.spec.data.columns import DataSchema
 from app.spec.data.sources import UploadSource
@@ -33,6 +32,8 @@ from workers.protocol.child_requests import (
     RefusedResponse,
 )
 
+INSPECTOR_MAIN = "workers.children.server:serve_inspector"
+BATCH_MAIN = "workers.children.server:serve_one_request"  # uploads and exports
 INSPECTOR_POOL_SIZE = 2  # so that one hostile spec does not stall everybody
 MAX_CONCURRENT_READS = 2  # uploads that are read at the same time
 UPLOAD_TIME_FACTOR = 12  # an upload may take this many times as long as a spec
@@ -55,6 +56,9 @@ EXPORT_FAILED = Problem(
     "try again; if that does not help, report it with the spec",
 )
 UNREADABLE_CONTENT = Problem("", "unreadable", "the content could not be read", "check the file, and upload it again")
+EXPORT_ERRORS: Mapping[str, type[MissingDependency | StorageFull]] = {
+    kind.code: kind for kind in (MissingDependency, StorageFull)
+}
 NO_SCHEMAS: Mapping[str, DataSchema] = {}
 
 _log = structlog.get_logger(__name__)
@@ -78,12 +82,6 @@ class UploadDescription:
     format: str | None
 
 
-def _child_main(pipe: Connection, memory: int) -> None:
-    from workers.children.server import serve_inspector  # noqa: PLC0415 - in the child alone: it loads torch
-
-    serve_inspector(pipe, memory)
-
-
 class Inspector:
     """Inspects jobs and reads uploads in children; safe for threads."""
 
@@ -91,8 +89,8 @@ class Inspector:
         self._upload_limit = settings.upload_limit
         self._seconds, self._memory = settings.inspect_seconds, settings.inspect_memory
         self._limits = InspectionLimits(settings.max_nodes, settings.max_parameters, settings.memory_limit)
-        self.inspect_pool = ChildPool(_child_main, self._memory, INSPECTOR_POOL_SIZE)
-        self.question_pool = ChildPool(_child_main, self._memory, 1)  # they run networks, and keep no job waiting
+        self.inspect_pool = ChildPool(INSPECTOR_MAIN, self._memory, INSPECTOR_POOL_SIZE)
+        self.question_pool = ChildPool(INSPECTOR_MAIN, self._memory, 1)  # they run networks, and keep no job waiting
         self._readers = threading.BoundedSemaphore(MAX_CONCURRENT_READS)
         self._exporters = threading.BoundedSemaphore(MAX_CONCURRENT_EXPORTS)
 
@@ -143,7 +141,7 @@ class Inspector:
         memory, seconds = UPLOAD_MEMORY_FACTOR * self._upload_limit, UPLOAD_TIME_FACTOR * self._seconds
         request = DescribeRequest(path, source.model_dump(mode="json"), memory // 2)
         with _acquire_slot(self._readers, self._seconds, "uploads are being read"):
-            response = request_once(_child_main, memory, request, seconds)
+            response = request_once(BATCH_MAIN, memory, request, seconds)
         if not isinstance(response, DescribeResponse):
             problem = _unread_problem(_failure_reason(response), memory, seconds)
             return UploadDescription(None, [], (problem,), None)
@@ -158,17 +156,17 @@ class Inspector:
         """Write a network's graph into the request's target, in a process of its own; within `export_slot`.
 
         Returns the largest difference to the network's own outputs. Raises `NotExportable`, also if it takes more
-        time or memory than allowed; `MissingDependency`, `Unavailable`.
+        time or memory than allowed; `MissingDependency`, `StorageFull`, `Unavailable`.
         """
         memory = EXPORT_MEMORY + WEIGHTS_MEMORY_FACTOR * request.weights.stat().st_size
         seconds = EXPORT_TIME_FACTOR * self._seconds
-        response = request_once(_child_main, memory, request, seconds)
+        response = request_once(BATCH_MAIN, memory, request, seconds)
         if isinstance(response, ExportResponse):
             return response.difference
         if isinstance(response, InvalidResponse):
             raise NotExportable(response.problems)
-        if isinstance(response, RefusedResponse) and response.code == MissingDependency.code:
-            raise MissingDependency(response.detail, hint=response.hint)
+        if isinstance(response, RefusedResponse) and response.code in EXPORT_ERRORS:
+            raise EXPORT_ERRORS[response.code](response.detail, hint=response.hint)
         raise NotExportable([_failure_problem(_failure_reason(response), "exporting", seconds, memory, EXPORT_FAILED)])
 
     def close(self) -> None:

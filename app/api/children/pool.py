@@ -3,15 +3,14 @@
 import queue
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 
 import structlog
 
 from app.errors import ServiceOverloaded, Unavailable
-from app.forkserver import ForkServer, open_pipe
+from app.forkserver.client import ForkServer, open_pipe
 from workers.protocol.child_requests import REQUESTS, RESPONSES, ChildRequest, ChildResponse, FailureResponse
 
 START_TIMEOUT = 120.0  # the first child waits until torch is imported, from a cold disk perhaps
@@ -21,9 +20,7 @@ OUT_OF_MEMORY_EXIT_CODES = (
     -signal.SIGABRT,
     -signal.SIGSEGV,
 )  # Python, or a library, without the memory that it needs
-PRELOAD_MODULES = ["workers.runner.preload", "app.api.children.inspector", "app.api.children.predictor"]
-
-ChildMain = Callable[[Connection, int], None]
+PRELOAD_MODULES = ["workers.runner.preload"]
 
 _log = structlog.get_logger(__name__)
 _server = ForkServer(PRELOAD_MODULES)
@@ -41,15 +38,15 @@ class ChildFailure(Exception):
 
 
 class ChildProcess:
-    """A process that runs `main(pipe, memory)`: it says when it is ready, then answers one request at a time.
+    """A process that runs `main`, such as ``workers.children.server:serve_inspector``, with a pipe and its memory.
 
-    Raises `Unavailable` if no process can be started.
+    It says when it is ready, then answers one request at a time. Raises `Unavailable` if no process can be started.
     """
 
-    def __init__(self, main: ChildMain, memory: int) -> None:
+    def __init__(self, main: str, memory: int) -> None:
         self._pipe, theirs = open_pipe()
         try:
-            self._process = _server.start(main, theirs, memory)
+            self._process = _server.start(main.rpartition("_")[2], main, theirs, memory)
         except (EOFError, OSError) as error:
             self._pipe.close()
             raise _not_started(error) from None
@@ -63,7 +60,7 @@ class ChildProcess:
             raise _not_started(error) from None
 
     @property
-    def pid(self) -> int | None:
+    def pid(self) -> int:
         """The process's id."""
         return self._process.pid
 
@@ -82,7 +79,9 @@ class ChildProcess:
 
     def close(self) -> None:
         """Kill the process and wait for its end."""
-        _server.kill(self._process)
+        self._process.kill()
+        self._process.join()
+        self._process.close()
         self._pipe.close()
 
     @contextmanager
@@ -125,7 +124,7 @@ class PoolSlot:
         """Those with a child come first: it is warm."""
         return (self.child is None, self.number) < (other.child is None, other.number)
 
-    def get_or_start(self, main: ChildMain, memory: int) -> ChildProcess:
+    def get_or_start(self, main: str, memory: int) -> ChildProcess:
         """Return the child, or start one if there is none or it has died while it waited."""
         if self.child is not None and not self.child.is_running:
             self.drop()
@@ -146,7 +145,7 @@ class ChildPool:
     A child is kept for many requests, and replaced when it dies, runs out of time, or exits by itself.
     """
 
-    def __init__(self, main: ChildMain, memory: int, count: int) -> None:
+    def __init__(self, main: str, memory: int, count: int) -> None:
         self._main, self._memory, self._count = main, memory, count
         self._slots: queue.PriorityQueue[PoolSlot] = queue.PriorityQueue()
         for number in range(count):
@@ -204,7 +203,7 @@ class ChildPool:
         return response
 
 
-def request_once(main: ChildMain, memory: int, request: ChildRequest, seconds: float) -> ChildResponse:
+def request_once(main: str, memory: int, request: ChildRequest, seconds: float) -> ChildResponse:
     """Return the response of a child of its own, which is ended; a `FailureResponse` if there is none in time."""
     child = ChildProcess(main, memory)
     try:

@@ -1,6 +1,5 @@
 """Predictions: from the rows of a request to the response of a job's network."""
 
-import tempfile
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from email.message import Message
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
+from fastapi.concurrency import contextmanager_in_threadpool
 from sqlalchemy.orm import Session
 
 from app import checkpoints
@@ -56,11 +56,11 @@ async def _receive_rows(request: Request, services: ServicesDep) -> AsyncIterato
         raise UnsupportedMediaType(f"{media_type} is not read here", hint=hint)
     if content_length(request) > limit:
         raise ContentTooLarge(f"the body has {content_length(request)} bytes, at most {limit} are allowed")
-    slot = services.predictors.limiter.acquire()
-    with slot, tempfile.TemporaryDirectory(prefix="graftwerk-predict-") as folder:
-        path = Path(folder) / "body"
-        await receive_file(request, path, limit, hint="send fewer rows")
-        yield RowsFile(path, media_type, ROW_FORMATS[media_type], encoding)
+    with services.predictors.limiter.acquire():
+        async with contextmanager_in_threadpool(services.spool.folder("predict")) as folder:
+            path = folder / "body"
+            await receive_file(request, services, path, limit, hint="send fewer rows")
+            yield RowsFile(path, media_type, ROW_FORMATS[media_type], encoding)
 
 
 RowsFileDep = Annotated[RowsFile, Depends(_receive_rows)]

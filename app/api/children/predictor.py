@@ -5,7 +5,6 @@ passes files, those of a checkpoint and the body of a request, by their paths.
 """
 
 from collections.abc import Mapping
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from app.errors import (
     MalformedRequest,
     NotPredictable,
     Problem,
+    StorageFull,
     UnsupportedMediaType,
 )
 from app.settings import Settings
@@ -47,7 +47,7 @@ PREDICTION_FAILED = Problem(
     "try again; if that does not help, report it with the rows",
 )
 ERRORS_BY_CODE: Mapping[str, type[GraftwerkError]] = {
-    kind.code: kind for kind in (MalformedRequest, NotPredictable, ContentTooLarge, UnsupportedMediaType)
+    kind.code: kind for kind in (MalformedRequest, NotPredictable, ContentTooLarge, StorageFull, UnsupportedMediaType)
 }
 
 _log = structlog.get_logger(__name__)
@@ -61,19 +61,7 @@ class CheckpointMismatch(Exception):
         super().__init__(checkpoint)
 
 
-def _child_main(pipe: Connection, memory: int) -> None:
-    from workers.children.server import serve_predictor  # noqa: PLC0415 - in the child alone: it loads torch
-
-    serve_predictor(pipe, memory)
-
-
-def _gpu_child_main(pipe: Connection, memory: int) -> None:
-    from workers.children.server import serve_predictor  # noqa: PLC0415 - as above
-
-    serve_predictor(pipe, memory, limited=False)  # CUDA maps far more memory than it uses
-
-
-CHILD_MAINS = {"cpu": _child_main, "cuda": _gpu_child_main}
+CHILD_MAINS = {"cpu": "workers.children.server:serve_predictor", "cuda": "workers.children.server:serve_gpu_predictor"}
 
 
 class PredictorPool:
@@ -92,8 +80,8 @@ class PredictorPool:
         """Write the predictions into the request's target.
 
         Raises `InvalidInput` with every problem of the rows, also if they take more time or memory than allowed;
-        `CheckpointMismatch`; `ContentTooLarge`, `MalformedRequest`, `NotPredictable`, `UnsupportedMediaType`;
-        `ServiceOverloaded` if no child is free in time; `Unavailable`.
+        `CheckpointMismatch`; `ContentTooLarge`, `MalformedRequest`, `NotPredictable`, `StorageFull`,
+        `UnsupportedMediaType`; `ServiceOverloaded` if no child is free in time; `Unavailable`.
         """
         response = self._request(request)
         if not isinstance(response, PredictResponse):
@@ -119,6 +107,7 @@ class PredictorPool:
     def close(self) -> None:
         """End the children after their current requests. The next request would start new ones."""
         self.pool.close()
+        self.copies.close()
 
     def _request(self, request: ChildRequest, seconds: float | None = None) -> ChildResponse:
         settings = self.settings

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import Depends, Header, Path, Query, Request
+from fastapi import Header, Path, Query, Request
 
 from app.api.http.route_table import RouteTable
 from app.errors import MalformedRequest, RequestError, UnknownParameter
@@ -80,19 +80,6 @@ def next_page_headers(request: Request, more: bool, after: str | int) -> dict[st
         return {}
     kept = [pair for pair in request.query_params.multi_items() if pair[0] != "after"]
     return {"Link": f'<{request.scope["path"]}?{urlencode([*kept, ("after", after)])}>; rel="next"'}
-
-
-async def _idempotency_key(
-    idempotency_key: Annotated[
-        str | None, Header(description="A repeated request with the same key has no second effect; kept for a day.")
-    ] = None,
-) -> str | None:
-    if idempotency_key is not None and not (1 <= len(idempotency_key) <= 255 and idempotency_key.isprintable()):
-        raise MalformedRequest("an Idempotency-Key has 1 to 255 printable characters")
-    return idempotency_key
-
-
-IdempotencyKey = Annotated[str | None, Depends(_idempotency_key)]
 
 
 def etag_satisfies(etag: str, if_match: str | None) -> bool:

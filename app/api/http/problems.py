@@ -16,6 +16,7 @@ from app.api.children.inspector import InspectionError
 from app.api.http.parameters import PreconditionFailed
 from app.api.http.responses import JsonResponse
 from app.api.http.route_table import RouteTable
+from app.disk.capacity import FULL_HINT, is_disk_full
 from app.errors import GraftwerkError, Problem
 from app.spec.problems import json_pointer
 
@@ -27,9 +28,11 @@ ERROR_STATUSES: Mapping[type[GraftwerkError], int] = {
     errors.GraftwerkError: 500,
     errors.NotFound: 404,
     errors.RequestError: 400,
+    errors.BodyTimeout: 408,
     errors.InvalidInput: 422,
     errors.Conflict: 409,
     errors.IdempotencyKeyReused: 422,
+    errors.SecretSealed: 409,
     PreconditionFailed: 412,
     errors.ContentTooLarge: 413,
     errors.UnsupportedMediaType: 415,
@@ -78,6 +81,7 @@ def add_exception_handlers(app: FastAPI) -> None:
     app.exception_handler(GraftwerkError)(_handle_domain_error)
     app.exception_handler(RequestValidationError)(_handle_validation_error)
     app.exception_handler(HTTPException)(_handle_http_exception)
+    app.exception_handler(OSError)(_handle_os_error)
 
 
 def _handle_domain_error(request: Request, error: GraftwerkError) -> Response:
@@ -98,6 +102,8 @@ def _handle_domain_error(request: Request, error: GraftwerkError) -> Response:
 def _error_headers(error: GraftwerkError, status: int) -> dict[str, str]:
     if isinstance(error, errors.TooManyRequests):
         return {"Retry-After": str(max(1, math.ceil(error.seconds)))}
+    if isinstance(error, errors.BodyTimeout):
+        return {"Connection": "close"}  # the rest of the body could come at any time, and would be read as a request
     if isinstance(error, errors.WrongOffset):
         return {"Upload-Offset": str(error.received)}
     if isinstance(error, errors.RangeNotSatisfiable):
@@ -105,6 +111,13 @@ def _error_headers(error: GraftwerkError, status: int) -> dict[str, str]:
     if status == 401:
         return {"WWW-Authenticate": 'Bearer realm="graftwerk"'}
     return {"Retry-After": str(RETRY_SECONDS)} if error.retryable and status in (409, 429, 503) else {}
+
+
+def _handle_os_error(request: Request, error: OSError) -> Response:
+    """Return the problem of a disk that is full, wherever that was found out. Raises any other error, a fault."""
+    if not is_disk_full(error):
+        raise error
+    return _handle_domain_error(request, errors.StorageFull(f"no room on the disk: {error.strerror}", hint=FULL_HINT))
 
 
 def _handle_validation_error(request: Request, error: RequestValidationError) -> Response:

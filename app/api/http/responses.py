@@ -21,10 +21,12 @@ class JsonResponse(Response):
         return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def created_response(answer: IdempotentResponse, place: str) -> Response:
-    """Return the created object with its Location; `Idempotency-Replayed` marks a repeated response."""
-    headers = {"Location": place} | ({"Idempotency-Replayed": "true"} if answer.replayed else {})
-    return JsonResponse(answer.body, answer.status, headers=headers)
+def once_response(answer: IdempotentResponse, place: str = "") -> Response:
+    """Return a response, with the Location of what it created at `place`/id; `Idempotency-Replayed` marks repeats."""
+    headers = {"Location": f"{place}/{answer.body['id']}"} if place else {}
+    return JsonResponse(
+        answer.body, answer.status, headers=headers | ({"Idempotency-Replayed": "true"} if answer.replayed else {})
+    )
 
 
 def json_number(value: float) -> float | str:

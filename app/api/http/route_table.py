@@ -1,7 +1,7 @@
 """What every route accepts, from its declaration: made once, before the first request."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fastapi import params
@@ -21,14 +21,12 @@ class RouteTable:
     """All routes of the API."""
 
     def __init__(self, routes: Iterable[APIRoute]) -> None:
-        routes = list(routes)
-        self._parameters: Mapping[tuple[str, str], AcceptedParameters] = {
-            (method, route.path): _accepted_parameters(route) for route in routes for method in route.methods
-        }
-        self._paths: Mapping[re.Pattern[str], list[str]] = {
-            pattern: sorted({method for route in routes if route.path_regex == pattern for method in route.methods})
-            for pattern in {route.path_regex for route in routes}
-        }
+        self._parameters: dict[tuple[str, str], AcceptedParameters] = {}
+        self._methods: dict[re.Pattern[str], set[str]] = {}  # by the expression of a path
+        for route in routes:
+            methods = route.methods or set()
+            self._methods.setdefault(route.path_regex, set()).update(methods)
+            self._parameters |= {(method, route.path): _accepted_parameters(route) for method in methods}
 
     def parameters(self, method: str, path: str) -> AcceptedParameters:
         """Return what the route of a method and a path with placeholders accepts."""
@@ -36,7 +34,7 @@ class RouteTable:
 
     def allowed_methods(self, path: str) -> list[str]:
         """Return the methods of every route at a path."""
-        return sorted({method for pattern, methods in self._paths.items() if pattern.match(path) for method in methods})
+        return sorted({method for regex, methods in self._methods.items() if regex.match(path) for method in methods})
 
 
 def _accepted_parameters(route: APIRoute) -> AcceptedParameters:

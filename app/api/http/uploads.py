@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Concatenate, ParamSpec, TypeVar
 
 from fastapi import Depends, Header, Request
+from fastapi.concurrency import contextmanager_in_threadpool
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
@@ -62,7 +62,10 @@ async def _receive_chunk(
         ),
     ] = None,
 ) -> AsyncIterator[UploadChunk]:
-    """Receive a body into a temporary file, which lives as long as the request."""
+    """Receive a body into a temporary file, which lives as long as the request.
+
+    A chunk that does not come completely is dropped: what was received before it stays.
+    """
     limit = services.settings.upload_limit
     start, size, total = _parse_content_range(content_range)
     if max(total or 0, content_length(request)) > limit:
@@ -70,17 +73,19 @@ async def _receive_chunk(
     coming = max((total or 0) - (start or 0), content_length(request))
     await run_in_threadpool(services.db.read, quotas.check_storage, who.owner, who.limits, coming)
     quota = await run_in_threadpool(services.db.read, quotas.remaining_storage, who.owner, who.limits)
-    with services.upload_limiter.acquire(), tempfile.TemporaryDirectory(prefix="graftwerk-upload-") as folder:
-        path = Path(folder) / "piece"
-        try:
-            received = await receive_file(request, path, limit if quota is None else min(limit, quota))
-        except ContentTooLarge:
-            if quota is None or quota >= limit:
-                raise
-            raise QuotaExceeded(f"{quota} more bytes may be stored", hint="delete data sets or jobs") from None
-        if size is not None and received != size:
-            raise MalformedRequest(f"the chunk has {received} bytes, but its Content-Range says {size}")
-        yield UploadChunk(path, start, received, total if total is not None else received)
+    most = limit if quota is None else min(limit, quota)
+    with services.upload_limiter.acquire():
+        async with contextmanager_in_threadpool(services.spool.folder("upload")) as folder:
+            path = folder / "piece"
+            try:
+                received = await receive_file(request, services, path, most)
+            except ContentTooLarge:
+                if quota is None or quota >= limit:
+                    raise
+                raise QuotaExceeded(f"{quota} more bytes may be stored", hint="delete data sets or jobs") from None
+            if size is not None and received != size:
+                raise MalformedRequest(f"the chunk has {received} bytes, but its Content-Range says {size}")
+            yield UploadChunk(path, start, received, total if total is not None else received)
 
 
 def _parse_content_range(content_range: str | None) -> tuple[int | None, int | None, int | None]:
@@ -124,6 +129,7 @@ def store_chunk(services: Services, actor: Actor, dataset_id: str, piece: Upload
             )
     if row.size < piece.total_size:
         return row
+    services.spool.check_room(row.size)
     content = piece.path.with_name("content")
     with content.open("wb") as file:
         for part in row.parts:

@@ -18,6 +18,7 @@ SHARED_RESPONSES: Mapping[int, tuple[str, str]] = {
     401: ("Unauthorized", "No API key, or one that is not valid."),
     403: ("Forbidden", "The key lacks the scope, or a quota is used up."),
     404: ("NotFound", "There is no such object, or it belongs to another owner."),
+    408: ("RequestTimeout", "The body did not come in time; nothing of it is kept, and the connection is closed."),
     409: ("Conflict", "The object's state forbids it, or a request with the same Idempotency-Key is in progress."),
     412: ("PreconditionFailed", "The object has changed since the version in If-Match."),
     413: ("ContentTooLarge", "The body is too large."),
@@ -40,7 +41,10 @@ def route_responses(
     headers: Mapping[str, Any] | None = None,
     always: Sequence[int] = COMMON_STATUSES,
 ) -> dict[int | str, dict[str, Any]]:
-    """Return the responses of a route: its document, or bytes of other media types, and its problems."""
+    """Return the responses of a route: its document, or bytes of other media types, and its problems.
+
+    A body that may be too large (413) may also come too slowly (408).
+    """
     responses: dict[int | str, dict[str, Any]] = {status: {"description": "Success."}}
     if model is not None:
         responses[status]["model"] = model
@@ -49,7 +53,8 @@ def route_responses(
     if media:
         binary = {"schema": BINARY_SCHEMA}
         responses[status]["content"] = {name: {} if name == EVENT_STREAM else binary for name in media}
-    for other in sorted({*others, *always}):
+    body_timeout = {408} if 413 in others else set[int]()
+    for other in sorted({*others, *always, *body_timeout}):
         responses[other] = {"description": SHARED_RESPONSES[other][1]}
     return responses
 

@@ -1,21 +1,20 @@
 """Data sets: register, send content, list, read, propose a job, download, delete."""
 
-import hashlib
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from app.access import audit, idempotency, quotas
+from app.access import audit, quotas
 from app.access.audit import Action
-from app.access.idempotency import IdempotentResponse
 from app.api import schemas
 from app.api.auth import ReadPrincipal, WritePrincipal
 from app.api.http.bodies import RequestBodyDep
 from app.api.http.files import DOWNLOAD_MEDIA_TYPES, FileRequestDep, file_response
-from app.api.http.parameters import DatasetId, IdempotencyKey, PageLimit, next_page_headers
-from app.api.http.responses import JsonResponse, created_response
+from app.api.http.idempotency import Once
+from app.api.http.parameters import DatasetId, PageLimit, next_page_headers
+from app.api.http.responses import JsonResponse, once_response
 from app.api.http.uploads import UploadChunkDep, store_chunk
 from app.api.lanes import Lane, in_lane
 from app.api.openapi.routes import CONTENT_BODY, DATASET_BODY, PROPOSAL_BODY, route_responses
@@ -36,34 +35,30 @@ CONTENT_RESPONSES = CONTENT_HEAD_RESPONSES | route_responses(206, None, 416, med
 @router.post(
     "", status_code=201, openapi_extra=DATASET_BODY, responses=route_responses(201, schemas.Dataset, 409, 413, 415, 422)
 )
-def create_dataset(who: WritePrincipal, services: ServicesDep, key: IdempotencyKey, body: RequestBodyDep) -> Response:
+def create_dataset(who: WritePrincipal, once: Once, body: RequestBodyDep) -> Response:
     """Register a data set: a named one is ready at once, an uploaded one waits for its content.
 
     With the `sha256` of content that another data set of yours has, read in the same way, it is ready at once too.
     """
     new = body.validate_as(NewDataset)
-    digest = hashlib.sha256(b"POST /v1/datasets\n" + body.content).hexdigest()
 
-    def unit(session: Session) -> IdempotentResponse:
-        def effect() -> tuple[int, dict[str, object]]:
-            if isinstance(new.source, UploadSource):
-                quotas.check_uploads(session, who.owner, who.limits)
-                quotas.check_storage(session, who.owner, who.limits)
-            row = registry.register(session, who.owner, new)
-            audit.append(session, who.actor, Action.DATASET_CREATE, row.id)
-            return 201, schemas.Dataset.from_row(row).as_dict()
+    def effect(session: Session) -> tuple[int, dict[str, Any]]:
+        if isinstance(new.source, UploadSource):
+            quotas.check_uploads(session, who.owner, who.limits)
+            quotas.check_storage(session, who.owner, who.limits)
+        row = registry.register(session, who.owner, new)
+        audit.append(session, who.actor, Action.DATASET_CREATE, row.id)
+        return 201, schemas.Dataset.from_row(row).as_dict()
 
-        return idempotency.run_once(session, who.owner, key, digest, effect)
-
-    answer = services.db.run(unit)
-    return created_response(answer, f"/v1/datasets/{answer.body['id']}")
+    return once_response(once.run(who.owner, effect), "/v1/datasets")
 
 
 @router.put(
     "/{dataset_id}/content",
     dependencies=[in_lane(Lane.UPLOAD)],
     openapi_extra=CONTENT_BODY,
-    responses=route_responses(200, schemas.Dataset, 404, 409, 413, 422, 503) | route_responses(202, schemas.Dataset),
+    responses=route_responses(200, schemas.Dataset, 404, 409, 413, 422, 503, 507)
+    | route_responses(202, schemas.Dataset),
 )
 def put_content(dataset_id: DatasetId, who: WritePrincipal, services: ServicesDep, piece: UploadChunkDep) -> Response:
     """Send content, at once or in consecutive chunks (`Content-Range`): 202 until the last one.

@@ -11,8 +11,9 @@ from app.access.audit import Action
 from app.api import schemas
 from app.api.auth import AdminPrincipal, Principal, ReadPrincipal
 from app.api.http.bodies import RequestBodyDep, validate_model
+from app.api.http.idempotency import Once
 from app.api.http.parameters import KeyId
-from app.api.http.responses import JsonResponse
+from app.api.http.responses import JsonResponse, once_response
 from app.api.openapi.routes import KEY_BODY, KEY_CHANGE_BODY, KEY_ROTATION_BODY, route_responses
 from app.api.services import ServicesDep
 from app.db.tables import KeyRow
@@ -21,23 +22,22 @@ from app.spec.fork import merge_patch
 from app.spec.timestamps import parse_rfc3339
 
 router = APIRouter(prefix="/v1", tags=["keys"])
-NO_STORE_HEADERS = {"Cache-Control": "no-store"}
 
 
 @router.post(
-    "/keys", status_code=201, openapi_extra=KEY_BODY, responses=route_responses(201, schemas.NewKey, 413, 415, 422)
+    "/keys", status_code=201, openapi_extra=KEY_BODY, responses=route_responses(201, schemas.NewKey, 409, 413, 415, 422)
 )
-def create_key(who: AdminPrincipal, services: ServicesDep, body: RequestBodyDep) -> Response:
+def create_key(who: AdminPrincipal, once: Once, body: RequestBodyDep) -> Response:
     """Create a key of the same owner. No later response contains its token."""
     key_request = body.validate_as(schemas.KeyRequest)
 
-    def unit(session: Session) -> schemas.NewKey:
+    def effect(session: Session) -> tuple[int, dict[str, Any]]:
         limits = key_request.limits.as_dict()
         row, token = keys.create(session, who.owner, key_request.name, key_request.scopes, key_request.expiry(), limits)
         audit.append(session, who.actor, Action.KEY_CREATE, row.id, {"scopes": row.scopes})
-        return schemas.NewKey.from_row(row, token=token)
+        return 201, schemas.NewKey.from_row(row, token=token).as_dict()
 
-    return JsonResponse(services.db.run(unit).as_dict(), 201, headers=NO_STORE_HEADERS)
+    return once_response(once.run(who.owner, effect, secret=True), "/v1/keys")
 
 
 @router.get("/keys", responses=route_responses(200, schemas.KeyPage))
@@ -81,18 +81,18 @@ def change_key(key_id: KeyId, who: AdminPrincipal, services: ServicesDep, body: 
     openapi_extra=KEY_ROTATION_BODY,
     responses=route_responses(200, schemas.NewKey, 404, 409, 413, 415, 422),
 )
-def rotate_key(key_id: KeyId, who: AdminPrincipal, services: ServicesDep, body: RequestBodyDep) -> Response:
+def rotate_key(key_id: KeyId, who: AdminPrincipal, services: ServicesDep, once: Once, body: RequestBodyDep) -> Response:
     """Give a key a new token, which no later response contains. The old one is valid for `grace_seconds` more."""
     key_request = body.validate_as(schemas.KeyRotation) if body.content else schemas.KeyRotation()
 
-    def unit(session: Session) -> schemas.NewKey:
+    def effect(session: Session) -> tuple[int, dict[str, Any]]:
         row, token = keys.rotate(session, who.owner, key_id, key_request.grace_seconds)
         audit.append(session, who.actor, Action.KEY_ROTATE, key_id, {"grace_seconds": key_request.grace_seconds})
-        return schemas.NewKey.from_row(row, token=token)
+        return 200, schemas.NewKey.from_row(row, token=token).as_dict()
 
-    document = services.db.run(unit).as_dict()
+    answer = once.run(who.owner, effect, secret=True)
     services.key_cache.forget(key_id)
-    return JsonResponse(document, headers=NO_STORE_HEADERS)
+    return once_response(answer)
 
 
 @router.delete("/keys/{key_id}", status_code=204, responses=route_responses(204, None, 404))

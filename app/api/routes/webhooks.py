@@ -1,6 +1,6 @@
 """Webhooks: create, list, read, rotate, enable, ping, delete; and the log of their messages."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from sqlalchemy.orm import Session
@@ -11,11 +11,11 @@ from app.access.audit import Action
 from app.api import schemas
 from app.api.auth import AdminPrincipal
 from app.api.http.bodies import RequestBodyDep
+from app.api.http.idempotency import Once
 from app.api.http.parameters import MessageId, PageLimit, WebhookId, next_page_headers
-from app.api.http.responses import JsonResponse
+from app.api.http.responses import JsonResponse, once_response
 from app.api.openapi.routes import WEBHOOK_BODY, route_responses
 from app.api.services import ServicesDep
-from app.db.tables import WebhookRow
 from app.ids import MESSAGE_ID_PATTERN
 from app.webhooks import deliveries, outbox, repository
 from app.webhooks.deliveries import DeliveryStatus
@@ -30,20 +30,18 @@ router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
     openapi_extra=WEBHOOK_BODY,
     responses=route_responses(201, schemas.NewWebhook, 409, 413, 415, 422),
 )
-def create_webhook(who: AdminPrincipal, services: ServicesDep, body: RequestBodyDep) -> Response:
+def create_webhook(who: AdminPrincipal, services: ServicesDep, once: Once, body: RequestBodyDep) -> Response:
     """Create a webhook. No later response contains its secret."""
     new = body.validate_as(schemas.WebhookRequest)
     services.targets.check(new.url)
     config = WebhookConfig(new.name, new.url, new.events, new.jobs == "all")
 
-    def unit(session: Session) -> WebhookRow:
-        row = repository.create(session, who.owner, config)
+    def effect(session: Session) -> tuple[int, dict[str, Any]]:
+        row, secret = repository.create(session, who.owner, config, services.sealer)
         audit.append(session, who.actor, Action.WEBHOOK_CREATE, row.id)
-        return row
+        return 201, schemas.NewWebhook.from_row(row, secret=secret).as_dict()
 
-    row = services.db.run(unit)
-    document = schemas.NewWebhook.from_row(row, secret=row.secret).as_dict()
-    return JsonResponse(document, 201, headers={"Location": f"/v1/webhooks/{row.id}"})
+    return once_response(once.run(who.owner, effect, secret=True), "/v1/webhooks")
 
 
 @router.get("", responses=route_responses(200, schemas.WebhookPage))
@@ -68,13 +66,16 @@ def delete_webhook(webhook_id: WebhookId, who: AdminPrincipal, services: Service
     return Response(status_code=204)
 
 
-@router.post("/{webhook_id}/rotate", responses=route_responses(200, schemas.NewWebhook, 404))
-def rotate_webhook(webhook_id: WebhookId, who: AdminPrincipal, services: ServicesDep) -> Response:
+@router.post("/{webhook_id}/rotate", responses=route_responses(200, schemas.NewWebhook, 404, 409, 413, 422))
+def rotate_webhook(webhook_id: WebhookId, who: AdminPrincipal, services: ServicesDep, once: Once) -> Response:
     """Give a webhook a new secret, which no later response contains. For a day the old one signs too."""
-    row = services.db.run(
-        audit.with_audit(who.actor, Action.WEBHOOK_ROTATE, webhook_id, repository.rotate), who.owner, webhook_id
-    )
-    return JsonResponse(schemas.NewWebhook.from_row(row, secret=row.secret).as_dict())
+
+    def effect(session: Session) -> tuple[int, dict[str, Any]]:
+        row, secret = repository.rotate(session, who.owner, webhook_id, services.sealer)
+        audit.append(session, who.actor, Action.WEBHOOK_ROTATE, webhook_id)
+        return 200, schemas.NewWebhook.from_row(row, secret=secret).as_dict()
+
+    return once_response(once.run(who.owner, effect, secret=True))
 
 
 @router.post("/{webhook_id}/enable", responses=route_responses(200, schemas.Webhook, 404))
@@ -84,16 +85,18 @@ def enable_webhook(webhook_id: WebhookId, who: AdminPrincipal, services: Service
     return JsonResponse(schemas.Webhook.from_row(services.db.run(unit, who.owner, webhook_id)).as_dict())
 
 
-@router.post("/{webhook_id}/ping", status_code=202, responses=route_responses(202, schemas.Delivery, 404, 409))
-def ping_webhook(webhook_id: WebhookId, who: AdminPrincipal, services: ServicesDep) -> Response:
+@router.post(
+    "/{webhook_id}/ping", status_code=202, responses=route_responses(202, schemas.Delivery, 404, 409, 413, 422)
+)
+def ping_webhook(webhook_id: WebhookId, who: AdminPrincipal, once: Once) -> Response:
     """Send a message of the type `webhook.ping`; the log of deliveries shows whether it arrives."""
 
-    def unit(session: Session) -> schemas.Delivery:
+    def effect(session: Session) -> tuple[int, dict[str, Any]]:
         row = outbox.enqueue_ping(session, repository.find_enabled(session, who.owner, webhook_id))
         audit.append(session, who.actor, Action.WEBHOOK_SEND, webhook_id, {"message": row.id})
-        return schemas.Delivery.from_row(row)
+        return 202, schemas.Delivery.from_row(row).as_dict()
 
-    return JsonResponse(services.db.run(unit).as_dict(), 202)
+    return once_response(once.run(who.owner, effect))
 
 
 @router.get("/{webhook_id}/deliveries", responses=route_responses(200, schemas.DeliveryPage, 404))
@@ -124,16 +127,14 @@ def list_deliveries(
 @router.post(
     "/{webhook_id}/deliveries/{message_id}/resend",
     status_code=202,
-    responses=route_responses(202, schemas.Delivery, 404, 409),
+    responses=route_responses(202, schemas.Delivery, 404, 409, 413, 422),
 )
-def resend_delivery(
-    webhook_id: WebhookId, message_id: MessageId, who: AdminPrincipal, services: ServicesDep
-) -> Response:
+def resend_delivery(webhook_id: WebhookId, message_id: MessageId, who: AdminPrincipal, once: Once) -> Response:
     """Send a message again, under the same id, whatever its status."""
 
-    def unit(session: Session) -> schemas.Delivery:
+    def effect(session: Session) -> tuple[int, dict[str, Any]]:
         webhook = repository.find_enabled(session, who.owner, webhook_id)
         audit.append(session, who.actor, Action.WEBHOOK_SEND, webhook_id, {"message": message_id})
-        return schemas.Delivery.from_row(deliveries.resend(session, webhook, message_id))
+        return 202, schemas.Delivery.from_row(deliveries.resend(session, webhook, message_id)).as_dict()
 
-    return JsonResponse(services.db.run(unit).as_dict(), 202)
+    return once_response(once.run(who.owner, effect))

@@ -8,10 +8,9 @@ from app.access.quotas import MAX_PRIORITY
 from app.api.rate_limits import parse_rate
 from app.api.schemas.base import JsonObject, ResponseModel
 from app.db.tables import KeyRow
-from app.spec.base import MAX_INT64, SpecModel, validation_error
+from app.spec.base import NonNegativeInt64, SpecModel, validation_error
 from app.spec.timestamps import Timestamp, format_optional_rfc3339, format_rfc3339, parse_rfc3339
 
-NonNegativeInt64 = Annotated[int, Field(strict=True, ge=0, le=MAX_INT64)]
 PositiveInt32 = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
 
 

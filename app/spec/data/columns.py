@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field
 
-from app.spec.base import Count, Size, SpecModel
+from app.spec.base import Count, NonNegativeInt64, Size, SpecModel
 
 Dtype = Literal["float32", "float64", "int64", "int32", "uint8", "bool"]
 ColumnName = Annotated[str, Field(min_length=1, max_length=200)]
@@ -86,7 +86,7 @@ class Column(SpecModel):
     # (channels) if their sizes differ.
     shape: tuple[Size, ...] = ()
     dtype: Dtype = "float32"
-    classes: int | None = None  # of integers: their number, from 0 on
+    classes: Count | None = None  # of integers: their number, from 0 on
     labels: tuple[str, ...] | None = None  # the words for the integers; of words: the different ones, if they are few
     missing: Count = 0  # rows without a value
     format: CellFormat | None = None  # of numbers and dates in text: how they are written; `None`: as in Python
@@ -117,7 +117,7 @@ class DataSchema(SpecModel):
     """The columns of a data set and the sizes of its splits."""
 
     columns: tuple[Column, ...]
-    rows: dict[str, int]  # by split: "train", and "test" if there is one
+    rows: dict[str, NonNegativeInt64]  # by split: "train", and "test" if there is one
     inputs: tuple[ColumnName, ...]  # columns that a network reads by default
     target: ColumnName | None = None  # column that the loss compares with by default
     guessed_target: bool = False  # whether neither the user nor its name says so: it is the last column of a table

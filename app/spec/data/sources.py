@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from app.ids import DATASET_ID_PATTERN
-from app.spec.base import Name, OneOrMany, Probability, Seed, Size, SpecModel, validation_error
+from app.spec.base import Finite, Int64, Name, OneOrMany, Probability, Seed, Size, SpecModel, validation_error
 from app.spec.data.base_feature import SCALE_DESCRIPTION, Scale
 from app.spec.data.columns import DATETIME_FORMATS, CellFormat, Column, ColumnName, ColumnType, DataSchema
 from app.spec.data.features import FEATURE_CLASSES, Feature, Features
@@ -50,7 +50,7 @@ class Split(SpecModel):
     of: Annotated[Size, Field(ge=2, le=1000)] | None = Field(None, description="The number of folds.")
     split: Literal["validation", "test"] | None = Field(None, description="A split that the source has: its own files.")
     column: ColumnName | None = Field(None, description="A column that says which rows, by `value`; no input then.")
-    value: str | bool | int | float | None = Field(None, description="What `column` has in these rows.")
+    value: str | bool | Int64 | Finite | None = Field(None, description="What `column` has in these rows.")
     stratify: bool | ColumnName | None = Field(
         None, description="Whether each class has its share, or the column of classes. Default: if classes are learned."
     )

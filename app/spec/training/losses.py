@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from app.spec.base import Finite, NonNegative, Positive, Probability
+from app.spec.base import Finite, Int64, NonNegative, Positive, Probability
 from app.spec.data.columns import Column
 from app.spec.data.features import TargetTask
 from app.spec.kinds import Kind, KindModel, create_kind_models, discriminated_union
@@ -44,7 +44,7 @@ TORCH_LOSSES: Mapping[str, LossKind] = {
         "Classes from logits (N, C); targets are integers (N) or probabilities (N, C).",
         {
             "weight": CLASS_WEIGHTS,
-            "ignore_index": (int, IGNORE_INDEX),
+            "ignore_index": (Int64, IGNORE_INDEX),
             "label_smoothing": (Probability, 0.0),
             "reduction": REDUCTION,
         },
@@ -54,7 +54,7 @@ TORCH_LOSSES: Mapping[str, LossKind] = {
     ),
     "NLLLoss": LossKind(
         "Classes from log-probabilities (N, C).",
-        {"weight": CLASS_WEIGHTS, "ignore_index": (int, IGNORE_INDEX), "reduction": REDUCTION},
+        {"weight": CLASS_WEIGHTS, "ignore_index": (Int64, IGNORE_INDEX), "reduction": REDUCTION},
         task_type="classes",
         gives_probabilities=True,
     ),

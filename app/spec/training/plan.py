@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationInfo, field_validator, model_validator
 
 from app.errors import Problem
-from app.spec.base import Count, NonNegative, Positive, Seed, Size, SpecModel, Steps, validation_error
+from app.spec.base import Count, NonNegative, Positive, Seconds, Seed, Size, SpecModel, Steps, validation_error
 from app.spec.training.optimizers import BaseOptimizer, Optimizer
 from app.spec.training.parameter_groups import ParameterGroup, group_problems
 from app.spec.training.schedules import Schedule, Warmup, warmup_problems
@@ -26,7 +26,7 @@ class Checkpointing(SpecModel):
     """When checkpoints are taken and which are kept. The last one is always taken at the end."""
 
     every_steps: Steps | None = None
-    every_seconds: Positive | None = 60.0
+    every_seconds: Seconds | None = 60.0
     keep_last: Size = 2
     keep_best: Count = 1
     monitor: str = "val/loss"

@@ -9,7 +9,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from app.access import idempotency, keys
-from app.access.idempotency import IdempotentResponse
+from app.access.idempotency import IdempotentRequest, IdempotentResponse
 from app.db.session import Database
 from app.db.tables import IdempotencyRow, KeyRow, now
 from app.errors import IdempotencyKeyInUse, IdempotencyKeyReused, ServiceOverloaded
@@ -20,7 +20,7 @@ def make(session: Session, name: str, digest: str = "d", owner: str = "anna") ->
         row, _ = keys.create(session, owner, name, ["read"])
         return 201, {"id": row.id}
 
-    return idempotency.run_once(session, owner, "key-1", digest, effect)
+    return idempotency.run_once(session, IdempotentRequest(owner, "key-1", digest), effect)
 
 
 def effects(database: Database) -> int:
@@ -66,7 +66,7 @@ def test_a_failed_effect_leaves_the_key_unused(database: Database) -> None:
         raise ServiceOverloaded
 
     with pytest.raises(ServiceOverloaded):
-        database.run(idempotency.run_once, "anna", "key-1", "d", refuse)
+        database.run(idempotency.run_once, IdempotentRequest("anna", "key-1", "d"), refuse)
     assert not database.run(make, "one").replayed
 
 

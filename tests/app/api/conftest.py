@@ -13,13 +13,15 @@ from app.api.access_log import AccessLog
 from app.api.children.inspector import Inspector
 from app.api.children.predictor import PredictorPool
 from app.api.job_documents import JobDocuments
-from app.api.job_watcher import JobWatcher
 from app.api.key_cache import KeyCache
 from app.api.lanes import Lanes, lane_limits
 from app.api.main import create_app
 from app.api.rate_limits import ConcurrencyLimiter, RateLimiter
-from app.api.services import UPLOADS_BUSY, Services
+from app.api.services import JOB_READING_THREADS, UPLOADS_BUSY, JobReads, Services
+from app.api.streams.event_stream import EventStreams
+from app.api.streams.job_watcher import JobWatcher
 from app.db.session import Database
+from app.disk.spool import Spool
 from app.jobs.dispatch import Waker
 from app.settings import Settings
 from app.storage.catalog import open_store
@@ -106,16 +108,20 @@ def serve(
             @contextmanager
             def opening(settings: Settings) -> Iterator[Services]:
                 targets = TargetPolicy(http=settings.webhook_http, private=settings.webhook_private)
-                with AccessLog(database) as access_log:
+                with AccessLog(database) as access_log, Spool(settings.resolved_spool, "api") as spool:
                     own = {
                         "job_watcher": JobWatcher(database),
                         "rate_limiter": RateLimiter(),
                         "upload_limiter": ConcurrencyLimiter(settings.max_uploads, UPLOADS_BUSY),
                         "targets": targets,
                         "access_log": access_log,
+                        "event_streams": EventStreams(database),
+                        "job_reads": JobReads(JOB_READING_THREADS),
                         "lanes": Lanes(lane_limits(settings)),
                         "key_cache": KeyCache(database, settings, max_age=0.0),  # tests change rows
                         "job_documents": JobDocuments(database, settings.limit_running_jobs, position_seconds=0.0),
+                        "spool": spool,
+                        "sealer": settings.open_sealer(),
                     }
                     yield Services(settings, **(parts | own | dict(other or {})))
 

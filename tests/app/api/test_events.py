@@ -12,7 +12,8 @@ import pytest
 import uvicorn
 
 from app import events
-from app.api.routes.jobs.events import BATCH_SIZE
+from app.api.lanes import Lane
+from app.api.streams import event_stream
 from app.jobs import repository, service
 from app.jobs.states import Status
 from tests.app.api.client import Api, Client, assert_problem, parse_sse_events
@@ -29,6 +30,7 @@ from tests.app.api.job_factories import (
 )
 from workers.protocol.messages import Ending, ProgressReport
 
+BATCH_SIZE = 200
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
@@ -128,20 +130,24 @@ def test_points_that_are_not_finite_are_words(api: Api, anna: Client) -> None:
 def test_a_job_that_ends_while_it_is_read_loses_no_event(
     api: Api, anna: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The last event is written between the two queries of a stream that has just sent all others."""
+    """The last event is written after the piece that holds all others was read, and before it is sent."""
     db = api.services.db
     job = create_running_job(db)
-    after, ends = events.list_events, [lambda: finish_job(db, job)]
+    read, ends = event_stream.read_piece, [lambda: finish_job(db, job)]
 
-    def meanwhile(*args: Any, **options: Any) -> Any:
-        found = after(*args, **options)
+    def meanwhile(*args: Any) -> Any:
+        piece = read(*args)
         if ends:
             ends.pop()()
-        return found
+        return piece
 
-    monkeypatch.setattr(events, "list_events", meanwhile)
+    monkeypatch.setattr(event_stream, "read_piece", meanwhile)
     stream = parse_sse_events(anna.get(f"/v1/jobs/{job.id}/stream"))
     assert [kind for _, kind, _ in stream] == ["created", "status", "status", "done"]
+
+
+def open_streams(api: Api) -> int:
+    return api.services.lanes.queues[Lane.STREAM].in_use
 
 
 def test_too_many_streams(serve: StartApp) -> None:
@@ -152,7 +158,7 @@ def test_too_many_streams(serve: StartApp) -> None:
     waiting = create_queued_job(api.services.db)
     open_stream = threading.Thread(target=anna.get, args=(f"/v1/jobs/{waiting}/stream",))
     open_stream.start()
-    while not api.services.job_watcher.open_streams:
+    while not open_streams(api):
         time.sleep(0.01)
     response = anna.get(f"/v1/jobs/{ended}/stream")
     assert_problem(response, 503, "overloaded")
@@ -160,7 +166,7 @@ def test_too_many_streams(serve: StartApp) -> None:
     api.services.db.run(service.cancel, "anna", waiting)
     open_stream.join(timeout=10)
     assert parse_sse_events(anna.get(f"/v1/jobs/{ended}/stream"))
-    assert api.services.job_watcher.open_streams == 0
+    assert open_streams(api) == 0
 
 
 @contextmanager
@@ -218,9 +224,9 @@ def test_a_stream_that_is_hung_up_is_no_longer_counted(api: Api, anna: Client) -
         with listening(url, anna, job_id) as response:
             lines = response.iter_lines()  # kept: httpx hangs up when nobody holds it any more
             next(lines)
-            assert api.services.job_watcher.open_streams == 1
+            assert open_streams(api) == 1
         for _ in range(100):
-            if api.services.job_watcher.open_streams == 0:
+            if open_streams(api) == 0:
                 break
             api.portal.call(anyio.sleep, 0.05)
-        assert api.services.job_watcher.open_streams == 0
+        assert open_streams(api) == 0

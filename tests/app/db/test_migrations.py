@@ -11,7 +11,7 @@ from sqlalchemy import Column, MetaData, Table, func, inspect, select, text
 
 from app import checkpoints, heartbeat
 from app.access import audit, keys
-from app.access.idempotency import run_once
+from app.access.idempotency import IdempotentRequest, run_once
 from app.datasets import contents, registry
 from app.db import migrate
 from app.db.session import Database
@@ -19,6 +19,7 @@ from app.db.tables import (
     AuditRow,
     Base,
     CheckpointRow,
+    ClockRow,
     ContentRow,
     DatasetRow,
     DeliveryRow,
@@ -27,11 +28,13 @@ from app.db.tables import (
     IdempotencyRow,
     JobRow,
     KeyRow,
+    LabelRow,
     MetricChunkRow,
     WebhookRow,
     WorkerRow,
 )
 from app.errors import DatabaseUnavailable
+from app.jobs import deletion
 from app.lifecycle import orphans
 from app.spec.data.sources import NewDataset
 from tests.app.api.job_factories import create_running_job, finish_job, record_curve
@@ -40,6 +43,7 @@ from tests.app.webhooks.factories import create_webhook
 TABLES = (
     KeyRow,
     JobRow,
+    LabelRow,
     EventRow,
     MetricChunkRow,
     CheckpointRow,
@@ -56,7 +60,7 @@ TABLES = (
 def fill(database: Database) -> None:
     """Put rows into every table."""
     create_webhook(database)
-    job = create_running_job(database)
+    job = create_running_job(database, labels={"team": "vision", "a'b": '"'})
     record_curve(database, job, 100)
     database.run(checkpoints.add, job.id, job.fence, id="ckpt_1", step=1, epoch=0.1, values={}, files=[])
     finish_job(database, job)
@@ -66,7 +70,7 @@ def fill(database: Database) -> None:
     database.run(contents.share, "anna", "0" * 64, "contents/1")
     database.run(heartbeat.record_heartbeat, "w1", ["default"], 2)
     database.run(audit.append, audit.Actor("anna", None, "req_1", None), audit.Action.JOB_CREATE, job.id)
-    database.run(run_once, "anna", "key", "digest", lambda: (201, {}))
+    database.run(run_once, IdempotentRequest("anna", "key", "digest"), lambda: (201, {}))
 
 
 def counts(database: Database) -> list[int]:
@@ -77,7 +81,7 @@ def counts(database: Database) -> list[int]:
 
 
 def test_every_table_is_filled(database: Database) -> None:
-    every = {table.__table__ for table in (*TABLES, DeploymentRow)}  # whose one row the migration writes
+    every = {table.__table__ for table in (*TABLES, DeploymentRow, ClockRow)}  # whose one row is no user's
     assert every == set(Base.metadata.tables.values())
     fill(database)
     assert min(counts(database)) > 0
@@ -129,6 +133,24 @@ def test_a_migration_that_fails_changes_nothing(database: Database, monkeypatch:
         migrate.downgrade(database, "base")
     assert counts(database) == before
     assert migrate.current_revision(database) == migrate.head_revision()
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_labels_of_older_jobs_are_copied(database: Database, deleted: bool) -> None:
+    fill(database)
+    (job_id,) = database.read(lambda session: session.scalars(select(JobRow.id)).all())
+    if deleted:
+        database.run(deletion.delete, "anna", job_id)
+
+    def labels(session: Any) -> list[Any]:
+        columns = (LabelRow.job_id, LabelRow.key, LabelRow.value, LabelRow.owner, LabelRow.status)
+        return [tuple(row) for row in session.execute(select(*columns).order_by(LabelRow.key))]
+
+    before = database.read(labels)
+    assert [row[4] for row in before] == ["deleted" if deleted else "succeeded"] * 2
+    migrate.downgrade(database, "2026_11_29_1610_clock")
+    migrate.upgrade(database)
+    assert database.read(labels) == before
 
 
 def test_an_unknown_revision_is_refused(database: Database) -> None:

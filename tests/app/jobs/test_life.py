@@ -16,14 +16,13 @@ from sqlalchemy.orm import Session
 from app import checkpoints
 from app.access import idempotency
 from app.db.session import Database
-from app.db.tables import now
 from app.errors import InvalidState, ServiceOverloaded, StaleFence
 from app.ids import new_id
 from app.jobs import deletion, repository, service
 from app.jobs.states import TERMINAL_STATUSES, Status, Verb
 from app.settings import Settings
 from app.storage.local import LocalStore
-from tests.app.jobs.job_model import Model, clear_jobs, end_backoff, is_forbidden, job_rows, loss_points, update_job
+from tests.app.jobs.job_model import Model, clear_jobs, end_backoff, is_forbidden, job_rows, loss_points
 from tests.faults import history as histories
 from tests.faults.history import History
 from tests.faults.invariants import INVARIANTS
@@ -75,7 +74,7 @@ class Lives(RuleBasedStateMachine):
                     raise ServiceOverloaded
                 return 201, {"id": repository.insert(session, owner=OWNER, **JOB).id}
 
-            return idempotency.run_once(session, OWNER, key, "digest", effect)
+            return idempotency.run_once(session, idempotency.IdempotentRequest(OWNER, key, "digest"), effect)
 
         queued = sum(model.status == Status.QUEUED for model in self.jobs.values())
         if key not in self.keys and queued >= MOST_QUEUED:
@@ -149,8 +148,8 @@ class Lives(RuleBasedStateMachine):
     @rule(data=st.data())
     def expire(self, data: st.DataObject) -> None:
         job_id, model = self.some(data, Status.RUNNING)
-        self.run(update_job, job_id, {"lease_until": now() - 1})
-        assert self.run(repository.expired_leases) == [(job_id, model.fence)]
+        leases = self.run(repository.running_leases)
+        assert [lease.fence for lease in leases if lease.job_id == job_id] == [model.fence]
         self.run(service.record_loss, job_id, model.fence, LOST, 5)
         self._lost(model)
         with pytest.raises(StaleFence):  # another sweeper saw it too

@@ -10,7 +10,7 @@ from app import events
 from app.db.session import Database
 from app.db.tables import JobRow, now
 from app.errors import InvalidState, NotFound, StaleFence
-from app.jobs import deletion, queue, repository, service
+from app.jobs import deletion, listing, queue, repository, service
 from app.jobs.states import TERMINAL_STATUSES, TRANSITIONS, Status, Verb
 
 LOST = {"code": "worker_lost", "message": "gone", "pointer": ""}
@@ -115,12 +115,15 @@ def test_losses_are_counted_and_end_in_failure(database: Database) -> None:
     assert job.error["retryable"]
 
 
-def test_an_expired_lease_is_found_and_lost_once(database: Database) -> None:
+def test_a_lease_differs_after_each_renewal_and_is_lost_once(database: Database) -> None:
     job_id = submit(database)
+    assert database.run(repository.running_leases) == []
     claim(database)
-    assert database.run(repository.expired_leases) == []
-    force(database, job_id, lease_until=now() - 1)
-    assert database.run(repository.expired_leases) == [(job_id, 1)]
+    (first,) = database.run(repository.running_leases)
+    database.run(repository.renew_lease, job_id, 1, 30.0)
+    (second,) = database.run(repository.running_leases)
+    assert (first.job_id, first.fence) == (second.job_id, second.fence) == (job_id, 1)
+    assert first != second
     assert database.run(service.record_loss, job_id, 1, LOST, 5)
     with pytest.raises(StaleFence):
         database.run(service.record_loss, job_id, 1, LOST, 5)
@@ -236,14 +239,14 @@ def test_a_foreign_job_does_not_exist(database: Database) -> None:
 
 def test_pages_are_stable_while_jobs_arrive(database: Database) -> None:
     ids = [submit(database, name=f"n{i % 2}", labels={"team": "vision"} if i % 2 else {}) for i in range(5)]
-    rows, more = database.run(repository.page, "anna", 2)
+    rows, more = database.run(listing.page, "anna", 2)
     assert ([row.id for row in rows], more) == ([ids[4], ids[3]], True)
     submit(database)
-    rows, more = database.run(repository.page, "anna", 10, after=ids[3])
+    rows, more = database.run(listing.page, "anna", 10, after=ids[3])
     assert ([row.id for row in rows], more) == ([ids[2], ids[1], ids[0]], False)
-    rows, _ = database.run(repository.page, "anna", 10, labels={"team": "vision"})
+    rows, _ = database.run(listing.page, "anna", 10, labels={"team": "vision"})
     assert [row.id for row in rows] == [ids[3], ids[1]]
-    rows, _ = database.run(repository.page, "anna", 10, name="n0", status=["queued"])
+    rows, _ = database.run(listing.page, "anna", 10, name="n0", status=["queued"])
     assert [row.id for row in rows] == [ids[4], ids[2], ids[0]]
 
 

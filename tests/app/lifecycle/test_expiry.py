@@ -13,7 +13,7 @@ from app.datasets import lookup, registry, uploads
 from app.db.session import Database
 from app.db.tables import AuditRow, DatasetRow, DeliveryRow, IdempotencyRow, JobRow, now
 from app.errors import NotFound
-from app.jobs import deletion, repository, service
+from app.jobs import deletion, listing, repository, service
 from app.jobs.states import Status
 from app.lifecycle import expiry
 from app.settings import Settings
@@ -144,7 +144,7 @@ def test_uploads_without_an_end_go_after_their_last_piece(database: Database, st
 
 
 def test_answers_go_after_a_day_and_the_audit_when_it_is_old(database: Database, store: ArtifactStore) -> None:
-    database.run(idempotency.run_once, "anna", "key", "d", lambda: (201, {}))
+    database.run(idempotency.run_once, idempotency.IdempotentRequest("anna", "key", "d"), lambda: (201, {}))
     database.run(audit.append, Actor("anna", None, "r", None), Action.JOB_CREATE, "job_1")
     collect(database, store)
     assert (count(database, IdempotencyRow), count(database, AuditRow)) == (1, 1)
@@ -172,5 +172,5 @@ def test_many_are_taken_batch_by_batch(database: Database, store: ArtifactStore)
         create_queued_job(database)
     aged(database, JobRow, status="cancelled", finished_at=now() - OLD)
     collect(database, store, keep_jobs_seconds=500)
-    assert database.read(repository.page, "anna", 100)[0] == []
-    assert len(database.read(repository.page, "anna", 100, deleted=True)[0]) == 45
+    assert database.read(listing.page, "anna", 100)[0] == []
+    assert len(database.read(listing.page, "anna", 100, deleted=True)[0]) == 45

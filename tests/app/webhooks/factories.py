@@ -7,10 +7,12 @@ from sqlalchemy import select, update
 
 from app.db.session import Database
 from app.db.tables import DeliveryRow, WebhookRow, now
+from app.sealing import Sealer
 from app.webhooks import repository
 from app.webhooks.messages import TERMINAL_TYPES, MessageType
 from app.webhooks.repository import WebhookConfig
 
+SEALER = Sealer(["k" * 32])  # of webhooks that tests make themselves
 URL = "https://example.com/hook"
 
 
@@ -21,7 +23,7 @@ def create_webhook(
     url: str = URL,
     all_jobs: bool = True,
 ) -> str:
-    return db.run(repository.create, owner, WebhookConfig("x", url, events, all_jobs)).id
+    return db.run(repository.create, owner, WebhookConfig("x", url, events, all_jobs), SEALER)[0].id
 
 
 def list_messages(db: Database, webhook_id: str) -> list[DeliveryRow]:

@@ -13,7 +13,15 @@ from app.jobs.states import Status
 from app.webhooks import deliveries, repository
 from app.webhooks.deliveries import MAX_CONCURRENT_ATTEMPTS, RETRY_DELAYS, ClaimedMessage, DeliveryResult
 from tests.app.api.job_factories import create_job_in_status
-from tests.app.webhooks.factories import create_webhook, expire_lease, get_webhook, list_messages, make_due, update_row
+from tests.app.webhooks.factories import (
+    SEALER,
+    create_webhook,
+    expire_lease,
+    get_webhook,
+    list_messages,
+    make_due,
+    update_row,
+)
 
 ARRIVED = DeliveryResult(204, 0.1)
 REFUSED = DeliveryResult(500, 0.1, "refused", "the receiver answered 500")
@@ -211,7 +219,7 @@ def test_a_message_is_sent_again_on_demand(database: Database, hook: str) -> Non
 
 def test_an_old_secret_signs_for_a_day(database: Database, hook: str) -> None:
     old = get_webhook(database, hook).secret
-    new = database.run(repository.rotate, "anna", hook).secret
+    new = database.run(repository.rotate, "anna", hook, SEALER)[0].secret
     assert old != new
     message(database, 2)
     assert claim(database).secrets == (new, old)
@@ -247,3 +255,15 @@ def test_pages_are_of_one_webhook_newest_first(database: Database, hook: str) ->
     rows, _ = database.read(deliveries.page, hook, 9, None, ["delivered"])
     assert [row.id for row in rows] == [first]
     assert database.read(deliveries.page, create_webhook(database, "bert"), 9)[0] == []
+
+
+@pytest.mark.parametrize(("column", "seconds"), [("lease_until", 3600.0), ("next_at", 365.0 * DAY)])
+def test_times_of_before_the_clock_was_set_back_keep_no_message(
+    database: Database, hook: str, column: str, seconds: float
+) -> None:
+    message(database)
+    (row,) = list_messages(database, hook)
+    update_row(database, DeliveryRow, row.id, **{column: now() + seconds})
+    assert database.read(deliveries.has_due_message)
+    assert claim(database).id == row.id
+    assert database.run(deliveries.claim) is None

@@ -17,7 +17,15 @@ from app.webhooks.sender import MAX_IN_FLIGHT, WebhookSender
 from app.webhooks.signature import signed_headers
 from app.webhooks.targets import TargetPolicy
 from tests.app.api.job_factories import create_job_in_status
-from tests.app.webhooks.factories import create_webhook, expire_lease, get_webhook, list_messages, make_due, update_row
+from tests.app.webhooks.factories import (
+    SEALER,
+    create_webhook,
+    expire_lease,
+    get_webhook,
+    list_messages,
+    make_due,
+    update_row,
+)
 from tests.webhook_receiver import ReceivedWebhook, Receiver, respond, respond_with, run_receiver
 
 OPEN = TargetPolicy(http=True, private=True)
@@ -30,7 +38,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 def courier(db: Database, targets: TargetPolicy = OPEN, **options: Any) -> WebhookSender:
-    return WebhookSender(db, targets, **options)
+    return WebhookSender(db, targets, **{"sealer": SEALER, **options})
 
 
 def until(condition: Callable[[], bool], step: Callable[[], None] = lambda: time.sleep(0.05)) -> None:
@@ -57,7 +65,7 @@ def test_a_job_s_end_arrives_signed(database: Database, receiver: Receiver) -> N
     assert (message.id, message.body, row.status) == (row.id, row.body, "delivered")
     assert job in message.body
     at = float(message.headers["webhook-timestamp"])
-    headers = signed_headers(message.id, at, message.body, [get_webhook(database, hook).secret])
+    headers = signed_headers(message.id, at, message.body, [SEALER.open(get_webhook(database, hook).secret)])
     assert message.headers["webhook-signature"] == headers["webhook-signature"]
     assert abs(at - time.time()) < 60
 

@@ -30,7 +30,7 @@ def test_what_passes_by_itself_is_asked_again(trouble: Any) -> None:
     assert len(pauses) == 2
 
 
-@pytest.mark.parametrize("trouble", [httpx.ConnectError("refused"), problem_response(503)])
+@pytest.mark.parametrize("trouble", [httpx.ConnectError("refused"), problem_response(503), problem_response(408)])
 def test_a_post_without_a_key_is_sent_once(trouble: Any) -> None:
     script = ScriptedTransport(trouble, OK)
     transport, _ = transport_for(script)

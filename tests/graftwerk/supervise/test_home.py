@@ -1,4 +1,3 @@
-import socket
 import stat
 from pathlib import Path
 
@@ -37,14 +36,6 @@ def test_one_at_a_time(tmp_path: Path) -> None:
         assert (tmp_path / "lock").read_text().isdigit()
     with homes.lock_home(tmp_path):
         assert (tmp_path / "lock").exists()
-
-
-def test_a_port_that_is_taken_is_told() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        with pytest.raises(CannotStart, match=f"port {port} .* not free"):
-            homes.free_port("127.0.0.1", port)
-    assert homes.free_port("127.0.0.1", 0) > 0
 
 
 def test_a_secret_is_written_for_its_owner_alone(tmp_path: Path) -> None:

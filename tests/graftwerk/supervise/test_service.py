@@ -135,7 +135,8 @@ def test_a_second_one_in_the_same_home_or_on_the_same_port_says_so(start: Callab
     same_home, same_port = start("--port", "0"), start("--port", port, home="other")
     assert (same_home.process.wait(20), same_port.process.wait(20)) == (3, 3)
     assert "another `graftwerk up` (process" in same_home.log.read_text()
-    assert f"port {port} on 127.0.0.1 is not free" in same_port.log.read_text()
+    assert f"port {port} on 127.0.0.1 is taken" in same_port.log.read_text()
+    assert not (same_port.home / "key").exists()
     assert first.end(signal.SIGTERM) == 0
 
 

@@ -1,6 +1,5 @@
 """What a supervisor does with what it cannot write down, on both databases."""
 
-import tempfile
 import threading
 import time
 from collections import Counter, deque
@@ -8,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
+from app import events
 from app.db.session import Database
 from app.db.tables import JobRow, now
 from app.errors import ServiceOverloaded
@@ -18,9 +18,10 @@ from app.jobs.dispatch import Waker
 from app.settings import Settings
 from app.storage.protocol import ArtifactStore
 from workers.host import attempt as attempts
-from workers.host.attempt import Attempt, _lost_outcome
+from workers.host.attempt import Attempt
 from workers.host.worker import Worker
-from workers.protocol.messages import Command, Ending, Message, Outcome, ProgressReport
+from workers.protocol.messages import Command, Ending, Message, Outcome, ProgressReport, SavedCheckpoint
+from workers.runner.outcomes import lost_outcome
 from workers.runner.process_group import ProcessGroup
 
 DIGITS: dict[str, Any] = {
@@ -42,8 +43,8 @@ class RecordingWaker(Waker):
 
 
 @pytest.fixture
-def worker(database: Database, store: ArtifactStore) -> Worker:
-    return Worker(Settings(slots=2), database, store, RecordingWaker(), ["default"])
+def worker(database: Database, store: ArtifactStore, tmp_path: Path) -> Worker:
+    return Worker(Settings(slots=2, home=tmp_path), database, store, RecordingWaker(), ["default"])
 
 
 def submit(database: Database, **spec: Any) -> str:
@@ -88,17 +89,16 @@ def test_what_cannot_be_recorded_costs_the_attempt_and_not_the_job(
 
 
 def test_nothing_stays_of_an_attempt_that_is_killed(
-    database: Database, worker: Worker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    database: Database, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     left: list[Path] = []
 
     def kill(attempt: Attempt, processes: ProcessGroup) -> Message | None:
         processes.kill()
-        (folder,) = tmp_path.glob("graftwerk-*")
+        (folder,) = worker.spool.own_folder().glob("attempt-*")
         left.append(folder / "rows.bin")
         left[0].write_bytes(b"x")
-        return _lost_outcome("runner_died", "killed")
+        return lost_outcome("runner_died", "killed")
 
     monkeypatch.setattr(Attempt, "_next_message", kill)
     Attempt(worker, claim_job(database)).run()
@@ -141,10 +141,52 @@ def test_the_lease_is_renewed_while_much_is_written_at_the_end(
 
     database.run(lambda session: session.execute(update(JobRow).values(lease_until=now() + 0.5)))
     monkeypatch.setattr(attempts, "record", slow)
+    monkeypatch.setattr(attempts, "MAX_REPORTS", 1)  # one takes as long here as many do
+    attempt._renew_at = 0.0
     attempt._backlog.extend([ProgressReport(job_id=job.id)] * 5)
     attempt._finish(Outcome(Ending.SUCCEEDED, result={}))
     assert held == [True] * 6
     assert database.run(repository.find, "anna", job.id).status == "succeeded"
+
+
+def test_reports_that_wait_together_are_written_in_one_transaction(database: Database, worker: Worker) -> None:
+    job = claim_job(database)
+    attempt = Attempt(worker, job)
+    reports = [ProgressReport(job_id=job.id, phase=f"phase {number}") for number in range(20)]
+    saved = SavedCheckpoint("ckpt_1", 1, 1.0, {}, (), job_id=job.id)
+    attempt._backlog.extend([*reports, saved, reports[0], Outcome(Ending.SUCCEEDED, result={}, job_id=job.id)])
+    commits = []
+    event.listen(database.engine, "commit", commits.append)
+    written = []
+    while attempt._backlog:
+        before = len(attempt._backlog)
+        attempt._write()
+        written.append(before - len(attempt._backlog))
+    assert written == [16, 4, 1, 1, 1]
+    assert len(commits) == len(written) + 1  # and one that looks for superseded checkpoints
+    phases = [row.data["phase"] for row in database.read(events.list_events, job.id, 0, 100, ["phase"])]
+    assert phases == [report.phase for report in [*reports, reports[0]]]
+
+
+def test_of_reports_that_wait_together_all_are_written_or_none(
+    database: Database, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = claim_job(database)
+    attempt = Attempt(worker, job)
+    attempt._backlog.extend(ProgressReport(job_id=job.id, phase=phase) for phase in ("loading_data", "building"))
+    calls, real = [], attempts.record
+
+    def interrupted(*args: Any) -> None:
+        calls.append(args)
+        if len(calls) == 2:
+            raise ServiceOverloaded
+        real(*args)
+
+    monkeypatch.setattr(attempts, "record", interrupted)
+    assert attempt._write() is False
+    assert database.read(events.list_events, job.id, 0, 100, ["phase"]) == []
+    assert attempt._write() is True
+    assert len(database.read(events.list_events, job.id, 0, 100, ["phase"])) == 2
 
 
 def test_every_free_slot_looks_for_work(database: Database, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:

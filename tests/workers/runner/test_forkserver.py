@@ -1,18 +1,17 @@
 """The warm server that attempts are forked from: loaded, and harmless to fork."""
 
 import json
-from multiprocessing import get_context
+import os
+import sys
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from app.forkserver.client import ForkServer, open_pipe
 from workers.runner.forkserver import FORKSERVER_PRELOAD
 
 
 def look(pipe: Connection) -> None:
     """Tell what a fresh child sees of itself and of the server."""
-    import os
-    import sys
-
     import torch
 
     status = Path(f"/proc/{os.getppid()}/status").read_text()
@@ -24,13 +23,13 @@ def look(pipe: Connection) -> None:
 
 
 def test_the_server_is_warm_and_never_started_a_thread_nor_cuda() -> None:
-    context = get_context("forkserver")
-    context.set_forkserver_preload(FORKSERVER_PRELOAD)
-    ours, theirs = context.Pipe()
-    process = context.Process(target=look, args=(theirs,))
-    process.start()
+    server = ForkServer(FORKSERVER_PRELOAD)
+    ours, theirs = open_pipe()
+    process = server.start("look", f"{__name__}:look", theirs)
     threads, cuda, loaded = json.loads(ours.recv_bytes())
-    process.join()
+    assert process.join(10)
+    assert process.exitcode == 0
+    server.stop()
     assert threads == 1
     assert cuda is False
     assert len(loaded) == 3

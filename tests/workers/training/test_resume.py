@@ -15,8 +15,9 @@ from tests.full import choose
 from tests.workers.training.crashes import FREQUENT_CHECKPOINTS, assert_same_as_uninterrupted, train_with_crashes
 from tests.workers.training.harness import TrainingAttempt, TrainingHarness, digits_job, resume_candidates
 from tests.workers.training.optim.test_schedules import REQUIRED
-from workers.protocol.messages import Ending
+from workers.protocol.messages import Command, Ending
 from workers.training.context import MemoryContext
+from workers.training.loop import train
 from workers.training.optim.optimizers import OPTIMIZERS
 from workers.training.optim.schedules import SCHEDULES
 from workers.training.optim.weight_averages import AVERAGES
@@ -209,6 +210,22 @@ def test_targets_that_count_unlike_go_on_bit_by_bit(laboratory: TrainingHarness)
 @pytest.mark.parametrize("stop", [0, 6, 15])
 def test_any_step_is_a_good_one_to_stop(laboratory: TrainingHarness, stop: int) -> None:
     assert_same(laboratory, digits_job(), stop)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("plan", ["by step", "ema", "early stop"])
+def test_an_evaluation_that_is_broken_off_is_made_again(laboratory: TrainingHarness, plan: str, batch: int) -> None:
+    """Step 12 is evaluated in several batches; the command comes between two of them."""
+    spec = digits_job(training=PLANS[plan])
+    whole = laboratory.run(spec)
+    context = MemoryContext(evaluation_script={(12, batch): [Command("pause")]})
+    prepared = laboratory.prepare(spec, context)
+    first = TrainingAttempt(train(prepared), prepared, context)
+    assert (first.outcome.ending, context.saved[-1].step, context.evaluation_script) == (Ending.PAUSED, 12, {})
+    second = laboratory.run(spec, resume_from=resume_candidates(context.saved[-1]))
+    assert second.weights() == whole.weights()
+    for name in ("train/loss", "val/loss", "val/accuracy"):
+        assert first.points(name) + second.points(name) == whole.points(name)
 
 
 def test_a_crash_costs_the_steps_since_the_checkpoint(laboratory: TrainingHarness) -> None:

@@ -1,7 +1,7 @@
 """Parquet, read by Arrow: columns of numbers, texts, and lists of them."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -95,12 +95,12 @@ def _read(part: SplitFile, options: TableOptions, locations: RowLocations) -> tu
             check_column_names(schema.names, part.name)
             fields = [field for field in schema if options.infer or field.name in options.types]
             converters = {field.name: _converter(field.type, field.name, options) for field in fields}
-            texts = [field.name for field in fields if _is_text(field.type)]
-            table = parquet.ParquetFile(content, read_dictionary=texts, pre_buffer=False)
-            columns = {
-                name: _convert(table.read([name], use_threads=False).column(0), convert)
-                for name, convert in converters.items()
-            }
+            encoded = parquet.ParquetFile(content, read_dictionary=_text_paths(table, fields), pre_buffer=False)
+            columns = {}
+            for name, convert in converters.items():
+                chunks = _read_chunks(encoded, table, schema.field(name))
+                _check_decoded_size(chunks, options.limit, f"{part.name}: {name}" if part.name else name)
+                columns[name] = _concatenate([convert(chunk) for chunk in chunks]) if chunks else []
     except MemoryError:
         raise
     except (pyarrow.ArrowException, OSError, OverflowError, ValueError, IndexError) as error:
@@ -112,18 +112,82 @@ def _read(part: SplitFile, options: TableOptions, locations: RowLocations) -> tu
 
 
 def _check_size(metadata: Any, limit: int, name: str) -> None:
-    """Refuse a table that claims too much, before anything is read."""
+    """Refuse a table that claims too much, before anything is read: of bytes, or of values, those in lists too."""
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-    claimed = max(
-        sum(group.total_byte_size for group in groups), MIN_VALUE_BYTES * metadata.num_rows * metadata.num_columns
-    )
+    chunks = [group.column(number) for group in groups for number in range(group.num_columns)]
+    values = max(metadata.num_rows * metadata.num_columns, sum(chunk.num_values for chunk in chunks))
+    claimed = max(sum(group.total_byte_size for group in groups), MIN_VALUE_BYTES * values)
     if claimed > limit or metadata.num_rows < 0:
-        detail = f"{claimed} bytes unpacked, at most {limit} are allowed"
-        refuse("too_large", detail, "put fewer rows into one file", name)
+        _refuse_size(claimed, limit, name)
 
 
-def _convert(column: Any, convert: Converter) -> Values:
-    return _concatenate([convert(chunk) for chunk in column.chunks]) if column.num_chunks else []
+def _refuse_size(size: int, limit: int, place: str) -> NoReturn:
+    refuse(
+        "too_large", f"{size:,} bytes unpacked, at most {limit:,} are allowed", "put fewer rows into one file", place
+    )
+
+
+def _text_paths(table: Any, fields: Sequence[Any]) -> list[str]:
+    """Return the paths of texts and bytes, in lists too: they are read as a dictionary and indices into it."""
+    metadata = table.metadata
+    paths = [metadata.schema.column(number).path for number in range(metadata.num_columns)]
+    names = [field.name for field in fields if _has_lengths(_leaf_type(field.type))]
+    return [path for path in paths for name in names if path == name or path.startswith(f"{name}.")]
+
+
+def _read_chunks(encoded: Any, table: Any, field: Any) -> list[Any]:
+    """Return a column as arrays, with the texts as dictionaries if Arrow can.
+
+    It cannot in lists whose row groups have several dictionaries: there the texts themselves are read.
+    """
+    import pyarrow  # noqa: PLC0415 - as above
+
+    if _leaf_type(field.type) is field.type or not _has_lengths(_leaf_type(field.type)):
+        return list(encoded.read([field.name], use_threads=False).column(0).chunks)
+    chunks: list[Any] = []
+    for group in range(table.metadata.num_row_groups):
+        try:
+            column = encoded.read_row_group(group, [field.name], use_threads=False).column(0)
+        except pyarrow.ArrowNotImplementedError:
+            column = table.read_row_group(group, [field.name], use_threads=False).column(0)
+        chunks += column.chunks
+    return chunks
+
+
+def _check_decoded_size(chunks: Sequence[Any], limit: int, place: str) -> None:
+    """Refuse a column whose texts would take too much: a dictionary has each once, and the rows may repeat them."""
+    size = sum(map(_decoded_bytes, chunks))
+    if size > limit:
+        _refuse_size(size, limit, place)
+
+
+def _decoded_bytes(chunk: Any) -> int:
+    """Return the bytes of an array without its dictionary: for every row, the length of the entry that it names."""
+    from pyarrow import compute, types  # noqa: PLC0415 - as above
+
+    while _is_list(chunk.type):
+        chunk = chunk.flatten()
+    if not types.is_dictionary(chunk.type) or not _has_lengths(chunk.type.value_type):
+        return int(chunk.nbytes)
+    lengths = compute.take(compute.binary_length(chunk.dictionary), chunk.indices)
+    return MIN_VALUE_BYTES * len(chunk) + int(compute.sum(lengths.cast("int64")).as_py() or 0)
+
+
+def _has_lengths(arrow: Any) -> bool:
+    return str(arrow) in ("string", "large_string", "binary", "large_binary")
+
+
+def _is_list(arrow: Any) -> bool:
+    from pyarrow import types  # noqa: PLC0415 - as above
+
+    return bool(types.is_list(arrow) or types.is_large_list(arrow) or types.is_fixed_size_list(arrow))
+
+
+def _leaf_type(arrow: Any) -> Any:
+    """Return the type of the values in lists of lists; of any other type itself."""
+    while _is_list(arrow):
+        arrow = arrow.value_type
+    return arrow
 
 
 def _is_text(arrow: Any) -> bool:
@@ -134,7 +198,7 @@ def _converter(arrow: Any, name: str, options: TableOptions) -> Converter:
     """Return what converts chunks of a type of Arrow. Raises `InvalidInput` for a type that is not read."""
     from pyarrow import types  # noqa: PLC0415
 
-    if types.is_list(arrow) or types.is_large_list(arrow) or types.is_fixed_size_list(arrow):
+    if _is_list(arrow):
         return _list_converter(arrow, name, options)
     if types.is_dictionary(arrow) and not _is_text(arrow.value_type):
         inner = _converter(arrow.value_type, name, options)
@@ -164,9 +228,7 @@ def _converter(arrow: Any, name: str, options: TableOptions) -> Converter:
 def _list_converter(arrow: Any, name: str, options: TableOptions) -> Converter:
     from pyarrow import types  # noqa: PLC0415
 
-    inner, flat = arrow.value_type, True
-    while types.is_list(inner) or types.is_large_list(inner) or types.is_fixed_size_list(inner):
-        inner, flat = inner.value_type, False
+    inner, flat = _leaf_type(arrow), not _is_list(arrow.value_type)
     number = types.is_integer(inner) or types.is_floating(inner)
     if not (number or _is_text(inner) or types.is_boolean(inner)):
         refuse("unsupported_dtype", f'column "{name}" holds {str(arrow)[:80]}, which is not read', DTYPE_HINT, name)

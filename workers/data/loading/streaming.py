@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from app.errors import DataError, OutOfMemory
+from app.errors import DataError, LoaderDied
 from workers.data.columns import PreparedColumn
 from workers.data.images.mixing import Mixing
 from workers.data.loading.batch_source import BatchSource, WeightedBatch
@@ -174,7 +174,7 @@ class LoadingStrategy:
 def load_in_processes(
     dataset: Dataset[WorkerResult], order: Sequence[int], num_workers: int, device: torch.device
 ) -> Iterator[list[list[Tensor]]]:
-    """Yield items in order, loaded ahead by other processes. Raises `DataError`; `OutOfMemory` if a process dies."""
+    """Yield items in order, loaded ahead by other processes. Raises `DataError`; `LoaderDied` if a process dies."""
     loader: DataLoader[Any] = DataLoader(
         dataset,
         batch_size=None,
@@ -196,8 +196,7 @@ def load_in_processes(
             if isinstance(error, RuntimeError) and not str(error).startswith(WORKER_DIED_PREFIX):
                 raise
             hint = "reduce batch_size or GRAFTWERK_LOADERS, or enlarge /dev/shm"
-            detail = "a process that decodes images has died"
-            raise OutOfMemory(detail, pointer="/training/batch_size", hint=hint) from error
+            raise LoaderDied(pointer="/training/batch_size", hint=hint) from error
         if isinstance(item, WorkerError):
             raise item.to_exception()
         yield item

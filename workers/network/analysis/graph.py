@@ -5,7 +5,6 @@ from typing import Any
 
 from torch import Tensor
 
-from app.spec.base import MAX_INT64
 from app.spec.network.nodes import referenced_node
 from workers.network.inference.costs import flops
 from workers.network.inference.input_checks import SYMBOLIC_BATCH_SIZE
@@ -15,14 +14,12 @@ from workers.network.inference.partial_network import InferredBody, InferredNode
 def describe_graph(partial: PartialNetwork, prefix: str) -> dict[str, Any]:
     """Return inputs, nodes, edges, outputs and totals, without what could not be inferred.
 
-    `prefix` is the network's own pointer. Floating point operations are those of a forward pass of one example. Counts
-    end at `MAX_INT64`: loops in loops multiply, and JSON documents hold no larger integers.
+    `prefix` is the network's own pointer. Floating point operations are those of a forward pass of one example.
+    Counts may be larger than any answer holds, see `app.spec.counts`.
     """
     sources = partial.blueprint.outputs
     nodes = [_node(trace, prefix) for trace in partial.nodes]
-    parameters, buffers, work = (
-        min(MAX_INT64, sum(node[part] for node in nodes)) for part in ("parameters", "buffers", "flops")
-    )
+    parameters, buffers, work = (sum(node[part] for node in nodes) for part in ("parameters", "buffers", "flops"))
     return {
         "inputs": {name: _value(partial.values[name]) for name in partial.blueprint.inputs if name in partial.values},
         "nodes": nodes,
@@ -77,9 +74,9 @@ def _node(trace: InferredNode, prefix: str) -> dict[str, Any]:
         "pointer": prefix + node.pointer,
         "inputs": list(node.inputs),
         "output": _value(trace.output),
-        "parameters": min(MAX_INT64, trace.parameters),
-        "buffers": min(MAX_INT64, trace.buffers),
-        "flops": min(MAX_INT64, _flops(trace)),
+        "parameters": trace.parameters,
+        "buffers": trace.buffers,
+        "flops": _flops(trace),
         **more,
     }
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from app.errors import Problem
+from app.spec.counts import bounded_count
 from workers.network.blueprint import Blueprint, ResolvedNode
 
 
 def too_many_nodes_problem(count: int, limit: int) -> Problem:
     """Return the problem of a network with more nodes than are allowed."""
-    detail = f"the network has {count:,} nodes, at most {limit:,} are allowed"
+    detail = f"the network has {bounded_count(count):,} nodes, at most {limit:,} are allowed"
     return Problem("/model", "too_many_nodes", detail, "make the network smaller")
 
 

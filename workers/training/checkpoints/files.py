@@ -14,9 +14,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from app.disk.capacity import is_disk_full
 from app.errors import NotFound, StorageFull
 from app.ids import new_id
-from app.storage.protocol import ArtifactStore, is_disk_full
+from app.storage.protocol import ArtifactStore
 from app.storage.removal import remove_files
 from workers.data.features.preparation import Preparation
 from workers.exports.weights import export_weights
@@ -32,6 +33,7 @@ STATE_TENSORS_FILE, STATE_JSON_FILE = "state.safetensors", "state.json"  # priva
 PREPARATION_FILE = "preparation.json"  # public: how rows become tensors
 WEIGHTS_FILE = "weights.safetensors"  # public: what predictions use
 REQUIRED_FILES = (STATE_TENSORS_FILE, STATE_JSON_FILE, PREPARATION_FILE)
+MAX_READS = 2  # of a file that is not what was stored: a store on another machine may have erred on the way
 ReportFunction = Callable[[int], JsonState | None]  # from a step to the report of its evaluation
 # Writes the public files of weights into a folder, and returns their paths.
 ExportFunction = Callable[[Mapping[str, Tensor], Path], Sequence[Path]]
@@ -153,13 +155,17 @@ def checkpoint_ref(saved: SavedCheckpoint) -> CheckpointRef:
 
 
 def _fetch_verified(file: JsonState, store: ArtifactStore, target: Path) -> Path | None:
-    try:
-        path = store.fetch(file["path"], target)
-        with path.open("rb") as content:
-            digest = file_digest(content, "sha256").hexdigest()
-    except (NotFound, FileNotFoundError):
-        return None
-    return path if digest == file["sha256"] else None
+    """Fetch a file; `None` if it is gone, or is not what was stored however often it is read."""
+    for _ in range(MAX_READS):
+        try:
+            path = store.fetch(file["path"], target)
+            with path.open("rb") as content:
+                digest = file_digest(content, "sha256").hexdigest()
+        except (NotFound, FileNotFoundError):
+            return None
+        if digest == file["sha256"]:
+            return path
+    return None
 
 
 def build_exporter(network: BuiltNetwork, preparation: Preparation, extra: Mapping[str, object]) -> ExportFunction:

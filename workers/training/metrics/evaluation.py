@@ -73,6 +73,10 @@ class HeadEvaluator:
         return total / torch.stack(self.divisors).sum() if self.divisors else total
 
 
+class EvaluationInterrupted(Exception):
+    """An evaluation was given up, because the attempt has a command to obey."""
+
+
 class EvaluationResult(NamedTuple):
     """The values of an evaluation, and its report, which is written only when it is called for."""
 
@@ -87,17 +91,21 @@ def evaluate(
     batch_size: int,
     precision: Precision,
     role: Literal["val", "test"] = "val",
+    is_interrupted: Callable[[], bool] = lambda: False,
 ) -> EvaluationResult:
     """Return `<role>/loss` and, by head, `<role>/<metric>`; the network comes back in training mode.
 
     A mean loss is that of one batch of all examples; NaN if every target is ignored. The device is waited for once, at
-    the end, unless some targets are ignored.
+    the end, unless some targets are ignored. Raises `EvaluationInterrupted` if `is_interrupted()` before a batch.
     """
     evaluators = [HeadEvaluator.of(head, rows) for head in heads]
     forward = precision.autocast(network)
     network.eval()
     with torch.no_grad():
         for inputs, targets in rows.iter_batches(batch_size, precision.device):
+            if is_interrupted():
+                network.train()
+                raise EvaluationInterrupted
             outputs = forward(inputs)
             count = len(next(iter(inputs.values())))
             for evaluator in evaluators:

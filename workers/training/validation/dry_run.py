@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from app.errors import BuildError, Problem
+from app.spec.base import MAX_STEPS
 from app.spec.data.columns import DataSchema
 from app.spec.job import JobSpec
 from workers.data.loading.sampler import Sampler
@@ -53,6 +54,10 @@ def dry_run_plan(job: JobSpec, schema: DataSchema, draft: PartialNetwork) -> Dry
                 result.problems.append(_to_problem(error, f"{GROUPS_POINTER}/{position}"))
     per_epoch = _steps_per_epoch(job, schema)
     total_steps = plan.total_steps(per_epoch)
+    if total_steps > MAX_STEPS:
+        detail = f"{plan.epochs:,} epochs of {per_epoch:,} steps are more than {MAX_STEPS:,} steps"
+        result.problems.append(Problem("/training/epochs", "out_of_range", detail, f"{MAX_STEPS // per_epoch:,} fit"))
+        return result
     if plan.average is not None and not averaging_schedule(plan.average, total_steps, per_epoch).occurs_within(
         total_steps
     ):

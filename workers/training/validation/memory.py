@@ -3,7 +3,6 @@
 from dataclasses import asdict, dataclass
 from math import prod
 
-from app.spec.base import MAX_INT64
 from app.spec.job import JobSpec
 from workers.network.analysis.graph import with_batch_size
 from workers.network.blueprint import Parameters
@@ -53,8 +52,8 @@ class MemoryEstimate:
         return self.weights + self.gradients + self.optimizer + self.average + self.activations
 
     def as_dict(self) -> dict[str, int]:
-        """Return the JSON form, in which counts end at `MAX_INT64`."""
-        return {name: min(MAX_INT64, count) for name, count in (asdict(self) | {"total": self.total}).items()}
+        """Return the JSON form."""
+        return asdict(self) | {"total": self.total}
 
 
 def estimate_memory(job: JobSpec, draft: PartialNetwork, rows: int, trained: int | None = None) -> MemoryEstimate:

@@ -1,7 +1,7 @@
 """Jobs: submit, validate, fork, list, read."""
 
-import hashlib
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 import structlog
@@ -12,11 +12,12 @@ from starlette.responses import Response
 from app import checkpoints
 from app.access import idempotency, quotas
 from app.access.audit import Action
+from app.access.keys import Credential
 from app.api import schemas
-from app.api.auth import Principal, ReadPrincipal, WritePrincipal, add_queue_limit_headers
+from app.api.auth import CredentialDep, Principal, ReadPrincipal, WritePrincipal, add_queue_limit_headers
 from app.api.http.bodies import RequestBodyDep
+from app.api.http.idempotency import Once, OnceRequest
 from app.api.http.parameters import (
-    IdempotencyKey,
     IfMatch,
     IfNoneMatch,
     JobId,
@@ -27,7 +28,7 @@ from app.api.http.parameters import (
     metadata_filters,
     next_page_headers,
 )
-from app.api.http.responses import JsonResponse, created_response
+from app.api.http.responses import JsonResponse, once_response
 from app.api.job_documents import JobDocument
 from app.api.lanes import Lane, in_lane
 from app.api.openapi.routes import FORK_BODY, JOB_BODY, METADATA_PARAMETER, route_responses
@@ -37,7 +38,7 @@ from app.db.tables import JobRow
 from app.errors import InvalidInput, Problem
 from app.faultpoints import faultpoint
 from app.ids import JOB_ID_PATTERN
-from app.jobs import repository, service, start
+from app.jobs import listing, repository, service, start
 from app.jobs.placement import placement_warnings
 from app.jobs.service import Submission
 from app.jobs.states import TERMINAL_STATUSES, Status
@@ -60,11 +61,10 @@ _log = structlog.get_logger(__name__)
     responses=route_responses(201, schemas.Job, 409, 413, 415, 422, 503),
 )
 def create_job(
-    request: Request, who: WritePrincipal, services: ServicesDep, key: IdempotencyKey, body: RequestBodyDep
+    request: Request, who: WritePrincipal, services: ServicesDep, once: Once, body: RequestBodyDep
 ) -> Response:
     """Submit a job. With an `Idempotency-Key`, repeating the request creates no second job."""
-    digest = hashlib.sha256(b"POST /v1/jobs\n" + body.content).hexdigest()
-    return _submit(request, who, services, Action.JOB_CREATE, key, digest, body.document)
+    return _submit(request, who, services, Action.JOB_CREATE, once, body.document)
 
 
 @router.post(
@@ -75,15 +75,9 @@ def create_job(
     responses=route_responses(201, schemas.Job, 404, 409, 413, 415, 422),
 )
 def fork_job(
-    request: Request,
-    job_id: JobId,
-    who: WritePrincipal,
-    services: ServicesDep,
-    key: IdempotencyKey,
-    body: RequestBodyDep,
+    request: Request, job_id: JobId, who: WritePrincipal, services: ServicesDep, once: Once, body: RequestBodyDep
 ) -> Response:
     """Submit a new job that starts from a checkpoint of this one, with changes to its spec."""
-    digest = hashlib.sha256(f"POST /v1/jobs/{job_id}/fork\n".encode() + body.content).hexdigest()
 
     def document() -> Any:
         services.db.read(repository.find, who.owner, job_id)  # another's job is 404, whatever is sent
@@ -91,7 +85,7 @@ def fork_job(
         spec, checkpoint = services.db.read(_fork_source, who.owner, job_id, fork.from_step)
         return fork_spec(spec, fork, checkpoint)
 
-    return _submit(request, who, services, Action.JOB_FORK, key, digest, document)
+    return _submit(request, who, services, Action.JOB_FORK, once, document)
 
 
 def _fork_source(session: Session, owner: str, job_id: str, step: int | None) -> tuple[dict[str, Any], str]:
@@ -106,34 +100,23 @@ def _fork_source(session: Session, owner: str, job_id: str, step: int | None) ->
 
 
 def _submit(
-    request: Request,
-    who: Principal,
-    services: Services,
-    action: Action,
-    key: str | None,
-    digest: str,
-    document: Callable[[], Any],
+    request: Request, who: Principal, services: Services, action: Action, once: OnceRequest, document: Callable[[], Any]
 ) -> Response:
     """Return the new job, or the response that an earlier request with this key got."""
     faultpoint("request_received")
-    answer = services.db.read(idempotency.find_response, who.owner, key, digest) if key is not None else None
+    repeatable = once.of(who.owner)
+    answer = services.db.read(idempotency.find_response, repeatable) if once.key is not None else None
     if answer is None:
         submission = _validate_submission(who, services, document())
         max_queued = services.settings.max_queued
         answer = service.create(
-            services.db,
-            submission,
-            _job_document,
-            max_queued=max_queued,
-            action=action,
-            idempotency_key=key,
-            digest=digest,
+            services.db, submission, _job_document, max_queued=max_queued, request=repeatable, action=action
         )
         services.waker.wake(service.select_queue(submission.job))
         services.job_documents.forget_positions()
         _log.info("job_accepted", job_id=answer.body["id"])
     add_queue_limit_headers(request, who, services)
-    return created_response(answer, f"/v1/jobs/{answer.body['id']}")
+    return once_response(answer, "/v1/jobs")
 
 
 def _job_document(row: JobRow) -> dict[str, Any]:
@@ -201,7 +184,7 @@ def list_jobs(
 ) -> Response:
     """List jobs, newest first."""
     rows, more = services.db.read(
-        repository.page, who.owner, limit, after, status, name, metadata_filters(request), deleted
+        listing.page, who.owner, limit, after, status, name, metadata_filters(request), deleted
     )
     page = schemas.JobPage(items=[schemas.job_summary(row) for row in rows], has_more=more)
     return JsonResponse(page.as_dict(), headers=next_page_headers(request, more, rows[-1].id if rows else ""))
@@ -212,25 +195,49 @@ async def read_job(
     job_id: JobId,
     who: ReadPrincipal,
     services: ServicesDep,
+    credential: CredentialDep,
     if_none_match: IfNoneMatch = None,
     if_match: IfMatch = None,
     wait: Annotated[float, Query(ge=0, le=MAX_WAIT_SECONDS, description="Seconds to wait for a change.")] = 0.0,
 ) -> Response:
     """Read a job. With `wait` the response comes when the job differs from the version in `If-None-Match`, or changes.
 
-    A job that has ended is answered at once.
+    A job that has ended is answered at once; 401 once the key is no longer valid.
     """
-    lane = Lane.WAIT if wait else Lane.READ
-    job = await services.lanes.run_sync(lane, services.job_documents.read, who.owner, job_id)
-    if wait and (if_none_match is None or _is_not_modified(job, if_none_match)) and job.status not in TERMINAL_STATUSES:
-        await services.job_watcher.wait_for_change(job_id, job.version, wait)
-        job = await services.lanes.run_sync(lane, services.job_documents.read, who.owner, job_id)
+    if wait:
+        job = await _wait_for_job(services, who, credential, job_id, if_none_match, wait)
+    else:
+        job = await services.lanes.run_sync(Lane.READ, services.job_documents.read, who.owner, job_id)
     headers = {"ETag": job.etag}
     if not any(etag_satisfies(tag, if_match) for tag in (job.etag, f'"{job.version}"')):
         raise PreconditionFailed(f"the job is at version {job.version}", hint="leave If-Match out to read it")
     if _is_not_modified(job, if_none_match):
         return Response(status_code=304, headers=headers)
     return Response(job.content, headers=headers, media_type=JsonResponse.media_type)
+
+
+async def _wait_for_job(
+    services: Services, who: Principal, credential: Credential | None, job_id: str, known: str | None, seconds: float
+) -> JobDocument:
+    """Return a job once it differs from the ETags that the client knows, or changes; after `seconds` in any case.
+
+    All who wait for a version of a job share one read of the next. Raises `Unauthenticated` if the key is no longer
+    valid meanwhile.
+    """
+    with services.job_watcher.watch(job_id, who.owner, credential) as watch:
+        state = await watch.look()
+        if state.status not in TERMINAL_STATUSES:
+            waits = known is None or etag_matches(f'"{state.version}"', known)
+            if not waits and state.status == Status.QUEUED:  # the ETag has the position, too
+                job = await _read_shared(services, who, job_id, state.version)
+                waits = job.version == state.version and _is_not_modified(job, known)
+            if waits:
+                await watch.wait_for_change(state.version, seconds)
+        return await _read_shared(services, who, job_id, watch.state.version if watch.state is not None else -1)
+
+
+async def _read_shared(services: Services, who: Principal, job_id: str, version: int) -> JobDocument:
+    return await services.job_reads.get((job_id, version), partial(services.job_documents.read, who.owner, job_id))
 
 
 def _is_not_modified(job: JobDocument, if_none_match: str | None) -> bool:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query
 from sqlalchemy.orm import Session
@@ -13,8 +13,9 @@ from app.access import audit
 from app.access.audit import Action
 from app.api import schemas
 from app.api.auth import Principal, WritePrincipal
+from app.api.http.idempotency import Once
 from app.api.http.parameters import IfMatch, JobId, PreconditionFailed, etag_satisfies
-from app.api.http.responses import JsonResponse
+from app.api.http.responses import JsonResponse, once_response
 from app.api.openapi.routes import route_responses
 from app.api.services import Services, ServicesDep
 from app.jobs import deletion, repository, service
@@ -52,14 +53,23 @@ def resume_job(job_id: JobId, who: WritePrincipal, services: ServicesDep, if_mat
     return _changed_job(services, who, job_id)
 
 
-@router.post("/{job_id}/retry", responses=route_responses(200, schemas.Job, 404, 409, 412))
-def retry_job(job_id: JobId, who: WritePrincipal, services: ServicesDep, if_match: IfMatch = None) -> Response:
+@router.post("/{job_id}/retry", responses=route_responses(200, schemas.Job, 404, 409, 412, 413, 422))
+def retry_job(
+    job_id: JobId, who: WritePrincipal, services: ServicesDep, once: Once, if_match: IfMatch = None
+) -> Response:
     """Queue a failed or cancelled job again, from its last checkpoint."""
-    retry = _guarded(if_match, partial(service.retry, limits=who.limits))
-    services.waker.wake(
-        services.db.run(audit.with_audit(who.actor, Action.JOB_RETRY, job_id, retry), who.owner, job_id).queue
+    retry = audit.with_audit(
+        who.actor, Action.JOB_RETRY, job_id, _guarded(if_match, partial(service.retry, limits=who.limits))
     )
-    return _changed_job(services, who, job_id)
+
+    def effect(session: Session) -> tuple[int, dict[str, Any]]:
+        retry(session, who.owner, job_id)
+        return 200, services.job_documents.build(session, who.owner, job_id).as_dict()
+
+    answer = once.run(who.owner, effect)
+    services.waker.wake(answer.body["queue"])
+    services.job_documents.forget_positions()
+    return once_response(answer)
 
 
 @router.delete("/{job_id}", status_code=204, responses=route_responses(204, None, 404, 409, 412))

@@ -60,7 +60,9 @@ EXPECTED = {
     "data_invalid": 500,
     "loss_not_finite": 500,
     "out_of_memory": 500,
+    "loader_died": 500,
     "storage_full": 507,
+    "body_timeout": 408,
     "not_exportable": 409,
     "not_installed": 501,
     "checkpoint_damaged": 500,
@@ -238,7 +240,7 @@ def test_a_mistake_of_ours(serve: StartApp, monkeypatch: pytest.MonkeyPatch) -> 
     def broken(*args: Any, **options: Any) -> None:
         raise ZeroDivisionError("a secret")
 
-    monkeypatch.setattr("app.jobs.repository.page", broken)
+    monkeypatch.setattr("app.jobs.listing.page", broken)
     with structlog.testing.capture_logs([structlog.contextvars.merge_contextvars]) as lines:
         response = anna.get("/v1/jobs", headers={"X-Request-ID": "mine-1"})
     (line,) = [line for line in lines if line["event"] == "bug"]

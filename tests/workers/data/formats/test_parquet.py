@@ -17,6 +17,7 @@ from tests.workers.data.formats.uploads import (
     upload_problems,
     write_zip,
 )
+from workers.children.describe import describe
 
 TEXTS = ["this is one long text", "another long text", "a text again"]
 TREES = ['{"label": "x", "children": [{"label": "y"}]}', '{"label": "y"}', None]
@@ -154,3 +155,41 @@ def test_a_column_must_have_a_name_and_be_one(path: Path) -> None:
     parquet.write_table(pa.table([[1], [2]], names=["a", "a"]), file)
     assert problem_codes(make_upload(path, file.getvalue())) == {"duplicate_name"}
     assert problem_codes(make_upload(path, write_parquet({"a": pa.array([], pa.int8())}))) == {"no_rows"}
+
+
+LONG_TEXT = "x" * 10_000
+BOMBS = {  # columns whose dictionary is small, and whose rows are many
+    "a text in every row": pa.DictionaryArray.from_arrays(pa.array([0] * 10_000, pa.int32()), [LONG_TEXT]),
+    "a list of one text": pa.array([[LONG_TEXT] * 1000], pa.list_(pa.string())),
+    "a list of one number": pa.array([[0] * 1_000_000], pa.list_(pa.int8())),
+    "numbers in lists of lists": pa.array([[[0] * 1000] * 500] * 2, pa.list_(pa.list_(pa.int8()))),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_small_files_that_unpack_to_much_are_refused_before_they_do(
+    path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = write_parquet({"a": BOMBS[name]}, compression="zstd")
+    assert len(content) < 20_000
+    upload = make_upload(path, content, limit=5_000_000)
+    with monkeypatch.context() as patch:
+        patch.setattr("workers.data.formats.parquet._concatenate", lambda blocks: pytest.fail("values were unpacked"))
+        assert [code for code, _ in upload_problems(upload)] == ["too_large"]
+    assert "bytes unpacked, at most 5,000,000 are allowed" in problem_text(upload)
+    assert "too_large" not in {problem.code for problem in describe(make_upload(path, content, limit=1 << 30)).problems}
+
+
+@pytest.mark.parametrize("groups", [1, 3])
+@pytest.mark.parametrize("dictionary", [1 << 10, 1 << 20])
+def test_texts_in_lists_are_read_with_any_dictionaries(path: Path, groups: int, dictionary: int) -> None:
+    """Beyond `dictionary` bytes the writer gives the dictionary up in the middle of a row group."""
+    lists = [[f"word{number}-{place}" for place in range(3)] for number in range(300)]
+    options = {"dictionary_pagesize_limit": dictionary, "row_group_size": 300 // groups}
+    found = train(make_upload(path, write_parquet({"words": pa.array(lists)}, **options)))["words"]
+    assert [list(words) for words in found] == lists
+
+
+def test_a_name_with_a_dot_is_a_name(path: Path) -> None:
+    content = write_parquet({"a.b": ["x", "y", "x"], "a": [["u"], ["v"], ["w"]]})
+    assert set(train(make_upload(path, content))) == {"a.b", "a"}

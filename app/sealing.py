@@ -1,0 +1,92 @@
+"""Secrets at rest: sealed with keys that are not in the database (Fernet: AES-128 in CBC mode with an HMAC-SHA256)."""
+
+import base64
+import os
+import secrets
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from app.errors import SecretSealed
+
+KEY_FILE = "secret-key"  # in the home directory, where no setting names a key
+MIN_KEY_LENGTH = 32  # characters: a key is random, as by `openssl rand -hex 32`, and no password
+SEALED_PREFIX = "sealed:"
+
+
+class Sealer:
+    """Seals with the first key, and opens what any of the keys has sealed. Safe for threads.
+
+    Raises `ValueError` if there is no key, or one that is too short.
+    """
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        if not keys or min(map(len, keys)) < MIN_KEY_LENGTH:
+            raise ValueError(f"a key to seal with has at least {MIN_KEY_LENGTH} random characters")
+        self._fernets = [_fernet(key) for key in keys]
+
+    def seal(self, text: str) -> str:
+        """Return a text as it may be stored."""
+        return SEALED_PREFIX + self._fernets[0].encrypt(text.encode()).decode()
+
+    def open(self, stored: str) -> str:
+        """Return a text as it was before it was sealed; one that never was, unchanged. Raises `SecretSealed`."""
+        if not stored.startswith(SEALED_PREFIX):
+            return stored
+        for fernet in self._fernets:
+            with suppress(InvalidToken):
+                return fernet.decrypt(stored.removeprefix(SEALED_PREFIX).encode()).decode()
+        raise SecretSealed
+
+    def reseal(self, stored: str) -> str:
+        """Return a stored text sealed with the first key: the same if it is already. Raises `SecretSealed`."""
+        with suppress(InvalidToken):
+            if stored.startswith(SEALED_PREFIX):
+                self._fernets[0].decrypt(stored.removeprefix(SEALED_PREFIX).encode())
+                return stored
+        return self.seal(self.open(stored))
+
+
+def _fernet(key: str) -> Fernet:
+    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"graftwerk secrets at rest").derive(key.encode())
+    return Fernet(base64.urlsafe_b64encode(derived))
+
+
+def split_keys(keys: str) -> list[str]:
+    """Return the keys of the setting."""
+    return [key.strip() for key in keys.split(",")]
+
+
+def open_sealer(home: Path, keys: str | None) -> Sealer:
+    """Return the sealer of the setting `secret_key`, or of the key in the home directory, which is made if missing.
+
+    Processes that start together end with the same key. Raises `ValueError` for unfit keys.
+    """
+    if keys:
+        return Sealer(split_keys(keys))
+    path = home / KEY_FILE
+    if not path.exists():
+        _write_new(path, secrets.token_hex(32))
+    return Sealer(path.read_text().split())
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Write a private file whole, unless another process was first."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without hard links, where two processes that start together may differ
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
