@@ -27,12 +27,16 @@ demo: .venv/.installed ## train two networks on a service of their own, use thei
 up: .venv/.installed ## serve on this machine until Ctrl-C
 	@$(BIN)/graftwerk up $(ARGS)
 
+FULL_TESTS := tests/workers/training/test_resume.py tests/workers/training/test_process_kill.py \
+	tests/graftwerk/tracing/test_corpus.py tests/app/api/test_extremes.py tests/acceptance/test_broker_messages.py \
+	tests/faults/power/test_programs.py tests/faults/s3/test_store.py
+
 # The slow files come first (tests/conftest.py). Compiled modules are kept: every service under test imports them again.
 test: .venv/.installed ## the tests; ARGS="-k name" for some, WORKERS=4 for more at once
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=10 $(ARGS)
 
 faults: .venv/.installed ## kill, stop and starve it, for hours; ARGS="--backend postgresql kills=50" for some
-	@$(if $(ARGS),,FULL=1 $(BIN)/pytest -q tests/workers/training/test_resume.py tests/workers/training/test_process_kill.py tests/graftwerk/tracing/test_corpus.py tests/faults/power/test_programs.py tests/faults/s3/test_store.py)
+	@$(if $(ARGS),,FULL=1 $(BIN)/pytest -q $(FULL_TESTS))
 	@$(BIN)/python -m tests.faults $(ARGS)
 
 fuzz: .venv/.installed ## twenty times as many generated requests as in `make test`

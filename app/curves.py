@@ -23,6 +23,7 @@ SUMMARY_DTYPE = np.dtype(
 
 CHUNK_SIZE = 4096
 BLOCK_SIZE = 64
+MAX_RAW_POINTS = 2**18  # that a whole curve is made of; a longer one of its summaries
 READER_CHUNKS = 16  # that a reader of short ranges keeps: 2 MiB
 
 Points = NDArray[np.void]
@@ -184,14 +185,14 @@ def downsample(
 ) -> dict[str, dict[str, Any]]:
     """Return columns for every series: `x`, `step`, `min`, `max`, `last`, `count`, and `width` (points per bucket).
 
-    Exact where the points fit. Otherwise a bucket holds 2^k points, counted from the start of the series, so that
-    buckets keep their place while the curve grows. Smoothing comes before thinning.
+    Exact where the points fit, up to `MAX_RAW_POINTS`. Otherwise a bucket holds 2^k points, counted from the start of
+    the series, so that buckets keep their place while the curve grows. Smoothing comes before thinning.
     """
     columns = {}
     for name in series_names(session, job_id) if names is None else names:
         total = _point_count(session, job_id, name)
         unbounded = low is None and high is None and not smooth
-        if unbounded and total >= max_points * BLOCK_SIZE:
+        if unbounded and total >= min(max_points * BLOCK_SIZE, MAX_RAW_POINTS):
             summaries, base = _summaries(session, job_id, name), BLOCK_SIZE
         else:
             series = read_points(session, job_id, name)

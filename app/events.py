@@ -42,8 +42,9 @@ class EventKind(StrEnum):
     """A step with a loss that is not finite was skipped: data {step}."""
     WARNING = "warning"
     """Something is wrong, and the training goes on: data {code, detail, hint}; with `storage_full` or `unavailable` a
-    checkpoint could not be kept, and is tried again, which is logged once in ten minutes at most. With a `pointer` it
-    is about the spec, and is among the job's `warnings` from then on."""
+    checkpoint could not be kept, and is tried again, which is logged once in ten minutes at most; `stopped_by_force` is
+    an attempt that did not stop in time and was killed. With a `pointer` it is about the spec, and is among the job's
+    `warnings` from then on."""
 
 
 def append(session: Session, job_id: str, kind: EventKind | str, data: Mapping[str, Any], fence: int = 0) -> int:

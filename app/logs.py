@@ -56,6 +56,7 @@ LOG_EVENTS: Mapping[str, str] = {
     "files_not_listed": "The artifact store could not be listed for files to remove.",
     "removed_by_age": "Objects past their age were removed: jobs, idempotent responses, uploads, audit entries.",
     "journal_not_written": "When keys were last used, or refusals, could not be written down; the next time they are.",
+    "look_failed": "A look at the jobs that streams and long polls wait for met a fault of this service; they wait on.",
     "journal_failed": "Writing down when keys were last used, or refusals, met a fault of this service.",
     "file_not_deleted": "A superfluous file could not be removed; it only takes up space.",
 }

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.sealing import Sealer, open_sealer, split_keys
+MIN_KEY_LENGTH = 32  # characters: a key to seal with is random, as by `openssl rand -hex 32`, and no password
 
 PRIVATE_UMASK = 0o077  # of every process: what it writes is for the service's user alone, files 0600 and folders 0700
 
@@ -175,8 +175,9 @@ class Settings(BaseSettings):
     @field_validator("secret_key")
     @classmethod
     def _check_secret_key(cls, keys: SecretStr | None) -> SecretStr | None:
-        if keys is not None and keys.get_secret_value():
-            Sealer(split_keys(keys.get_secret_value()))
+        parts = keys.get_secret_value().split(",") if keys is not None and keys.get_secret_value() else []
+        if any(len(part.strip()) < MIN_KEY_LENGTH for part in parts):
+            raise ValueError(f"each key has at least {MIN_KEY_LENGTH} random characters")
         return keys
 
     @property
@@ -186,9 +187,11 @@ class Settings(BaseSettings):
             return self.database_url.get_secret_value()
         return f"sqlite:///{self.home / 'graftwerk.db'}"
 
-    def open_sealer(self) -> Sealer:
-        """Return what seals secrets at rest. Raises `ValueError` for unfit keys, and `OSError`."""
-        return open_sealer(self.home, self.secret_key.get_secret_value() if self.secret_key is not None else None)
+    @property
+    def sealing_keys(self) -> list[str]:
+        """The keys that seal secrets at rest; none: that of the home directory."""
+        keys = self.secret_key.get_secret_value() if self.secret_key is not None else ""
+        return [key.strip() for key in keys.split(",") if key.strip()]
 
     @property
     def resolved_artifact_url(self) -> str:

@@ -9,6 +9,7 @@ import structlog
 from celery.signals import setup_logging, worker_ready, worker_shutting_down
 
 from app.db import migrate
+from app.db.sealing import open_sealer
 from app.db.session import Database
 from app.disk.spool import Spool
 from app.jobs.dispatch import Waker
@@ -54,7 +55,7 @@ def main() -> int:
 
 
 def _serve(settings: Settings, spool: Spool, log_context: Mapping[str, str]) -> int:
-    devices = forkserver.warm_up()
+    devices = forkserver.warm_up(settings.fork_server)
     queues = queue_names(settings)
     store = open_store(settings.resolved_artifact_url, settings.store_options)
     url = settings.resolved_database_url
@@ -65,7 +66,7 @@ def _serve(settings: Settings, spool: Spool, log_context: Mapping[str, str]) -> 
         runner = PeriodicRunner(duties(worker), settings.sweep_seconds)
         webhook_db = Database(url, pool_size=1)  # webhooks take no slot's connection
         targets = TargetPolicy(http=settings.webhook_http, private=settings.webhook_private)
-        sender = WebhookSender(webhook_db, targets, settings.open_sealer())
+        sender = WebhookSender(webhook_db, targets, open_sealer(settings))
 
         @setup_logging.connect(weak=False)
         def on_setup_logging(**_: Any) -> None:

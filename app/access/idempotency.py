@@ -10,9 +10,9 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.db.dialect import insert, is_lock_timeout
+from app.db.sealing import Sealer
 from app.db.tables import IdempotencyRow, now
 from app.errors import IdempotencyKeyInUse, IdempotencyKeyReused
-from app.sealing import Sealer
 
 RETENTION_SECONDS = 86_400
 SEALED_BODY = "sealed"  # the only field of a stored response that is sealed

@@ -12,6 +12,7 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from app.db.clock import database_time
+from app.db.paging import IndexedRows, paginate
 from app.db.tables import KeyRow, now
 from app.errors import InvalidInput, InvalidState, NotFound, Problem, Unauthenticated
 from app.ids import new_id
@@ -149,9 +150,12 @@ def parse_key_id(token: str) -> str | None:
     return f"key_{key_id}"[:40] if prefix == "gw" and key_id.isalnum() and key_id.isascii() else None
 
 
-def list_keys(session: Session, owner: str) -> list[KeyRow]:
-    """Return the owner's keys, newest first, revoked ones too."""
-    return list(session.scalars(select(KeyRow).where(KeyRow.owner == owner).order_by(KeyRow.id.desc())))
+def page(session: Session, owner: str, limit: int, after: str | None = None) -> tuple[Sequence[KeyRow], bool]:
+    """Return up to `limit` of the owner's keys, newest first, revoked ones too, older than `after`; and whether there
+    are more.
+    """
+    parts = [IndexedRows(KeyRow.id, {KeyRow.owner: owner})]
+    return paginate(session, select(KeyRow), KeyRow.id, limit, after, parts)
 
 
 def find_for_update(session: Session, owner: str, key_id: str) -> KeyRow:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.datasets.lookup import DatasetStatus
 from app.db.tables import CheckpointRow, DatasetRow, JobRow, KeyRow
-from app.errors import Forbidden, InvalidInput, Problem, QuotaExceeded, TooManyQueuedJobs
+from app.errors import Forbidden, Problem, QuotaExceeded, TooManyQueuedJobs
 from app.jobs.states import Status
 from app.settings import Settings
 
@@ -46,14 +46,19 @@ def effective_limits(settings: Settings, own: Mapping[str, Any] | None, admin: b
     return EffectiveLimits(**(default | dict(own or {})))
 
 
-def check_job(limits: EffectiveLimits, priority: int, parameters: int) -> None:
-    """Raise `Forbidden` for a priority, and `InvalidInput` for a network, that the key may not have."""
+def check_priority(limits: EffectiveLimits, priority: int) -> None:
+    """Raise `Forbidden` for a priority that the key may not give."""
     if priority > limits.priority:
         detail = f"the priority {priority} is more than this key may give, which is {limits.priority}"
         raise Forbidden(detail, pointer="/priority", hint="lower it, or ask an admin to raise the key's limit")
-    if limits.parameters is not None and parameters > limits.parameters:
-        detail = f"the network has {parameters:,} parameters, with this key at most {limits.parameters:,} are allowed"
-        raise InvalidInput([Problem("/model", "too_many_parameters", detail, "make it smaller")])
+
+
+def network_problems(limits: EffectiveLimits, parameters: int) -> list[Problem]:
+    """Return the problem of a network with more parameters than the key may train."""
+    if limits.parameters is None or parameters <= limits.parameters:
+        return []
+    detail = f"the network has {parameters:,} parameters, with this key at most {limits.parameters:,} are allowed"
+    return [Problem("/model", "too_many_parameters", detail, "make it smaller")]
 
 
 def check_queue(session: Session, key_id: str, limits: EffectiveLimits | None) -> None:

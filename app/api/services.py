@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from app.api.access_log import AccessLog
 from app.api.children.inspector import Inspector
+from app.api.children.pool import share_server
 from app.api.children.predictor import PredictorPool
 from app.api.job_documents import JobDocument, JobDocuments
 from app.api.key_cache import KeyCache
@@ -17,10 +18,10 @@ from app.api.rate_limits import ConcurrencyLimiter, RateLimiter
 from app.api.streams.event_stream import EventStreams
 from app.api.streams.job_watcher import JobWatcher
 from app.api.streams.shared_reads import SharedReads
+from app.db.sealing import Sealer, open_sealer
 from app.db.session import Database
 from app.disk.spool import Spool, remove_abandoned
 from app.jobs.dispatch import Waker
-from app.sealing import Sealer
 from app.settings import Settings
 from app.storage.catalog import open_store
 from app.storage.protocol import ArtifactStore
@@ -69,6 +70,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
 @contextmanager
 def _open_parts(settings: Settings, spool: Spool) -> Iterator[Services]:
     db = Database(settings.resolved_database_url)
+    share_server(settings.fork_server)
     inspector, predictors = Inspector(settings), PredictorPool(settings)
     try:
         store = open_store(settings.resolved_artifact_url, settings.store_options)
@@ -76,7 +78,7 @@ def _open_parts(settings: Settings, spool: Spool) -> Iterator[Services]:
             watcher, limiter = JobWatcher(db), RateLimiter()
             uploads = ConcurrencyLimiter(settings.max_uploads, UPLOADS_BUSY)
             targets = TargetPolicy(http=settings.webhook_http, private=settings.webhook_private)
-            lanes, sealer, key_cache = Lanes(lane_limits(settings)), settings.open_sealer(), KeyCache(db, settings)
+            lanes, sealer, key_cache = Lanes(lane_limits(settings)), open_sealer(settings), KeyCache(db, settings)
             documents = JobDocuments(db, settings.limit_running_jobs)
             streams, job_reads = EventStreams(db), JobReads(JOB_READING_THREADS)
             parts = (inspector, predictors, watcher, limiter, uploads, targets, access_log, streams, job_reads)

@@ -49,7 +49,7 @@ def is_lock_timeout(error: DBAPIError) -> bool:
     return sqlstate(error) == LOCK_TIMEOUT
 
 
-def is_disk_full(error: DBAPIError) -> bool:
+def is_database_full(error: DBAPIError) -> bool:
     """Return whether the database says that its disk is full. SQLite may report any error of input and output then."""
     if isinstance(error.orig, sqlite3.Error):
         return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL

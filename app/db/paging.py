@@ -24,7 +24,7 @@ class IndexedRows:
     values: Mapping[Column, str]
     conditions: Sequence[ColumnElement[bool]] = field(default=())
 
-    def ids(self, session: Session, limit: int, after: str | None = None) -> Select[tuple[str]]:
+    def ids(self, session: Session, limit: int, after: str | None = None) -> Select[str]:
         """Return a query of the `limit` greatest ids below `after`.
 
         PostgreSQL takes columns that equal a constant out of the order. It may then find the page in the primary key,
@@ -67,5 +67,7 @@ def merge_ids(session: Session, parts: Sequence[IndexedRows], limit: int, after:
 
 def count_up_to(session: Session, parts: Sequence[IndexedRows], limit: int) -> int:
     """Return how many rows the parts have, looking at `limit` of each at most."""
-    ones = [select(literal_column("1")).select_from(part.ids(session, limit).subquery()) for part in parts]
+    ones: list[Select[Any]] = [
+        select(literal_column("1")).select_from(part.ids(session, limit).subquery()) for part in parts
+    ]
     return session.scalar(select(func.count()).select_from(union_all(*ones).subquery())) or 0

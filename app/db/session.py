@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session
 
-from app.db.dialect import READ_ONLY, RETRYABLE_SQLSTATES, DatabaseFull, is_disk_full, is_lock_timeout, sqlstate
+from app.db.dialect import READ_ONLY, RETRYABLE_SQLSTATES, DatabaseFull, is_database_full, is_lock_timeout, sqlstate
 from app.db.uptime import register_functions
 from app.errors import DatabaseUnavailable, ServiceOverloaded
 
@@ -73,7 +73,7 @@ class Database:
         except NoConnection as error:  # every connection is in use, and stayed so for a while
             raise ServiceOverloaded("too many requests are using the database") from error
         except DBAPIError as error:
-            if is_disk_full(error) or (self.is_sqlite and _is_unavailable(error) and not self._has_room()):
+            if is_database_full(error) or (self.is_sqlite and _is_unavailable(error) and not self._has_room()):
                 self._full_at = time.monotonic()
                 raise DatabaseFull(hint="make room on the database's disk; whatever waits then goes on") from error
             if is_lock_timeout(error):

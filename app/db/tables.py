@@ -225,7 +225,7 @@ class ContentRow(Base):
 
 
 class WebhookRow(Base):
-    """A receiver of messages about an owner's jobs. Secrets are sealed, see `app.sealing`; older rows until a start."""
+    """A receiver of messages about an owner's jobs. Its secrets are sealed, see `app.db.sealing`."""
 
     __tablename__ = "webhooks"
 

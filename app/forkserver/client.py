@@ -1,7 +1,6 @@
 """Starting processes from a fork server: one that others use too, or one of this process's own."""
 
 import atexit
-import os
 import shutil
 import socket
 import subprocess
@@ -9,68 +8,72 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from app.forkserver.process import ForkedProcess
-from app.forkserver.requests import Argument, StartRequest
+from app.forkserver.requests import GO, Argument, StartRequest
 
-ADDRESS_VARIABLE = "GRAFTWERK_FORK_SERVER"  # the socket of a server that this process shares with others
-CLIENT_VARIABLES = ("TMPDIR", "TORCHINDUCTOR_CACHE_DIR")  # where a process keeps files is its client's decision
 START_SECONDS = 60.0  # until a server listens that is being started, by this process or by whoever runs it
 RETRY_SECONDS = 0.02
 STOP_SECONDS = 2.0
 
 
 class ForkServer:
-    """Starts processes from a fork server; safe for threads.
+    """Starts processes from a fork server, whose main functions are in the table `MAINS` of a module; safe for threads.
 
-    The server is the one that listens at the address in ``GRAFTWERK_FORK_SERVER``, which has imported the modules of
-    `preload`, and which somebody else starts anew when it dies. Without that variable it is a child of this process,
-    started when it is first needed, and anew when it has died.
+    The server is the one that listens at `shared`, if that is given, which somebody else starts, and starts anew when
+    it dies. Otherwise it is a child of this process, started when it is first needed, and anew when it has died.
     """
 
-    def __init__(self, preload: Sequence[str]) -> None:
-        self._preload = preload
+    def __init__(self, module: str, shared: Path | None = None) -> None:
+        self.shared = shared
+        self._module = module
         self._lock = threading.Lock()
         self._folder: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, name: str, main: str, pipe: Connection, *args: Argument) -> ForkedProcess:
-        """Start a process that runs `main`, given as ``module:function``, with `pipe` and `args`.
+    def start(self, name: str, pipe: Connection, *args: Argument) -> ForkedProcess:
+        """Start a process that runs the main function of that name, with `pipe` and `args`.
 
-        `name` is what programs such as ``ps`` and ``top`` show. Raises `OSError` or `EOFError` if it does not start.
+        `name` is also what programs such as ``ps`` and ``top`` show, of which Linux keeps 15 bytes. Raises `OSError` or
+        `EOFError` if it does not start.
         """
-        environment = {name: os.environ[name] for name in CLIENT_VARIABLES if name in os.environ}
-        request = StartRequest(name, main, args, environment)
+        request = StartRequest(name, args, tempfile.gettempdir())
         deadline = time.monotonic() + START_SECONDS
         while True:
-            link = socket.socket(socket.AF_UNIX)
             try:
-                link.connect(str(self._address()))
-            except (ConnectionRefusedError, FileNotFoundError):
-                link.close()
+                return self._start(request, pipe)
+            except (ConnectionError, EOFError, FileNotFoundError):  # there is no server yet, or it has just died
                 if time.monotonic() > deadline:
                     raise
-                time.sleep(RETRY_SECONDS)
-                continue
+            time.sleep(RETRY_SECONDS)
+
+    def _start(self, request: StartRequest, pipe: Connection) -> ForkedProcess:
+        with closing(socket.socket(socket.AF_UNIX)) as link:
+            link.connect(str(self._address()))
             answers = request.send(link, pipe)
-            return ForkedProcess(int(answers.recv_bytes()), answers)
+        try:
+            pid = int(answers.recv_bytes())
+            answers.send_bytes(GO)
+        except (OSError, EOFError):
+            answers.close()
+            raise
+        return ForkedProcess(pid, answers)
 
     def _address(self) -> Path:
         """Return the address of the server, which is started if it is this process's own and does not run."""
-        if shared := os.environ.get(ADDRESS_VARIABLE):
-            return Path(shared)
+        if self.shared is not None:
+            return self.shared
         with self._lock:
             if self._folder is None:
                 self._folder = Path(tempfile.mkdtemp(prefix="graftwerk-"))  # private, and so is the socket in it
                 atexit.register(self.stop)
             address = self._folder / "socket"
             if self._process is None or self._process.poll() is not None:
-                command = [sys.executable, "-m", "app.forkserver", str(address), *self._preload]
+                command = [sys.executable, "-m", "app.forkserver", str(address), self._module]
                 self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
             return address
 

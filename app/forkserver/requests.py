@@ -2,30 +2,30 @@
 
 import json
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 
+GO = b"go"  # to a child, from a client that knows its id
 Argument = str | int | float | bool | None
 
 
 @dataclass(frozen=True, slots=True)
 class StartRequest:
-    """A process to start: it runs `main`, given as ``module:function``, with the pipe and the arguments.
+    """A process to start: it runs the server's main function of that name, with the pipe and the arguments.
 
-    `name` is what programs such as ``ps`` and ``top`` show, of which Linux keeps 15 bytes. `environment` has variables
-    of the client that may differ from the server's.
+    `folder` is where it keeps temporary files.
     """
 
     name: str
-    main: str
     args: Sequence[Argument]
-    environment: Mapping[str, str]
+    folder: str
 
     def send(self, link: socket.socket, pipe: Connection) -> Connection:
         """Send the request and the pipe; return the link, over which the answers come as text.
 
-        They are the process's id and, when it has ended, its exit code.
+        They are the process's id and, when it has ended, its exit code. The process waits for `GO`: a client that did
+        not hear of it, since the server died, starts another one.
         """
         socket.send_fds(link, [b"\0"], [pipe.fileno()])
         answers = Connection(link.detach())

@@ -10,7 +10,7 @@ import signal
 import socket
 import struct
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -39,11 +39,13 @@ class Server:
         self._wake, self._waker = os.pipe()
         self._running: dict[ForkProcess, Connection] = {}
 
-    def run(self, preload: Sequence[str]) -> None:
-        """Import the modules of `preload`, then serve."""
+    def run(self, module: str) -> None:
+        """Import a module, then serve: start processes that run one of the functions in its table `MAINS`.
+
+        Each is called with a pipe and the arguments of the request.
+        """
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever uses the server
-        for name in preload:
-            importlib.import_module(name)
+        self._mains: Mapping[str, Callable[..., object]] = importlib.import_module(module).MAINS
         gc.collect()
         gc.freeze()  # a collection in a child does not touch these objects, whose pages stay shared
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
@@ -94,11 +96,14 @@ class Server:
         self._listener.close()
         for descriptor in (self._wake, self._waker):
             os.close(descriptor)
-        for link in (answers, *self._running.values()):
-            link.close()
+        for other in self._running.values():
+            other.close()
+        try:
+            answers.recv_bytes()  # `GO`
+        except (EOFError, OSError):
+            return
+        answers.close()
         with suppress(OSError):  # another system than Linux has no such file
             Path("/proc/self/comm").write_text(request.name)
-        os.environ.update(request.environment)
-        tempfile.tempdir = None  # is found out again, by the environment
-        module, _, function = request.main.partition(":")
-        getattr(importlib.import_module(module), function)(Connection(pipe), *request.args)
+        os.environ["TMPDIR"] = tempfile.tempdir = request.folder
+        self._mains[request.name](Connection(pipe), *request.args)

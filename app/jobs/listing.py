@@ -78,7 +78,7 @@ def _rarest(session: Session, candidates: Mapping[str | None, list[IndexedRows]]
 
 def _by_status(owner: str, status: Sequence[str], name: str | None, deleted: bool) -> list[IndexedRows]:
     if deleted:
-        conditions = [JobRow.deleted_at.is_not(None), JobRow.status.in_(status)]
+        conditions: list[ColumnElement[bool]] = [JobRow.deleted_at.is_not(None), JobRow.status.in_(status)]
         conditions += [JobRow.name == name] if name is not None else []
         return [IndexedRows(JobRow.id, {JobRow.owner: owner}, conditions)]
     named = {JobRow.name: name} if name is not None else {}
@@ -97,7 +97,7 @@ def _has_label(job_id: InstrumentedAttribute[str], key: str, value: str) -> Colu
 
 
 def _has_name_and_status(name: str | None, status: Sequence[str]) -> list[ColumnElement[bool]]:
-    conditions = [JobRow.name == name] if name is not None else []
+    conditions: list[ColumnElement[bool]] = [JobRow.name == name] if name is not None else []
     if status:
         conditions.append(JobRow.status.in_(status))
     return [exists().where(JobRow.id == LabelRow.job_id, *conditions)] if conditions else []

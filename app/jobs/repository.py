@@ -57,9 +57,13 @@ def count_jobs(session: Session, status: Status) -> int:
 
 def count_by_status(session: Session) -> dict[str, int]:
     """Return how many jobs there are by status."""
-    kept = JobRow.deleted_at.is_(None)
-    rows = session.execute(select(JobRow.status, func.count()).where(kept).group_by(JobRow.status))
-    return {status.value: 0 for status in Status} | {row[0]: row[1] for row in rows}
+    counts = dict.fromkeys(map(str, Status), 0)
+    by_owner = (
+        select(JobRow.status, func.count()).where(JobRow.deleted_at.is_(None)).group_by(JobRow.owner, JobRow.status)
+    )
+    for status, count in session.execute(by_owner):  # by owner, too: in the order of an index that has it all
+        counts[status] += count
+    return counts
 
 
 def queue_backlog(session: Session) -> dict[str, tuple[int, float]]:

@@ -23,7 +23,7 @@ from app.jobs.states import TERMINAL_STATUSES, TRANSITIONS, Status, Verb
 from app.spec.data.columns import DataSchema
 from app.spec.job import JobSpec
 from app.spec.timestamps import parse_rfc3339
-from app.webhooks.repository import check_webhook_exists
+from app.webhooks.repository import webhook_problems
 
 BACKOFF_SECONDS = (0.0, 1.0, 4.0, 15.0, MAX_BACKOFF_SECONDS)  # seconds before the next attempt, by losses so far
 GPU_QUEUE = "gpu"
@@ -70,8 +70,7 @@ def create(
 
     def unit(session: Session) -> IdempotentResponse:
         def effect() -> tuple[int, dict[str, Any]]:
-            if repository.count_jobs(session, Status.QUEUED) >= max_queued:
-                raise ServiceOverloaded(f"{max_queued} jobs are waiting already; try again later")
+            check_submission(session, submission, max_queued, pin=True)
             row = _insert(session, submission)
             audit.append(session, submission.actor, action, row.id)
             return 201, render(row)
@@ -85,13 +84,27 @@ def create(
     return answer
 
 
+def check_submission(session: Session, submission: Submission, max_queued: int, *, pin: bool = False) -> None:
+    """Check all of a submission that depends on what is stored; what is submitted, and what is only validated.
+
+    With `pin`, what the job depends on stays until the transaction ends. Raises `InvalidInput` with every problem, and
+    `Forbidden`, `ServiceOverloaded` and `QuotaExceeded` by what the service and the key allow.
+    """
+    job, owner, limits = submission.job, submission.owner, submission.limits
+    references.pin(session, owner, submission.document)
+    problems = [*start.start_problems(session, owner, job, pin), *webhook_problems(session, owner, job.webhook)]
+    problems += quotas.network_problems(limits, submission.inspection["totals"]["parameters"])
+    if problems:
+        raise InvalidInput(problems)
+    quotas.check_priority(limits, job.priority)
+    if repository.count_jobs(session, Status.QUEUED) >= max_queued:
+        raise ServiceOverloaded(f"{max_queued} jobs are waiting already; try again later")
+    quotas.check_queue(session, submission.actor.key_id or "", limits)
+    quotas.check_storage(session, owner, limits)
+
+
 def _insert(session: Session, submission: Submission) -> JobRow:
     job = submission.job
-    references.pin(session, submission.owner, submission.document)
-    check_webhook_exists(session, submission.owner, job.webhook)
-    start.check_start(session, submission.owner, job, pin=True)
-    quotas.check_queue(session, submission.actor.key_id or "", submission.limits)
-    quotas.check_storage(session, submission.owner, submission.limits)
     return repository.insert(
         session,
         owner=submission.owner,

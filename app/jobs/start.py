@@ -3,7 +3,7 @@
 from sqlalchemy.orm import Session
 
 from app import checkpoints
-from app.errors import InvalidInput, NotFound, Problem
+from app.errors import NotFound, Problem
 from app.spec.job import JobSpec, parse_job, resume_problems
 
 START_POINTER = "/start_from/checkpoint"
@@ -26,19 +26,16 @@ def find_start_weights(session: Session, owner: str, document: object) -> str | 
     return next((file["path"] for file in files if file["name"] == WEIGHTS_FILE), None)
 
 
-def check_start(session: Session, owner: str, job: JobSpec, pin: bool = False) -> None:
-    """Check that the job can go on from its checkpoint; with `pin`, that stays until the transaction ends.
+def start_problems(session: Session, owner: str, job: JobSpec, pin: bool = False) -> list[Problem]:
+    """Return why the job cannot go on from its checkpoint: it is missing, or the training that is resumed differs.
 
-    Raises `InvalidInput` if it is missing, or if the training that is resumed differs.
+    With `pin`, the checkpoint stays until the transaction ends.
     """
     if (start := job.start_from) is None or start.checkpoint is None:
-        return
+        return []
     try:
         source = checkpoints.pin if pin else checkpoints.find_job
         original = parse_job(source(session, owner, start.checkpoint).spec)
     except NotFound as error:
-        problem = Problem(START_POINTER, "unknown_checkpoint", error.detail, "look at the job's checkpoints")
-        raise InvalidInput([problem]) from None
-    problems = resume_problems(job, original) if start.what == "everything" else []
-    if problems:
-        raise InvalidInput(problems)
+        return [Problem(START_POINTER, "unknown_checkpoint", error.detail, "look at the job's checkpoints")]
+    return resume_problems(job, original) if start.what == "everything" else []

@@ -26,10 +26,11 @@ class FileRecord(TypedDict):
 
 
 class PartRecord(TypedDict):
-    """A part of an upload as rows list it: its key, its size in bytes, and the size that the whole is to have."""
+    """A part of an upload as rows list it: its key, size in bytes, SHA-256, and the size that the whole is to have."""
 
     path: str
     size: int
+    sha256: NotRequired[str]  # that of parts before version 1 is not known
     total: NotRequired[int]
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from app.db.sealing import Sealer
 from app.db.tables import WebhookRow, now
-from app.errors import InvalidInput, InvalidState, NotFound, Problem, SecretSealed
+from app.errors import InvalidState, NotFound, Problem, SecretSealed
 from app.ids import new_id
-from app.sealing import Sealer
 from app.webhooks.messages import MessageType
 from app.webhooks.signature import new_secret
 
@@ -70,14 +70,14 @@ def find_enabled(session: Session, owner: str, webhook_id: str) -> WebhookRow:
     return row
 
 
-def check_webhook_exists(session: Session, owner: str, webhook_id: str | None) -> None:
-    """Raise `InvalidInput` where a job names a webhook that its owner does not have."""
+def webhook_problems(session: Session, owner: str, webhook_id: str | None) -> list[Problem]:
+    """Return the problem of a job that names a webhook which its owner does not have."""
     try:
         if webhook_id is not None:
             find(session, owner, webhook_id)
     except NotFound as error:
-        problem = Problem("/webhook", "unknown_webhook", error.detail, "leave it out, or create one")
-        raise InvalidInput([problem]) from None
+        return [Problem("/webhook", "unknown_webhook", error.detail, "leave it out, or create one")]
+    return []
 
 
 def rotate(session: Session, owner: str, webhook_id: str, sealer: Sealer) -> tuple[WebhookRow, str]:

@@ -12,10 +12,10 @@ from queue import Empty, SimpleQueue
 
 import structlog
 
+from app.db.sealing import Sealer
 from app.db.session import Database
 from app.errors import InvalidInput, SecretSealed, Unavailable
 from app.periodic import Periodic
-from app.sealing import Sealer
 from app.webhooks import deliveries, repository
 from app.webhooks.deliveries import ClaimedMessage, DeliveryResult
 from app.webhooks.http import post

@@ -18,7 +18,7 @@ from graftwerk.supervise.port import describe_listener, free_port, is_key_accept
 from graftwerk.supervise.process import Process, Program
 from graftwerk.supervise.supervisor import Supervisor
 
-FORK_SERVER_MODULES = ["workers.runner.preload"]  # what API and worker need of it
+FORK_SERVER_MODULE = "workers.runner.preload"  # what API and worker let it run
 MAX_SOCKET_PATH = 100  # bytes; it must fit in 104 on macOS, 108 on Linux
 START_SECONDS = 120.0  # importing torch from a cold disk takes its time
 EXTRA_MODULES = {
@@ -79,6 +79,7 @@ class Service:
                     self._log("stopping: first the API, then the worker, which saves what it trains, then the broker")
                     (home / "address").unlink(missing_ok=True)
                     self._supervisor.stop()
+                    self._fork_server.unlink(missing_ok=True)
 
     @contextmanager
     def _broker(self) -> Iterator[EmbeddedBroker | None]:
@@ -109,7 +110,8 @@ class Service:
             settings["FORK_SERVER"] = str(self._fork_server)
         # A folder named `app` in the working directory must not be imported.
         python = {"PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1"}
-        return {**os.environ, **python, **{f"GRAFTWERK_{name}": value for name, value in settings.items()}}
+        compiled = {"TORCHINDUCTOR_CACHE_DIR": str(config.home / "compiled")}  # outlives the processes
+        return {**compiled, **os.environ, **python, **{f"GRAFTWERK_{name}": value for name, value in settings.items()}}
 
     def _start(self, environment: Mapping[str, str], broker: EmbeddedBroker | None, port: int) -> bool:
         """Start everything in order; return false if a signal arrives meanwhile."""
@@ -118,7 +120,7 @@ class Service:
             if not self._supervisor.wait_until(broker.ping, 10.0, needed=process):
                 return self._fail_start("the broker did not start", process)
         if "GRAFTWERK_FORK_SERVER" in environment:
-            forks = [sys.executable, "-m", "app.forkserver", str(self._fork_server), *FORK_SERVER_MODULES]
+            forks = [sys.executable, "-m", "app.forkserver", str(self._fork_server), FORK_SERVER_MODULE]
             self._add(Program("forks", forks), environment)
         self._migrate(environment)
         if self._supervisor.signals:

@@ -19,6 +19,7 @@ from graftwerk.supervise.broker import EmbeddedBroker
 from tests.acceptance.broker_messages import malformed_messages
 from tests.acceptance.service import wait_until
 from tests.app.api.job_factories import create_queued_job
+from tests.full import choose
 
 StartWorker = Callable[..., subprocess.Popen[bytes]]
 NEVER = "3600"  # seconds between looking for jobs without a wake-up
@@ -116,7 +117,9 @@ ENDS = {
 }
 
 
-@pytest.mark.parametrize("how", ENDS)
+@pytest.mark.parametrize(
+    "how", choose(ENDS, "an error that nothing expects", "an exit that says success", "a stop that nobody asked for")
+)
 def test_a_worker_that_ends_without_being_told_to_says_so_by_its_exit_code(
     start: StartWorker, tmp_path: Path, how: str
 ) -> None:

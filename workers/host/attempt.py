@@ -3,15 +3,14 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import replace
-from itertools import chain, islice, takewhile
+from itertools import chain
 from multiprocessing.connection import Connection
 from typing import Protocol
 
 import structlog
-from sqlalchemy.orm import Session
 
 from app.db.session import Database
 from app.db.tables import JobRow
@@ -26,7 +25,7 @@ from app.settings import Settings
 from app.storage.protocol import ArtifactStore
 from workers.host.assignments import build_assignment
 from workers.host.heartbeat import Heartbeat
-from workers.host.persist import record
+from workers.host.persist import MAX_REPORTS, next_batch, record_all
 from workers.protocol.messages import Ending, JobMessage, Message, Outcome, ProgressReport, SavedCheckpoint, receive
 from workers.runner import forkserver
 from workers.runner.commands import CommandSender
@@ -42,7 +41,6 @@ from workers.runner.process_group import ProcessGroup
 
 CANCEL_TIMEOUT_SECONDS = 2.0  # a cancelled attempt that has not ended by then is killed
 ATTEMPT_POLL_SECONDS = 0.5  # how often the user's request and the clock are looked at
-MAX_REPORTS = 16  # written in one transaction
 MAX_BACKLOG = 10_000  # messages kept while the database is away; beyond that the attempt waits on its pipe
 WRITE_FAULTPOINTS: dict[type[JobMessage], tuple[str, str]] = {  # before and after a message is written
     ProgressReport: ("before_chunk", "chunk_committed"),
@@ -180,14 +178,14 @@ class Attempt:
 
         While the database is away the messages wait.
         """
-        messages = self._next_to_write()
+        messages = next_batch(self._backlog)
         if not messages:
             return False
         with suppress(Unavailable):
             before, after = WRITE_FAULTPOINTS[type(messages[0])]
             for _ in messages:
                 faultpoint(before)
-            self.worker.db.run(_record_all, self._fences, messages, self.worker.settings)
+            self.worker.db.run(record_all, self._fences, messages, self.worker.settings)
             for message in messages:
                 self._backlog.popleft()
                 faultpoint(after)
@@ -198,12 +196,6 @@ class Attempt:
                     superseded_checkpoints.prune(self.worker.db, self.worker.store, message.job_id, fence)
             return True
         return False
-
-    def _next_to_write(self) -> list[JobMessage]:
-        """Return what the next transaction writes: the reports that come before anything else, or else one message."""
-        oldest = list(islice(self._backlog, MAX_REPORTS))
-        reports = list(takewhile(lambda message: isinstance(message, ProgressReport), oldest))
-        return reports or oldest[:1]
 
     def _poll_requests(self, processes: ProcessGroup) -> None:
         """Renew the lease, and send the command that the user or the worker requests."""
@@ -295,13 +287,6 @@ class Attempt:
             if not self._write():
                 time.sleep(ATTEMPT_POLL_SECONDS)
                 remaining -= ATTEMPT_POLL_SECONDS if self.worker.draining.is_set() else 0
-
-
-def _record_all(
-    session: Session, fences: Mapping[str, int], messages: Sequence[JobMessage], settings: Settings
-) -> None:
-    for message in messages:
-        record(session, fences[message.job_id], message, settings)
 
 
 def _deadline(job: JobRow, lease_seconds: float) -> float:

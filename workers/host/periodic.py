@@ -29,11 +29,14 @@ class Duty:
 
 
 class PeriodicRunner:
-    """Runs duties. Those that share a thread are looked at every `round_seconds`, and run if their interval is over."""
+    """Runs duties. Those that share a thread are looked at every `round_seconds`, and run if their interval is over.
+
+    The first round begins at once: the sooner leases are watched, the sooner a lost one is noticed.
+    """
 
     def __init__(self, duties: Sequence[Duty], round_seconds: float) -> None:
         self._next_runs = {duty: time.monotonic() + _first_delay(duty) for duty in duties if not duty.own_thread}
-        self._rounds = Periodic("duties", round_seconds, self.run_round, _log_failure)
+        self._rounds = Periodic("duties", round_seconds, self.run_round, _log_failure, delay=0.0)
         self._threads = [
             Periodic(duty.name, duty.interval, duty.action, partial(duty.on_failure, duty.name), _first_delay(duty))
             for duty in duties

@@ -4,8 +4,9 @@ Each call is one transaction that first locks the message's job under the attemp
 changes nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import singledispatch
+from itertools import islice, takewhile
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -16,6 +17,21 @@ from app.events import EventKind
 from app.jobs import repository, service
 from app.settings import Settings
 from workers.protocol.messages import Ending, JobMessage, Outcome, ProgressReport, SavedCheckpoint
+
+MAX_REPORTS = 16  # written in one transaction
+
+
+def next_batch(backlog: Iterable[JobMessage]) -> list[JobMessage]:
+    """Return what the next transaction writes: the reports that come before anything else, or else one message."""
+    oldest = list(islice(backlog, MAX_REPORTS))
+    reports = list(takewhile(lambda message: isinstance(message, ProgressReport), oldest))
+    return reports or oldest[:1]
+
+
+def record_all(session: Session, fences: Mapping[str, int], messages: Sequence[JobMessage], settings: Settings) -> None:
+    """Write several messages, each under the fence of its job; see `record`."""
+    for message in messages:
+        record(session, fences[message.job_id], message, settings)
 
 
 def record(session: Session, fence: int, message: JobMessage, settings: Settings) -> None:

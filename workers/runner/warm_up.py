@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 
 from app.faultpoints import disarmed
 from app.spec.job import named_dataset_schema, parse_job
@@ -61,6 +62,7 @@ def warm_up() -> None:
     """
     torch.set_num_threads(1)  # no thread is started, which a fork would lose
     inspect.warm_up()
+    Image.preinit()  # the formats of images, otherwise imported with the first of them
     if sys.platform == "darwin" or any(Path(name).exists() for name in ACCELERATOR_FILES):
         return
     with disarmed(), tempfile.TemporaryDirectory(prefix="graftwerk-") as folder:

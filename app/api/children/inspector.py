@@ -32,8 +32,8 @@ from workers.protocol.child_requests import (
     RefusedResponse,
 )
 
-INSPECTOR_MAIN = "workers.children.server:serve_inspector"
-BATCH_MAIN = "workers.children.server:serve_one_request"  # uploads and exports
+INSPECTOR_MAIN = "inspector"  # of the fork server
+BATCH_MAIN = "batch"  # likewise, for uploads and exports
 INSPECTOR_POOL_SIZE = 2  # so that one hostile spec does not stall everybody
 MAX_CONCURRENT_READS = 2  # uploads that are read at the same time
 UPLOAD_TIME_FACTOR = 12  # an upload may take this many times as long as a spec

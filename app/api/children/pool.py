@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
@@ -20,10 +21,15 @@ OUT_OF_MEMORY_EXIT_CODES = (
     -signal.SIGABRT,
     -signal.SIGSEGV,
 )  # Python, or a library, without the memory that it needs
-PRELOAD_MODULES = ["workers.runner.preload"]
+SERVER_MODULE = "workers.runner.preload"
 
 _log = structlog.get_logger(__name__)
-_server = ForkServer(PRELOAD_MODULES)
+_server = ForkServer(SERVER_MODULE)
+
+
+def share_server(address: Path | None) -> None:
+    """Fork children from the server that listens at `address`; `None` for one of this process's own."""
+    _server.shared = address
 
 
 class ChildFailure(Exception):
@@ -38,7 +44,7 @@ class ChildFailure(Exception):
 
 
 class ChildProcess:
-    """A process that runs `main`, such as ``workers.children.server:serve_inspector``, with a pipe and its memory.
+    """A process that runs a main function of the fork server, ``inspector`` or ``predictor``, with so much memory.
 
     It says when it is ready, then answers one request at a time. Raises `Unavailable` if no process can be started.
     """
@@ -46,7 +52,7 @@ class ChildProcess:
     def __init__(self, main: str, memory: int) -> None:
         self._pipe, theirs = open_pipe()
         try:
-            self._process = _server.start(main.rpartition("_")[2], main, theirs, memory)
+            self._process = _server.start(main, theirs, memory)
         except (EOFError, OSError) as error:
             self._pipe.close()
             raise _not_started(error) from None

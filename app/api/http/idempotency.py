@@ -12,7 +12,7 @@ from app.access import idempotency
 from app.access.idempotency import IdempotentRequest, IdempotentResponse
 from app.api.http.bodies import RequestBodyDep
 from app.api.services import Services, ServicesDep
-from app.sealing import Sealer
+from app.db.sealing import Sealer
 
 Effect = Callable[[Session], tuple[int, dict[str, Any]]]  # changes the database; returns status and body
 

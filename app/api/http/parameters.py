@@ -5,6 +5,7 @@ from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import Header, Path, Query, Request
+from pydantic import Field
 
 from app.api.http.route_table import RouteTable
 from app.errors import MalformedRequest, RequestError, UnknownParameter
@@ -27,6 +28,7 @@ WebhookId = Annotated[str, Path(pattern=WEBHOOK_ID_PATTERN, description="A webho
 MessageId = Annotated[str, Path(pattern=MESSAGE_ID_PATTERN, description="A message's id.")]
 IfNoneMatch = Annotated[str | None, Header(description="ETags of versions that the client has: 304 for them.")]
 IfMatch = Annotated[str | None, Header(description="ETags of versions of which the object must be one: else 412.")]
+SearchText = Annotated[str, Field(pattern=r"^[^\x00]*$")]  # no database stores NUL
 MAX_METADATA_FILTERS = 32
 METADATA_PREFIX = "metadata["  # metadata[key]=value, a filter with a name of the user's own
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Concatenate, ParamSpec, TypeVar
+from typing import Annotated, BinaryIO, Concatenate, ParamSpec, TypeVar
 
 from fastapi import Depends, Header, Request
 from fastapi.concurrency import contextmanager_in_threadpool
@@ -28,17 +28,18 @@ from app.errors import (
     Problem,
     QuotaExceeded,
     RequestError,
+    Unavailable,
     WrongOffset,
 )
 from app.ids import new_id
 from app.spec.data.sources import UploadSource
-from app.storage.protocol import PartRecord
+from app.storage.protocol import ArtifactStore, PartRecord
 from app.storage.removal import remove_files
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_CONTENT_RANGE = re.compile(r"bytes (?:([0-9]{1,18})-([0-9]{1,18})|\*)/([0-9]{1,18})")
+CONTENT_RANGE_PATTERN = r"^bytes (?:([0-9]{1,18})-([0-9]{1,18})|\*)/([0-9]{1,18})$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,8 @@ async def _receive_chunk(
     content_range: Annotated[
         str | None,
         Header(
-            description="bytes FIRST-LAST/SIZE of a chunk, or bytes */SIZE to finish; without it: the complete content."
+            pattern=CONTENT_RANGE_PATTERN,
+            description="bytes FIRST-LAST/SIZE of a chunk, or bytes */SIZE to finish; without it: all content.",
         ),
     ] = None,
 ) -> AsyncIterator[UploadChunk]:
@@ -92,7 +94,7 @@ def _parse_content_range(content_range: str | None) -> tuple[int | None, int | N
     """Return the start, the size, and the total size, in bytes, of a chunk."""
     if content_range is None:
         return None, None, None
-    match = _CONTENT_RANGE.fullmatch(content_range.strip())
+    match = re.fullmatch(CONTENT_RANGE_PATTERN, content_range)
     if match is None:
         raise MalformedRequest("Content-Range is bytes FIRST-LAST/SIZE, or bytes */SIZE")
     total = int(match[3])
@@ -122,7 +124,7 @@ def store_chunk(services: Services, actor: Actor, dataset_id: str, piece: Upload
     if piece.size:
         key = f"datasets/{dataset_id}/parts/{new_id('part')}"
         stored = services.store.put_file(key, piece.path)
-        part: PartRecord = {"path": key, "size": stored.size, "total": piece.total_size}
+        part: PartRecord = {"path": key, "size": stored.size, "sha256": stored.sha256, "total": piece.total_size}
         with _remove_file_on_error(services, key):
             row = services.db.run(
                 _with_audit(actor, dataset_id, uploads.append_part), owner, dataset_id, piece.start, part
@@ -133,9 +135,19 @@ def store_chunk(services: Services, actor: Actor, dataset_id: str, piece: Upload
     content = piece.path.with_name("content")
     with content.open("wb") as file:
         for part in row.parts:
-            for chunk in services.store.read(part["path"]):
-                file.write(chunk)
+            _append_part(services.store, part, file)
     return _finish(services, actor, row, content)
+
+
+def _append_part(store: ArtifactStore, part: PartRecord, file: BinaryIO) -> None:
+    """Append a stored part to a file. Raises `Unavailable` if the store sends other bytes than it was given."""
+    digest = hashlib.sha256()
+    for chunk in store.read(part["path"]):
+        digest.update(chunk)
+        file.write(chunk)
+    if part.get("sha256", digest.hexdigest()) != digest.hexdigest():
+        detail = "the artifact store sent other bytes than were stored"
+        raise Unavailable(detail, hint="finish again, with Content-Range: bytes */SIZE")
 
 
 def _finish(services: Services, actor: Actor, row: DatasetRow, content_path: Path) -> DatasetRow:

@@ -104,7 +104,7 @@ METADATA_PARAMETER: dict[str, Any] = {
             "name": "metadata[key]",
             "in": "query",
             "required": False,
-            "schema": {"type": "string"},
+            "schema": {"type": "string", "pattern": r"^[^\x00]*$"},
             "description": "Only jobs whose metadata has this value under the key.",
         }
     ]

@@ -9,7 +9,7 @@ from app.access import audit
 from app.access.audit import Action
 from app.api import schemas
 from app.api.auth import AdminPrincipal
-from app.api.http.parameters import PageLimit, next_page_headers
+from app.api.http.parameters import PageLimit, SearchText, next_page_headers
 from app.api.http.responses import JsonResponse
 from app.api.openapi.routes import route_responses
 from app.api.services import ServicesDep
@@ -27,8 +27,8 @@ def list_audit(
         str | None, Query(description="The last id of the page before.", pattern=r"^aud_[0-9a-f]{32}$")
     ] = None,
     action: Annotated[list[Action], Query(description="Only entries with one of these.")] = [],  # noqa: B006
-    key: Annotated[str | None, Query(description="Only what came with this key.", max_length=40)] = None,
-    target: Annotated[str | None, Query(description="Only what was done to this object.", max_length=64)] = None,
+    key: Annotated[SearchText | None, Query(description="Only what came with this key.", max_length=40)] = None,
+    target: Annotated[SearchText | None, Query(description="Only what was done to this object.", max_length=64)] = None,
 ) -> Response:
     """List what the owner's keys did, and who was refused, newest first."""
     rows, more = services.db.read(audit.page, who.owner, limit, after, action, key, target)

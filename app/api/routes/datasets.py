@@ -13,7 +13,7 @@ from app.api.auth import ReadPrincipal, WritePrincipal
 from app.api.http.bodies import RequestBodyDep
 from app.api.http.files import DOWNLOAD_MEDIA_TYPES, FileRequestDep, file_response
 from app.api.http.idempotency import Once
-from app.api.http.parameters import DatasetId, PageLimit, next_page_headers
+from app.api.http.parameters import DatasetId, PageLimit, SearchText, next_page_headers
 from app.api.http.responses import JsonResponse, once_response
 from app.api.http.uploads import UploadChunkDep, store_chunk
 from app.api.lanes import Lane, in_lane
@@ -80,7 +80,7 @@ def list_datasets(
         str | None, Query(description="The last id of the page before.", pattern=DATASET_ID_PATTERN)
     ] = None,
     status: Annotated[list[DatasetStatus], Query(description="Only data sets with one of these.")] = [],  # noqa: B006
-    name: Annotated[str | None, Query(description="Only data sets of this name.", max_length=200)] = None,
+    name: Annotated[SearchText | None, Query(description="Only data sets of this name.", max_length=200)] = None,
 ) -> Response:
     """List data sets, newest first."""
     rows, more = services.db.read(lookup.page, who.owner, limit, after, status, name)

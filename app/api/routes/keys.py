@@ -1,8 +1,8 @@
 """API keys: create, list, change, rotate, revoke; and what a key may use."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
@@ -10,13 +10,14 @@ from app.access import audit, keys, quotas
 from app.access.audit import Action
 from app.api import schemas
 from app.api.auth import AdminPrincipal, Principal, ReadPrincipal
-from app.api.http.bodies import RequestBodyDep, validate_model
+from app.api.http.bodies import RequestBodyDep
 from app.api.http.idempotency import Once
-from app.api.http.parameters import KeyId
+from app.api.http.parameters import KeyId, PageLimit, next_page_headers
 from app.api.http.responses import JsonResponse, once_response
 from app.api.openapi.routes import KEY_BODY, KEY_CHANGE_BODY, KEY_ROTATION_BODY, route_responses
 from app.api.services import ServicesDep
 from app.db.tables import KeyRow
+from app.ids import KEY_ID_PATTERN
 from app.jobs.states import Status
 from app.spec.fork import merge_patch
 from app.spec.timestamps import parse_rfc3339
@@ -40,11 +41,18 @@ def create_key(who: AdminPrincipal, once: Once, body: RequestBodyDep) -> Respons
     return once_response(once.run(who.owner, effect, secret=True), "/v1/keys")
 
 
-@router.get("/keys", responses=route_responses(200, schemas.KeyPage))
-def list_keys(who: AdminPrincipal, services: ServicesDep) -> Response:
-    """List the owner's keys, revoked ones too, without their tokens."""
-    rows = services.db.read(keys.list_keys, who.owner)
-    return JsonResponse(schemas.KeyPage(items=[schemas.Key.from_row(row) for row in rows]).as_dict())
+@router.get("/keys", responses=route_responses(200, schemas.KeyPage, 400))
+def list_keys(
+    request: Request,
+    who: AdminPrincipal,
+    services: ServicesDep,
+    limit: PageLimit = 100,
+    after: Annotated[str | None, Query(description="The last id of the page before.", pattern=KEY_ID_PATTERN)] = None,
+) -> Response:
+    """List the owner's keys, newest first, revoked ones too, without their tokens."""
+    rows, more = services.db.read(keys.page, who.owner, limit, after)
+    page = schemas.KeyPage(items=[schemas.Key.from_row(row) for row in rows], has_more=more)
+    return JsonResponse(page.as_dict(), headers=next_page_headers(request, more, rows[-1].id if rows else ""))
 
 
 @router.patch(
@@ -59,16 +67,14 @@ def change_key(key_id: KeyId, who: AdminPrincipal, services: ServicesDep, body: 
 
     def unit(session: Session) -> schemas.Key:
         found = keys.find_for_update(session, who.owner, key_id)
-        changes: dict[str, Any] = key_request.model_dump(include=key_request.model_fields_set)
+        changes: dict[str, Any] = key_request.model_dump(exclude_unset=True)
         if "limits" in changes:
-            together = merge_patch(found.limits or {}, key_request.limits)
-            changes["limits"] = validate_model(schemas.KeyLimits, together, "/limits").as_dict()
+            changed = key_request.limits.model_dump(exclude_unset=True)
+            changes["limits"] = merge_patch(found.limits or {}, changed)
         if key_request.expires_at is not None:
             changes["expires_at"] = parse_rfc3339(key_request.expires_at)
         row = keys.update_key(session, who.owner, key_id, changes)
-        audit.append(
-            session, who.actor, Action.KEY_CHANGE, key_id, key_request.model_dump(include=key_request.model_fields_set)
-        )
+        audit.append(session, who.actor, Action.KEY_CHANGE, key_id, key_request.model_dump(exclude_unset=True))
         return schemas.Key.from_row(row)
 
     document = services.db.run(unit).as_dict()

@@ -83,17 +83,19 @@ class NewKey(Key):
 
 
 class KeyPage(ResponseModel):
-    """Keys, newest first: all of them."""
+    """Keys, newest first."""
 
     items: list[Key]
-    has_more: Literal[False] = False
+    has_more: bool
 
 
 class KeyRequest(SpecModel):
     """A key to create."""
 
     name: str = Field(min_length=1, max_length=200)
-    scopes: list[str] = Field(["read", "write"], max_length=3, description="Of read, write, admin.")
+    scopes: list[Literal["read", "write", "admin"]] = Field(
+        ["read", "write"], min_length=1, max_length=3, description="What the key may do; `admin` includes the others."
+    )
     expires_at: Timestamp | None = Field(None, description="When it ends to be valid; null: never.")
     limits: KeyLimits = KeyLimits()
 
@@ -107,7 +109,7 @@ class KeyChange(SpecModel):
 
     name: str = Field("", min_length=1, max_length=200)
     expires_at: Timestamp | None = None
-    limits: JsonObject = Field(default_factory=dict, description="Some of the limits.")
+    limits: KeyLimits = Field(KeyLimits(), description="Some of the limits.")
 
 
 class KeyRotation(SpecModel):

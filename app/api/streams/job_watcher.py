@@ -213,7 +213,7 @@ def _look(
 ) -> tuple[dict[str, JobState], set[Credential]]:
     """Return the states of the jobs that there are, and the credentials that are no longer valid."""
     columns = (JobRow.id, JobRow.owner, JobRow.version, JobRow.status, JobRow.last_seq)
-    states = {}
+    states: dict[str, JobState] = {}
     for start in range(0, len(job_ids), IDS_PER_QUERY):
         ids = job_ids[start : start + IDS_PER_QUERY]
         query = select(*columns).where(JobRow.id.in_(ids), JobRow.deleted_at.is_(None))

@@ -6,7 +6,7 @@ piece holds follows from the position where it begins, so streams of one job sha
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -105,7 +105,7 @@ class _Part(NamedTuple):
     """A run of one column of points, with the JSON before and after its numbers."""
 
     name: str
-    column: Literal["step", "value"]
+    column: str
     start: int
     stop: int
     is_first: bool

@@ -20,6 +20,7 @@ from app.api.rate_limits import ConcurrencyLimiter, RateLimiter
 from app.api.services import JOB_READING_THREADS, UPLOADS_BUSY, JobReads, Services
 from app.api.streams.event_stream import EventStreams
 from app.api.streams.job_watcher import JobWatcher
+from app.db.sealing import open_sealer
 from app.db.session import Database
 from app.disk.spool import Spool
 from app.jobs.dispatch import Waker
@@ -121,7 +122,7 @@ def serve(
                         "key_cache": KeyCache(database, settings, max_age=0.0),  # tests change rows
                         "job_documents": JobDocuments(database, settings.limit_running_jobs, position_seconds=0.0),
                         "spool": spool,
-                        "sealer": settings.open_sealer(),
+                        "sealer": open_sealer(settings),
                     }
                     yield Services(settings, **(parts | own | dict(other or {})))
 

@@ -23,7 +23,10 @@ from tests.app.api.fuzzing import EXAMPLES_FACTOR, assert_conforms, send_case
 from tests.app.api.job_factories import SPEC, create_checkpoint, create_running_job, finish_job, record_curve
 from tests.app.webhooks.factories import create_webhook
 
-SCHEMA = schemathesis.openapi.from_dict(create_app(Settings()).openapi())
+DOCUMENT = create_app(Settings()).openapi()
+for operation in (each for methods in DOCUMENT["paths"].values() for each in methods.values()):
+    operation.pop("security", None)  # it is off here
+SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 WHOLE: dict[str, Any] = SPEC | {
     "model": {
         "nodes": [
@@ -129,7 +132,7 @@ def test_no_input_is_a_mistake_of_the_service(api: Api, known: dict[str, str], o
             response = send_case(client, case)
             if response is None:
                 return
-            assert_conforms(case, response)
+            assert_conforms(case, response, not set(known.values()).isdisjoint(case.path_parameters.values()))
 
         attack()
 

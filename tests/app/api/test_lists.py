@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from app.access import keys
 from app.datasets import registry
 from app.jobs.states import Status
 from app.spec.data.sources import NewDataset
@@ -52,6 +53,13 @@ def test_pages_of_data_sets_and_events(api: Api, anna: Client) -> None:
     job_id = create_job_in_status(db, Status.SUCCEEDED)
     assert walk(anna, f"/v1/jobs/{job_id}/events?limit=2") == [[1, 2], [3]]
     assert walk(anna, f"/v1/jobs/{job_id}/events?after=3") == [[]]
+
+
+def test_pages_of_keys(api: Api) -> None:
+    admin = api.client("anna")
+    made = [api.services.db.run(keys.create, "anna", "x", ["read"])[0].id for _ in range(3)][::-1]
+    (own,) = {item["id"] for item in admin.get("/v1/keys").json()["items"]} - set(made)
+    assert walk(admin, "/v1/keys?limit=2") == [made[:2], [made[2], own]]
 
 
 def test_an_empty_list(anna: Client) -> None:

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import select
 
 from app.api.http.idempotency import once_request
+from app.db.sealing import SEALED_PREFIX
 from app.db.tables import AuditRow, IdempotencyRow
 from app.jobs.states import Status
-from app.sealing import SEALED_PREFIX
 from tests.app.api.client import Api, Client, assert_problem
 from tests.app.api.conftest import StartApp
 from tests.app.api.job_factories import create_job_in_status

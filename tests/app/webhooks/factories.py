@@ -5,9 +5,9 @@ from typing import Any
 
 from sqlalchemy import select, update
 
+from app.db.sealing import Sealer
 from app.db.session import Database
 from app.db.tables import DeliveryRow, WebhookRow, now
-from app.sealing import Sealer
 from app.webhooks import repository
 from app.webhooks.messages import TERMINAL_TYPES, MessageType
 from app.webhooks.repository import WebhookConfig

@@ -2,10 +2,10 @@
 
 import pytest
 
+from app.db.sealing import SEALED_PREFIX, Sealer
 from app.db.session import Database
 from app.db.tables import WebhookRow, now
 from app.jobs.states import Status
-from app.sealing import SEALED_PREFIX, Sealer
 from app.webhooks import repository
 from app.webhooks.sender import WebhookSender
 from app.webhooks.targets import TargetPolicy

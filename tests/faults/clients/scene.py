@@ -38,7 +38,8 @@ class Probes:
             for name, path in PROBES.items():
                 client, began = Client(server), time.monotonic()
                 try:
-                    answer = await asyncio.wait_for(client.request("GET", path), PROBE_SECONDS)
+                    async with asyncio.timeout(PROBE_SECONDS):  # `wait_for` may swallow the cancellation
+                        answer = await client.request("GET", path)
                     if answer.status != 200:
                         self.wrong.append(f"{path} was answered with {answer.status}")
                 except (OSError, EOFError, TimeoutError) as error:
@@ -81,7 +82,8 @@ class Scene:
         """Probe an idle service."""
         probes = Probes()
         with suppress(TimeoutError):
-            await asyncio.wait_for(probes.send(self.server), seconds)
+            async with asyncio.timeout(seconds):
+                await probes.send(self.server)
         return probes
 
     def new_key(self, **limits: Any) -> tuple[str, Server]:

@@ -3,17 +3,19 @@
 import random
 import uuid
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
+from app.api.http.uploads import _append_part
 from app.db.session import Database
 from app.db.tables import ContentRow
-from app.errors import GraftwerkError
+from app.errors import GraftwerkError, Unavailable
 from app.lifecycle.orphans import deployment_id, remove_orphans
 from app.storage.cache import ArtifactCache
 from app.storage.catalog import open_store
-from app.storage.protocol import ArtifactStore
+from app.storage.protocol import ArtifactStore, PartRecord
 from tests.conftest import BUCKET
 from tests.faults.s3.lying_server import LIES, LyingServer
 from tests.full import FULL, choose
@@ -104,6 +106,19 @@ def test_bytes_that_are_read_are_those_that_were_stored(
             pass
     lying.lies = {}
     assert b"".join(told.read("a/b")) == CONTENT
+
+
+def test_content_is_not_put_together_from_wrong_bytes(
+    lying: LyingServer, told: ArtifactStore, true: ArtifactStore
+) -> None:
+    stored = true.put_bytes("datasets/d/parts/p", CONTENT)
+    part: PartRecord = {"path": stored.key, "size": stored.size, "sha256": stored.sha256, "total": stored.size}
+    lying.lies = {"get: a wrong bit": 1.0}
+    with pytest.raises(Unavailable):
+        _append_part(told, part, BytesIO())
+    lying.lies, whole = {}, BytesIO()
+    _append_part(told, part, whole)
+    assert whole.getvalue() == CONTENT
 
 
 @pytest.mark.parametrize("name", lies_of("LIST", "DELETE"))

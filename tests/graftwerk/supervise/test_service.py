@@ -22,6 +22,7 @@ TOYS = {
     "app/db/__init__.py": "",
     "app/db/migrate.py": "import sys; print('at the newest revision'); sys.exit(FAIL_MIGRATION)",
     "app/access/first_key.py": "print('gw_toy')",
+    "app/forkserver.py": "import time; print('forks', flush=True); time.sleep(600)",
     "app/api.py": """
 import http.server, os, sys
 class Answer(http.server.BaseHTTPRequestHandler):
@@ -163,7 +164,7 @@ def test_nothing_is_left_when_it_is_killed(start: Callable[..., Up]) -> None:
     up = start("--port", "0").ready()
     up.until(up.said("worker  | slots"))
     children = up.children()
-    assert len(children) == 3
+    assert len(children) == 4
     up.end(signal.SIGKILL)
     assert Supervisor(print).wait_until(lambda: all(has_ended(child) for child in children), 10), children
 

@@ -18,6 +18,7 @@ from app.jobs.dispatch import Waker
 from app.settings import Settings
 from app.storage.protocol import ArtifactStore
 from workers.host import attempt as attempts
+from workers.host import persist
 from workers.host.attempt import Attempt
 from workers.host.worker import Worker
 from workers.protocol.messages import Command, Ending, Message, Outcome, ProgressReport, SavedCheckpoint
@@ -141,7 +142,7 @@ def test_the_lease_is_renewed_while_much_is_written_at_the_end(
 
     database.run(lambda session: session.execute(update(JobRow).values(lease_until=now() + 0.5)))
     monkeypatch.setattr(attempts, "record", slow)
-    monkeypatch.setattr(attempts, "MAX_REPORTS", 1)  # one takes as long here as many do
+    monkeypatch.setattr(persist, "MAX_REPORTS", 1)  # one takes as long here as many do
     attempt._renew_at = 0.0
     attempt._backlog.extend([ProgressReport(job_id=job.id)] * 5)
     attempt._finish(Outcome(Ending.SUCCEEDED, result={}))

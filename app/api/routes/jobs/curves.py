@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from app import curves
 from app.api import schemas
 from app.api.auth import ReadPrincipal
-from app.api.http.parameters import JobId
+from app.api.http.parameters import JobId, SearchText
 from app.api.http.responses import JsonResponse, json_number
 from app.api.lanes import Lane, in_lane
 from app.api.openapi.routes import route_responses
@@ -25,7 +25,8 @@ from app.spec.hints.names import did_you_mean
 
 router = APIRouter(prefix="/v1/jobs", tags=["metrics"])
 CSV, NDJSON = "text/csv", "application/x-ndjson"
-POINTS_PER_READ = 16 * curves.CHUNK_SIZE  # points read and written at a time
+POINTS_PER_READ = 2 * curves.CHUNK_SIZE  # points read and written at a time
+MAX_BUCKETS = 200_000  # of all series of an answer together
 FLOAT_COLUMNS = ("x", "step", "min", "max", "last")
 
 
@@ -38,11 +39,13 @@ def read_metrics(
     job_id: JobId,
     who: ReadPrincipal,
     services: ServicesDep,
-    names: Annotated[str | None, Query(max_length=4000, description="Separated by commas; default: all.")] = None,
+    names: Annotated[
+        SearchText | None, Query(max_length=4000, description="Separated by commas; default: all.")
+    ] = None,
     x: Annotated[Literal["step", "epoch", "elapsed", "time"], Query(description="What from, to and x count.")] = "step",
     from_: Annotated[float | None, Query(alias="from", allow_inf_nan=False, description="Least x.")] = None,
     to: Annotated[float | None, Query(allow_inf_nan=False, description="Largest x.")] = None,
-    max_points: Annotated[int, Query(ge=1, le=100_000, description="Most buckets of a series.")] = 1500,
+    max_points: Annotated[int, Query(ge=1, le=100_000, description="Most buckets of a series; fewer of many.")] = 1500,
     smooth: Annotated[float, Query(ge=0, lt=1, description="Weight of a debiased moving average.")] = 0.0,
     accept: Annotated[str, Header(description="text/csv or application/x-ndjson for every point.")] = "*/*",
 ) -> Response:
@@ -57,7 +60,8 @@ def read_metrics(
         selected = _select_series(session, who.owner, job_id, requested)
         per_epoch = repository.find(session, who.owner, job_id).progress.get("steps_per_epoch") or 1
         bounds: dict[str, Any] = {"low": from_, "high": to, "smooth": smooth, "steps_per_epoch": per_epoch}
-        return curves.downsample(session, job_id, selected, max_points=max_points, axis=x, **bounds)
+        most = max(1, min(max_points, MAX_BUCKETS // max(1, len(selected))))
+        return curves.downsample(session, job_id, selected, max_points=most, axis=x, **bounds)
 
     series = {name: _json_columns(columns) for name, columns in services.db.read(unit).items()}
     return JsonResponse({"x": x, "series": series})

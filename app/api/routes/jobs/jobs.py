@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app import checkpoints
-from app.access import idempotency, quotas
+from app.access import idempotency
 from app.access.audit import Action
 from app.access.keys import Credential
 from app.api import schemas
@@ -23,6 +23,7 @@ from app.api.http.parameters import (
     JobId,
     PageLimit,
     PreconditionFailed,
+    SearchText,
     etag_matches,
     etag_satisfies,
     metadata_filters,
@@ -45,7 +46,6 @@ from app.jobs.states import TERMINAL_STATUSES, Status
 from app.spec.fork import Fork, fork_spec
 from app.spec.job import canonical_document, named_dataset_schema, parse_job
 from app.storage.safetensors_header import TensorShapes, read_tensor_shapes
-from app.webhooks.repository import check_webhook_exists
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 MAX_WAIT_SECONDS = 60.0
@@ -127,11 +127,12 @@ def _job_document(row: JobRow) -> dict[str, Any]:
     "/validate",
     dependencies=[in_lane(Lane.INSPECTION)],
     openapi_extra=JOB_BODY,
-    responses=route_responses(200, schemas.Report, 413, 415, 422),
+    responses=route_responses(200, schemas.Report, 413, 415, 422, 503),
 )
 def validate_job(who: WritePrincipal, services: ServicesDep, body: RequestBodyDep) -> Response:
-    """Check a spec as a submission does, and store nothing."""
+    """Check a spec exactly as a submission does, limits and quotas too, and store nothing."""
     submission = _validate_submission(who, services, body.document())
+    services.db.read(service.check_submission, submission, services.settings.max_queued)
     report = schemas.Report(
         queue=service.select_queue(submission.job),
         data_schema=submission.schema,
@@ -151,9 +152,6 @@ def _validate_submission(who: Principal, services: Services, document: Any) -> S
     others = {place: schema for place, schema in named.items() if place != references.DATA_POINTER}
     inspection = services.inspector.inspect(document, registered, others, _start_shapes(who, services, document))
     job = parse_job(document)  # only now: finding what is wrong with it can take long, and the inspector has limits
-    services.db.read(start.check_start, who.owner, job)
-    services.db.read(check_webhook_exists, who.owner, job.webhook)
-    quotas.check_job(who.limits, job.priority, inspection["totals"]["parameters"])
     placement = services.db.read(placement_warnings, job, service.select_queue(job))
     warnings = [*inspection["warnings"], *(warning.as_dict() for warning in placement)]
     schema = registered or named_dataset_schema(job)
@@ -179,7 +177,7 @@ def list_jobs(
     limit: PageLimit = 50,
     after: Annotated[str | None, Query(description="The last id of the page before.", pattern=JOB_ID_PATTERN)] = None,
     status: Annotated[list[Status], Query(description="Only jobs with one of these.")] = [],  # noqa: B006
-    name: Annotated[str | None, Query(description="Only jobs of this name.", max_length=200)] = None,
+    name: Annotated[SearchText | None, Query(description="Only jobs of this name.", max_length=200)] = None,
     deleted: Annotated[bool, Query(description="Only jobs that are deleted, and can be restored.")] = False,
 ) -> Response:
     """List jobs, newest first."""

@@ -1,6 +1,6 @@
 """Predictions of a job's network."""
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 from fastapi import APIRouter, Header, Query
 from pydantic import ValidationError
@@ -15,11 +15,13 @@ from app.api.openapi.routes import PREDICTION_BODY, route_responses
 from app.api.services import ServicesDep
 from app.errors import MalformedRequest
 from app.ids import CHECKPOINT_ID_PATTERN
-from app.spec.prediction import MAX_BATCH_SIZE, PredictionOptions
+from app.spec.prediction import MAX_BATCH_SIZE, OutputForm, PredictionOptions
 from app.spec.problems import from_validation
 
 router = APIRouter(prefix="/v1/jobs", tags=["predictions"])
 CSV = "text/csv"
+_FORM = "|".join(get_args(OutputForm))
+OUTPUTS_PATTERN = rf"^({_FORM})(,({_FORM})){{0,2}}$"
 
 
 @router.post(
@@ -38,7 +40,7 @@ def predict(
         Query(pattern=CHECKPOINT_ID_PATTERN, description="One of the job's; default: the best, or else the newest."),
     ] = None,
     outputs: Annotated[
-        str | None, Query(max_length=100, description="labels, probabilities, raw; separated by commas.")
+        str | None, Query(pattern=OUTPUTS_PATTERN, description="labels, probabilities, raw; separated by commas.")
     ] = None,
     top: Annotated[
         int | None, Query(ge=1, le=100, description="Also the given number of most probable labels.")

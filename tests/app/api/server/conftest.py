@@ -50,7 +50,7 @@ class Served:
 
 def small_app() -> FastAPI:
     app = FastAPI(openapi_url=None)
-    app.state.registry = CollectorRegistry()
+    app.state.registry, app.state.received = CollectorRegistry(), 0
 
     @app.api_route("/livez", methods=["GET", "HEAD"])
     async def livez() -> Response:

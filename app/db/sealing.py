@@ -12,21 +12,16 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from app.errors import SecretSealed
+from app.settings import Settings
 
 KEY_FILE = "secret-key"  # in the home directory, where no setting names a key
-MIN_KEY_LENGTH = 32  # characters: a key is random, as by `openssl rand -hex 32`, and no password
 SEALED_PREFIX = "sealed:"
 
 
 class Sealer:
-    """Seals with the first key, and opens what any of the keys has sealed. Safe for threads.
-
-    Raises `ValueError` if there is no key, or one that is too short.
-    """
+    """Seals with the first key, and opens what any of the keys has sealed. Safe for threads."""
 
     def __init__(self, keys: Sequence[str]) -> None:
-        if not keys or min(map(len, keys)) < MIN_KEY_LENGTH:
-            raise ValueError(f"a key to seal with has at least {MIN_KEY_LENGTH} random characters")
         self._fernets = [_fernet(key) for key in keys]
 
     def seal(self, text: str) -> str:
@@ -56,19 +51,14 @@ def _fernet(key: str) -> Fernet:
     return Fernet(base64.urlsafe_b64encode(derived))
 
 
-def split_keys(keys: str) -> list[str]:
-    """Return the keys of the setting."""
-    return [key.strip() for key in keys.split(",")]
+def open_sealer(settings: Settings) -> Sealer:
+    """Return the sealer of the settings' keys, or of the one in the home directory, which is made if it is missing.
 
-
-def open_sealer(home: Path, keys: str | None) -> Sealer:
-    """Return the sealer of the setting `secret_key`, or of the key in the home directory, which is made if missing.
-
-    Processes that start together end with the same key. Raises `ValueError` for unfit keys.
+    Processes that start together end with the same key. Raises `OSError`.
     """
-    if keys:
-        return Sealer(split_keys(keys))
-    path = home / KEY_FILE
+    if settings.sealing_keys:
+        return Sealer(settings.sealing_keys)
+    path = settings.home / KEY_FILE
     if not path.exists():
         _write_new(path, secrets.token_hex(32))
     return Sealer(path.read_text().split())

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from app.db.sealing import KEY_FILE, SEALED_PREFIX, Sealer, open_sealer
 from app.errors import SecretSealed
-from app.sealing import KEY_FILE, SEALED_PREFIX, Sealer
 from app.settings import Settings
 
 OLD, NEW = "o" * 32, "n" * 32
@@ -54,16 +54,23 @@ def test_a_key_that_is_no_key_is_refused_when_the_service_starts(keys: str) -> N
 
 def test_a_home_without_a_key_gets_one_of_its_own(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    sealed = Settings(home=home).open_sealer().seal(SECRET)
-    assert Settings(home=home).open_sealer().open(sealed) == SECRET
+    sealed = open_sealer(Settings(home=home)).seal(SECRET)
+    assert open_sealer(Settings(home=home)).open(sealed) == SECRET
     assert stat.S_IMODE((home / KEY_FILE).stat().st_mode) == 0o600
     assert [path.name for path in home.iterdir()] == [KEY_FILE]
     with pytest.raises(SecretSealed):
-        Settings(home=home, secret_key=NEW).open_sealer().open(sealed)
+        open_sealer(Settings(home=home, secret_key=NEW)).open(sealed)
 
 
-START = "import sys; from pathlib import Path; from app.sealing import open_sealer; home = Path(sys.argv[1])\n"
-START += "open_sealer(home, None); print((home / 'secret-key').read_text())"
+START = """
+import sys
+from pathlib import Path
+from app.db.sealing import open_sealer
+from app.settings import Settings
+home = Path(sys.argv[1])
+open_sealer(Settings(home=home))
+print((home / "secret-key").read_text())
+"""
 
 
 def test_processes_that_start_together_have_one_key(tmp_path: Path) -> None:
