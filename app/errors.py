@@ -1,20 +1,15 @@
 """The errors of the domain. HTTP statuses are in `app/api/http/problems.py` alone.
 
 GraftwerkError
-├── NotFound                 no such object, or it belongs to another owner
-├── RequestError             the request cannot be carried out as it stands
-│   ├── MalformedRequest, BodyTimeout  a body or header that cannot be read at all, or comes too slowly
-│   ├── InvalidInput         carries every problem, each with a JSON Pointer
-│   ├── Conflict             the object's state forbids it
-│   │   ├── InvalidState, WrongOffset, NotExportable, NotPredictable, IdempotencyKeyInUse
-│   │   └── StaleFence       a write by an attempt that no longer owns the job
+├── NotFound (or it belongs to another owner), Unauthenticated, Forbidden, MissingDependency, SecretSealed, BackupError
+├── RequestError      the request cannot be carried out as it stands
+│   ├── MalformedRequest, BodyTimeout, InvalidInput (carries every problem, each with a JSON Pointer)
+│   ├── Conflict      InvalidState, WrongOffset, NotExportable, NotPredictable, IdempotencyKeyInUse, StaleFence
 │   ├── IdempotencyKeyReused, ContentTooLarge, UnsupportedMediaType, RangeNotSatisfiable, UnknownParameter
-│   └── QuotaExceeded        what the key or its owner may use is used up; TooManyQueuedJobs: for now
-├── Unauthenticated, Forbidden, MissingDependency, SecretSealed, BackupError
-├── Unavailable              try again later: DatabaseUnavailable, ServiceOverloaded, TooManyRequests
-└── TrainingError            an attempt ended because of the job itself, not the machine
-    ├── BuildError, DataError, NumericError, OutOfMemory, LoaderDied, StorageFull
-    └── CorruptCheckpoint    there are checkpoints to go on from, and none is what was stored
+│   └── QuotaExceeded what the key or its owner may use is used up; TooManyQueuedJobs: for now
+├── Unavailable       try again later: DatabaseUnavailable, ServiceOverloaded, TooManyRequests
+└── TrainingError     an attempt ended because of the job itself: BuildError, DataError, NumericError, OutOfMemory,
+                      LoaderDied, StorageFull (of a request's files too), CorruptCheckpoint
 """
 
 from collections.abc import Sequence
@@ -53,8 +48,7 @@ class GraftwerkError(Exception):
 
     def __init__(self, detail: str | None = None, *, pointer: str = "", hint: str = "") -> None:
         self.detail = detail or (type(self).__doc__ or "").strip().splitlines()[0]
-        self.pointer = pointer
-        self.hint = hint
+        self.pointer, self.hint = pointer, hint
         super().__init__(self.detail)
 
 
@@ -90,8 +84,8 @@ class InvalidInput(RequestError):
 
     def __init__(self, problems: Sequence[Problem], detail: str | None = None) -> None:
         self.problems = tuple(problems)
-        first = self.problems[0] if self.problems else None
-        summary = f"{len(self.problems)} problem{'s' if len(self.problems) != 1 else ''}"
+        first, count = self.problems[0] if self.problems else None, len(self.problems)
+        summary = f"{count} problem{'s' if count != 1 else ''}"
         default = f"{summary}: {first.detail} (at {first.pointer or '/'})" if first else None
         super().__init__(detail or default, pointer=first.pointer if first else "", hint=first.hint if first else "")
 
@@ -212,12 +206,6 @@ class MissingDependency(GraftwerkError):
     """A package is missing."""
 
     code = "not_installed"
-
-
-class SecretSealed(GraftwerkError):
-    """The secret is sealed with a key that this process does not have: set GRAFTWERK_SECRET_KEY, or rotate it."""
-
-    code = "secret_sealed"
 
 
 class BackupError(GraftwerkError):

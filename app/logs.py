@@ -8,7 +8,8 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 import structlog
@@ -35,6 +36,9 @@ LOG_EVENTS: Mapping[str, str] = {
     "database_away": "The database does not answer.",
     "worker_ready": "A worker listens: its slots and queues.",
     "worker_silent": "Another worker has sent no heartbeat for a while and did not stop in order.",
+    "message_dropped": "A message in the broker was no wake-up: `reason` says malformed, unknown_task, or an error.",
+    "consumer_ended": "Celery's consumer ended the worker's process by itself, with this code.",
+    "worker_ended": "The consumer ended without a signal; the process ends with 70, to be restarted.",
     "worker_deaf": "The worker receives none of its own wake-ups; it checkpoints and ends, to be restarted.",
     "sweep_failed": "A periodic duty failed; it is tried again in the next round.",
     "lease_expired": "An attempt whose lease ran out was recorded as lost.",
@@ -46,6 +50,8 @@ LOG_EVENTS: Mapping[str, str] = {
     "attempt_superseded": "Another attempt owns the job: this one was ended and wrote nothing more.",
     "attempt_not_recorded": "The report of an attempt could not be recorded; the attempt counts as lost.",
     "outcome_refused": "An attempt's end came after the job had changed hands.",
+    "webhook_secrets_sealed": "Secrets that were plain, or sealed with another key, were sealed with the first key.",
+    "webhook_secret_lost": "No key opens the secret of this webhook: bring the key back, or rotate the secret.",
     "webhook_sent": "The outcome of sending a message to a webhook: status, error, ms.",
     "webhook_not_sent": "Sending a message failed by a fault of this service; it is tried again.",
     "courier_failed": "A round of sending messages failed; the next one comes.",
@@ -102,7 +108,7 @@ def configure(as_json: bool, **always: object) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(  # not by way of the standard library, which costs a request three times as much
         processors=[*shared, *_renderer(as_json), _redact],
-        logger_factory=_LineLogger,
+        logger_factory=partial(_LineLogger, handler),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=False,
     )
@@ -114,14 +120,20 @@ def bind(**values: object) -> AbstractContextManager[None]:
 
 
 class _LineLogger:
-    """Writes finished lines to standard error; one that cannot be written is lost, and fails nobody."""
+    """Writes finished lines to the handler's stream; one that cannot be written is lost, and fails nobody."""
 
-    def __init__(self, name: str = "app") -> None:
-        self.name = name
+    def __init__(self, handler: logging.StreamHandler[Any], name: str = "app") -> None:
+        self._handler, self.name = handler, name
 
     def info(self, line: str) -> None:
-        with suppress(OSError, ValueError):  # a pipe that nobody reads, a stream that is closed
-            sys.stderr.write(line + "\n")
+        self._handler.acquire()
+        try:
+            self._handler.stream.write(line + "\n")
+            self._handler.flush()
+        except (OSError, ValueError):  # a pipe that nobody reads, a stream that is closed
+            pass
+        finally:
+            self._handler.release()
 
     debug = warning = error = critical = info
 

@@ -68,10 +68,9 @@ class Settings(BaseSettings):
     body_limit: int = Field(1 << 20, ge=1024, description="Largest JSON or YAML body in bytes.")
     upload_limit: int = Field(1 << 30, ge=1024, description="Largest dataset upload in bytes.")
     max_uploads: int = Field(16, ge=1, description="Uploads arriving at once beyond which a PUT answers 503.")
-    body_idle_seconds: float = Field(
-        20.0, gt=0, description="Longest silence within a body before 408, and the grace of the lowest rate."
+    body_rate: int = Field(
+        1024, ge=0, description="Lowest average rate of a body in bytes per second, after idle_seconds (408); 0: none."
     )
-    body_rate: int = Field(1024, ge=0, description="Lowest average rate of a body in bytes per second; 0: none.")
     depth_limit: int = Field(64, ge=4, le=200, description="Deepest nesting of a JSON body.")
     rate_limit: str = Field("1200/minute", description="Requests per key and period; empty for none.")
     max_queued: int = Field(10_000, ge=1, description="Queued jobs beyond which POST answers 503.")

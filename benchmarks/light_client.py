@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+STATUS_LINE = b"HTTP/1.1 200"
+EVENT_MARK = b"\nid: "  # every event has a number
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -110,6 +113,7 @@ class EventStream(asyncio.Protocol):
     answered_at: float = 0.0
     is_closed: bool = False
     answered: asyncio.Event = field(default_factory=asyncio.Event)
+    _tail: bytes = b""  # in which a mark may have begun
     _transport: asyncio.Transport | None = None
 
     async def open(self) -> None:
@@ -125,12 +129,17 @@ class EventStream(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Count."""
+        self.received += len(data)
+        seen = self._tail + data
+        if not self.status and len(seen) < len(STATUS_LINE):
+            self._tail = seen
+            return
         if not self.status:
-            self.status = int(data[9:12])
+            self.status = int(seen[9:12])
             self.answered_at = time.monotonic()
             self.answered.set()
-        self.received += len(data)
-        self.events += data.count(b"\nid: ") + data.startswith(b"id: ")
+        self.events += seen.count(EVENT_MARK)
+        self._tail = seen[-len(EVENT_MARK) + 1 :]
 
     def connection_lost(self, error: Exception | None) -> None:
         """Note the end."""

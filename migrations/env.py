@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from app.db.tables import Base
+from app.db.tables import JobRow
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Base.metadata,
+    target_metadata=JobRow.metadata,  # which has every table of the module
     render_as_batch=True,  # SQLite alters a table by copying it
     compare_type=True,
 )

@@ -17,7 +17,12 @@ from tests.postgres import Postgres
 
 BUCKET = "graftwerk"
 # What takes a minute or more of waiting for processes. It begins first, or one process would do it alone at the end.
-SLOW_FIRST = ("tests/faults/test_campaign.py", "tests/acceptance/")
+SLOW_FIRST = (
+    "tests/faults/test_campaign.py",
+    "tests/faults/power/test_service.py",
+    "tests/faults/clients/",
+    "tests/acceptance/",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -50,7 +50,8 @@ def main() -> int:
     if not migrate.is_compatible(settings.resolved_database_url, patient=True):
         return os.EX_CONFIG
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(settings.home / "compiled"))  # outlives this process
-    with Spool(settings.resolved_spool, "worker") as spool, spool.as_default():
+    with Spool(settings.resolved_spool, "worker") as spool:
+        spool.make_default()
         return _serve(settings, spool, log_context)
 
 

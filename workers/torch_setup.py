@@ -19,6 +19,8 @@ OPERATORS = {
 
 # Modules that an attempt imports before its first step; torch imports most of its own lazily, which takes a second.
 PRELOAD_MODULES = [
+    "encodings.ascii",
+    "encodings.cp437",  # of names in archives
     "workers.torch_setup",
     "torch",
     "torch._dynamo",

@@ -11,6 +11,8 @@ from app.access.audit import Actor
 from app.access.first_key import OWNER
 from app.access.keys import Credential
 from app.access.quotas import EffectiveLimits, effective_limits
+from app.api.http.bodies import received_body
+from app.api.lanes import SAFE_METHODS, keep_open
 from app.api.rate_limits import rate_limit_headers
 from app.api.services import Services, ServicesDep
 from app.errors import Forbidden, TooManyRequests, Unauthenticated
@@ -31,7 +33,7 @@ class Principal:
 def require_scope(scope: str) -> Callable[[Request], Awaitable[Principal]]:
     """Return the dependency of routes that need a scope; `admin` includes every other.
 
-    It takes a place in the request's lane, which the middleware gives back.
+    Then the body is received, and a place in the request's lane taken, which the middleware gives back.
     """
 
     async def principal(request: Request) -> Principal:
@@ -42,7 +44,10 @@ def require_scope(scope: str) -> Callable[[Request], Awaitable[Principal]]:
             raise Forbidden(f"this route needs the scope {scope}; the key has {', '.join(sorted(who.scopes))}")
         if who.key_id:
             services.access_log.record_use(who.key_id)
-        await services.lanes.enter(request, who.key_id or _address_key(request))
+        key = who.key_id or _address_key(request)
+        if request.method not in SAFE_METHODS:
+            await keep_open(request.scope, received_body(request, services, key))
+        await services.lanes.take(request, key)
         return who
 
     principal.scope = scope  # type: ignore[attr-defined] # the description of the API and a test go by it
@@ -51,7 +56,7 @@ def require_scope(scope: str) -> Callable[[Request], Awaitable[Principal]]:
 
 async def enter_lane(request: Request, services: ServicesDep) -> None:
     """Take a place in the lane of a request that needs no key."""
-    await services.lanes.enter(request, _address_key(request))
+    await services.lanes.take(request, _address_key(request))
 
 
 def _bearer_token(request: Request) -> str:

@@ -7,7 +7,8 @@ waits for a slower kind.
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -239,11 +240,21 @@ class Lanes:
             lane: anyio.CapacityLimiter(each.threads) for lane, each in limits.items() if each.threads is not None
         }
 
-    async def enter(self, request: Request, key: str) -> None:
-        """Take a place in a request's lane, which it has until `leave`. Raises `ServiceOverloaded`."""
-        lane = requested_lane(request)
-        await self.queues[lane].acquire(key)
-        request.scope["lane_place"] = self.queues[lane], key
+    @asynccontextmanager
+    async def enter(self, lane: Lane, key: str) -> AsyncIterator[None]:
+        """Hold a place in a lane. Raises `ServiceOverloaded` if there is none in time."""
+        queue = self.queues[lane]
+        await queue.acquire(key)
+        try:
+            yield
+        finally:
+            queue.release(key)
+
+    async def take(self, request: Request, key: str) -> None:
+        """Take a place in a request's lane, which it has until `close_request`. Raises `ServiceOverloaded`."""
+        queue = self.queues[requested_lane(request)]
+        await queue.acquire(key)
+        request.scope["lane_place"] = queue, key
 
     async def run_sync(self, lane: Lane, call: Callable[..., R], *args: Any) -> R:
         """Return what a function returns that runs in one of the lane's threads."""
@@ -256,9 +267,18 @@ class Lanes:
         limiter.total_tokens = max(limiter.total_tokens, own)
 
 
-def leave_lane(scope: Scope) -> None:
-    """Give back the place of a request whose response is sent, if it has one."""
+async def keep_open(scope: Scope, context: AbstractAsyncContextManager[object]) -> None:
+    """Enter a context, such as that of a received body, for as long as the request takes."""
+    stack: AsyncExitStack = scope.setdefault("contexts", AsyncExitStack())
+    await stack.enter_async_context(context)
+
+
+async def close_request(scope: Scope) -> None:
+    """Give back the place of a request whose response is sent, if it has one, and close what it kept open."""
     place: tuple[LaneQueue, str] | None = scope.pop("lane_place", None)
     if place is not None:
         queue, key = place
         queue.release(key)
+    contexts: AsyncExitStack | None = scope.pop("contexts", None)
+    if contexts is not None:
+        await contexts.aclose()

@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.lanes import leave_lane
+from app.api.lanes import close_request
 from app.logs import bind
 
 # On every answer, errors and downloads too. HSTS is left to the proxy: without TLS it says nothing.
@@ -78,7 +78,7 @@ class RequestMiddleware:
                     raise
                 await response(scope, receive, send_with_headers)
             finally:
-                leave_lane(scope)
+                await close_request(scope)
                 self._observe(scope, status, time.perf_counter() - began)
 
     def _observe(self, scope: Scope, status: int, seconds: float) -> None:

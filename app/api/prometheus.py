@@ -116,7 +116,7 @@ class MetricsCollector(Collector):
             most = pool.size() + max(0, pool._max_overflow)
             yield "graftwerk_database_connections", [(("in use",), pool.checkedout()), (("limit",), most)]
         yield from self._lane_samples()
-        yield "graftwerk_uploads", [((), services.upload_limiter.in_use)]
+        yield "graftwerk_uploads", [((), services.lanes.queues[Lane.UPLOAD].in_use)]
         yield "graftwerk_streams", [((), services.lanes.queues[Lane.STREAM].in_use)]
         yield "graftwerk_wake_ups", self._wake_up_samples()
         yield "graftwerk_disk_free_bytes", self._disk_samples()

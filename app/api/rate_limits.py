@@ -1,16 +1,13 @@
 """Rate limits per key: RateLimit headers with every response, and 429."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from limits import RateLimitItem, parse_many
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
-
-from app.errors import ServiceOverloaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,27 +49,3 @@ def rate_limit_headers(policies: Sequence[str], left: Sequence[str]) -> dict[str
 def parse_rate(text: str) -> tuple[RateLimitItem, ...]:
     """Return the parts of a rule. Raises `ValueError`."""
     return tuple(parse_many(text)) if text.strip() else ()
-
-
-class ConcurrencyLimiter:
-    """Limits how many requests of a kind run at once. For one event loop."""
-
-    def __init__(self, most: int, what: str) -> None:
-        self._max, self._what = most, what
-        self._in_use = 0
-
-    @property
-    def in_use(self) -> int:
-        """The number of requests in progress."""
-        return self._in_use
-
-    @contextmanager
-    def acquire(self) -> Iterator[None]:
-        """Hold one of the places. Raises `ServiceOverloaded` if all are taken."""
-        if self._in_use >= self._max:
-            raise ServiceOverloaded(f"{self._max} {self._what} already", hint="try again in some seconds")
-        self._in_use += 1
-        try:
-            yield
-        finally:
-            self._in_use -= 1

@@ -14,7 +14,7 @@ from app.api.children.predictor import PredictorPool
 from app.api.job_documents import JobDocument, JobDocuments
 from app.api.key_cache import KeyCache
 from app.api.lanes import Lanes, lane_limits
-from app.api.rate_limits import ConcurrencyLimiter, RateLimiter
+from app.api.rate_limits import RateLimiter
 from app.api.streams.event_stream import EventStreams
 from app.api.streams.job_watcher import JobWatcher
 from app.api.streams.shared_reads import SharedReads
@@ -27,7 +27,6 @@ from app.storage.catalog import open_store
 from app.storage.protocol import ArtifactStore
 from app.webhooks.targets import TargetPolicy
 
-UPLOADS_BUSY = "uploads are arriving"
 JOB_READING_THREADS = 2  # for the answers of long polls
 
 JobReads = SharedReads[tuple[str, int], JobDocument]  # a job's document, by its id and version
@@ -45,7 +44,6 @@ class Services:
     predictors: PredictorPool
     job_watcher: JobWatcher
     rate_limiter: RateLimiter
-    upload_limiter: ConcurrencyLimiter
     targets: TargetPolicy
     access_log: AccessLog
     event_streams: EventStreams
@@ -63,7 +61,8 @@ def open_services(settings: Settings) -> Iterator[Services]:
     with suppress(OSError):
         remove_abandoned(settings.resolved_spool)
     spool = Spool(settings.resolved_spool, "api", settings.spool_reserve)
-    with spool, spool.as_default(), _open_parts(settings, spool) as services:
+    spool.make_default()
+    with spool, _open_parts(settings, spool) as services:
         yield services
 
 
@@ -76,12 +75,11 @@ def _open_parts(settings: Settings, spool: Spool) -> Iterator[Services]:
         store = open_store(settings.resolved_artifact_url, settings.store_options)
         with Waker(settings.broker_url.get_secret_value()) as waker, AccessLog(db) as access_log:
             watcher, limiter = JobWatcher(db), RateLimiter()
-            uploads = ConcurrencyLimiter(settings.max_uploads, UPLOADS_BUSY)
             targets = TargetPolicy(http=settings.webhook_http, private=settings.webhook_private)
             lanes, sealer, key_cache = Lanes(lane_limits(settings)), open_sealer(settings), KeyCache(db, settings)
             documents = JobDocuments(db, settings.limit_running_jobs)
             streams, job_reads = EventStreams(db), JobReads(JOB_READING_THREADS)
-            parts = (inspector, predictors, watcher, limiter, uploads, targets, access_log, streams, job_reads)
+            parts = (inspector, predictors, watcher, limiter, targets, access_log, streams, job_reads)
             yield Services(settings, db, store, waker, *parts, lanes, spool, sealer, key_cache, documents)
     finally:
         inspector.close()

@@ -11,11 +11,17 @@ from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from app.errors import SecretSealed
+from app.errors import GraftwerkError
 from app.settings import Settings
 
 KEY_FILE = "secret-key"  # in the home directory, where no setting names a key
 SEALED_PREFIX = "sealed:"
+
+
+class SecretSealed(GraftwerkError):
+    """The secret is sealed with a key that this process does not have: set GRAFTWERK_SECRET_KEY, or rotate it."""
+
+    code = "secret_sealed"
 
 
 class Sealer:

@@ -77,23 +77,15 @@ class Spool:
                 os.close(self._descriptor)
                 self._own = None
 
-    @contextmanager
-    def as_default(self) -> Iterator[None]:
+    def make_default(self) -> None:
         """Let libraries and child processes keep their temporary files here too, sockets of multiprocessing above all.
 
-        Where the path is too long for sockets, or its file system has none, they stay where they would be.
+        For the rest of this process. Where the path is too long for sockets, or its file system has none, they stay
+        where they would be.
         """
-        before = os.environ.get("TMPDIR"), tempfile.tempdir
         with suppress(OSError):
             if _takes_sockets(self.own_folder()):
                 os.environ["TMPDIR"] = tempfile.tempdir = str(self.own_folder())
-        try:
-            yield
-        finally:
-            os.environ.pop("TMPDIR", None)
-            if before[0] is not None:
-                os.environ["TMPDIR"] = before[0]
-            tempfile.tempdir = before[1]
 
 
 def remove_abandoned(root: Path) -> list[str]:

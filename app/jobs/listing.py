@@ -51,13 +51,13 @@ def page(
     index, so that a page merges the first of each. Several filters begin with the one that has the fewest jobs, and
     look up the others for each: this takes long only where each of them has very many jobs, but hardly any has all.
     """
-    wanted = [str(each) for each in status or Status]
+    statuses = [str(each) for each in status or Status]
     pairs = dict(labels or {})
     candidates: dict[str | None, list[IndexedRows]] = {
-        key: _by_label(owner, key, value, [DELETED] if deleted else wanted) for key, value in pairs.items()
+        key: _by_label(owner, key, value, [DELETED] if deleted else statuses) for key, value in pairs.items()
     }
     if not pairs or status or name is not None:
-        candidates[None] = _by_status(owner, wanted, name, deleted)
+        candidates[None] = _by_status(owner, statuses, name, deleted)
     chosen = _rarest(session, candidates)
     parts = candidates[chosen]
     others = [_has_label(parts[0].id_, key, value) for key, value in pairs.items() if key != chosen]

@@ -65,3 +65,20 @@ def validation_error(code: str, detail: str, hint: str = "") -> PydanticCustomEr
     """Return an error for a validator to raise. It becomes a `Problem` at the place of the validated part."""
     context: dict[str, Any] = {"code": code, "detail": detail, "hint": hint}
     return PydanticCustomError("problem", "{detail}", context)
+
+
+def bounded_count(count: int) -> int:
+    """Return a count as answers tell it, within 64 bits: loops in loops multiply, JSON parsers and databases do not."""
+    return max(-MAX_INT64, min(MAX_INT64, count))
+
+
+def bounded_counts(document: Any) -> Any:
+    """Return a JSON document in which every integer is bounded as by `bounded_count`."""
+    kind = type(document)
+    if kind is int:
+        return document if -MAX_INT64 <= document <= MAX_INT64 else bounded_count(document)
+    if kind is dict:
+        return {name: bounded_counts(part) for name, part in document.items()}
+    if kind is list or kind is tuple:
+        return [bounded_counts(part) for part in document]
+    return document

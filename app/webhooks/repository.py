@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from app.db.sealing import Sealer
+from app.db.sealing import Sealer, SecretSealed
 from app.db.tables import WebhookRow, now
-from app.errors import InvalidState, NotFound, Problem, SecretSealed
+from app.errors import InvalidState, NotFound, Problem
 from app.ids import new_id
 from app.webhooks.messages import MessageType
 from app.webhooks.signature import new_secret

@@ -12,9 +12,9 @@ from queue import Empty, SimpleQueue
 
 import structlog
 
-from app.db.sealing import Sealer
+from app.db.sealing import Sealer, SecretSealed
 from app.db.session import Database
-from app.errors import InvalidInput, SecretSealed, Unavailable
+from app.errors import InvalidInput, Unavailable
 from app.periodic import Periodic
 from app.webhooks import deliveries, repository
 from app.webhooks.deliveries import ClaimedMessage, DeliveryResult

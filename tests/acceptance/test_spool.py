@@ -19,12 +19,12 @@ from tests.acceptance.service import ServiceProcess, digits_spec, wait_until
 CSV = b"a,b,kind\n" + b"".join(b"%d,%d,%s\n" % (n, n % 7, b"xy"[n % 2 : n % 2 + 1]) for n in range(200))
 START_SECONDS = 180.0  # torch, four times, on a machine that does much else
 LONG = {"epochs": 500, "checkpoint": {"every_steps": 20, "every_seconds": None}}
-LIMITS = {"GRAFTWERK_BODY_IDLE_SECONDS": "3", "GRAFTWERK_BODY_RATE": "1000", "GRAFTWERK_MAX_UPLOADS": "4"}
+LIMITS = {"GRAFTWERK_IDLE_SECONDS": "3", "GRAFTWERK_BODY_RATE": "1000", "GRAFTWERK_MAX_UPLOADS": "4"}
 
 
 @pytest.fixture(scope="module")
 def own_service() -> Iterator[ServiceProcess]:
-    """A service of these tests' own, which the last one kills, with a home short enough for sockets, under umask 022."""
+    """A service of these tests' own, with a home short enough for sockets, under umask 022. The last one kills it."""
     before = os.umask(0o022)
     with tempfile.TemporaryDirectory(prefix="gw-", dir="/tmp") as folder:
         scratch = Path(folder) / "tmp"
@@ -144,7 +144,7 @@ def test_trickling_uploads_are_ended_and_lock_nobody_out(own_service: ServicePro
         assert time.monotonic() - began < 20
         for connection in connections:
             connection.settimeout(20)
-            answer = b"".join(iter(lambda: connection.recv(4096), b""))
+            answer = connection.makefile("rb").read()
             assert answer.startswith(b"HTTP/1.1 408 ") or b" 503 " in answer.splitlines()[0]
             assert b"body_timeout" in answer or b"overloaded" in answer
             connection.close()

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from app.errors import InvalidInput, Problem
-from app.spec.counts import bounded_count, bounded_counts
+from app.spec.base import bounded_count, bounded_counts
 from app.spec.data.base_feature import FeatureContext
 from app.spec.data.column_roles import ColumnRole
 from app.spec.data.columns import DataSchema

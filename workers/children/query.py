@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from app.errors import InvalidInput, Problem, first_line
-from app.spec.counts import bounded_count, bounded_counts
+from app.spec.base import bounded_count, bounded_counts
 from app.spec.inspection import InspectionRequest, check_inspection
 from app.spec.problems import from_validation
 from workers.network.analysis.gradients import MAX_CHECKED_ELEMENTS, backward_graph, check_gradients, random_inputs

@@ -6,7 +6,9 @@ Documents and files are not trusted: whatever they bring about is a response.
 import gc
 import os
 import resource
+import select
 import signal
+import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 from multiprocessing.connection import Connection
@@ -93,6 +95,7 @@ def _serve(pipe: Connection, memory: int | None, handlers: Handlers, should_exit
     """
     gc.freeze()  # a collection need not walk all of torch
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    threading.Thread(target=_exit_with_service, args=(pipe.fileno(),), name="service", daemon=True).start()
     if memory is not None:
         limit_growth(memory)
     pipe.send_bytes(RESPONSES.encode(ReadyResponse()))
@@ -104,6 +107,14 @@ def _serve(pipe: Connection, memory: int | None, handlers: Handlers, should_exit
             return
         pipe.send_bytes(handle_request(body, handlers))
         requests += 1
+
+
+def _exit_with_service(pipe: int) -> None:
+    """Wait until the other end of the pipe is closed, and end the process: nobody wants what it writes any more."""
+    hang_up = select.poll()
+    hang_up.register(pipe, 0)  # no event but the hang-up, which is always told
+    hang_up.poll()
+    os._exit(os.EX_UNAVAILABLE)
 
 
 def handle_request(body: bytes, handlers: Handlers) -> bytes:

@@ -3,11 +3,9 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from itertools import chain
-from multiprocessing.connection import Connection
 from typing import Protocol
 
 import structlog
@@ -15,7 +13,7 @@ import structlog
 from app.db.session import Database
 from app.db.tables import JobRow
 from app.disk.spool import Spool
-from app.errors import LoaderDied, NotFound, OutOfMemory, StaleFence, StorageFull, Unavailable
+from app.errors import NotFound, StaleFence, StorageFull, Unavailable
 from app.faultpoints import faultpoint
 from app.jobs import repository
 from app.jobs.dispatch import Waker
@@ -31,8 +29,9 @@ from workers.runner import forkserver
 from workers.runner.commands import CommandSender
 from workers.runner.memory import MemoryWatch, attempt_memory
 from workers.runner.outcomes import (
-    OUT_OF_MEMORY_HINT,
+    KERNEL_KILL,
     StepCounter,
+    explain,
     lost_outcome,
     out_of_memory_outcome,
     time_limit_outcome,
@@ -135,9 +134,9 @@ class Attempt:
     def _watch(self, processes: ProcessGroup) -> Outcome:
         """Record messages until the attempt ends. Raises `StaleFence` if another attempt owns the job."""
         while True:
-            for message in chain([self._next_message(processes)], self._messages_in(processes.pipe)):
+            for message in chain([self._next_message(processes)], processes.messages(MAX_REPORTS - len(self._backlog))):
                 if isinstance(message, Outcome):
-                    return self._explain(message)
+                    return explain(message, self._memory)
                 if isinstance(message, JobMessage):
                     self._backlog.append(message)
                 elif message is not None:
@@ -149,13 +148,7 @@ class Attempt:
                 return self._kill(processes)
             if self._memory.is_exceeded(processes.reporter.pid or 0):
                 processes.kill()
-                return self._out_of_memory_outcome("the attempt was ended for its use of memory")
-
-    def _messages_in(self, pipe: Connection) -> Iterator[Message]:
-        """Yield the messages that have come already: reports that lie there together are written together."""
-        with suppress(EOFError, OSError):  # whoever waits for the next message learns of it
-            while len(self._backlog) < MAX_REPORTS and pipe.poll(0):
-                yield receive(pipe)
+                return out_of_memory_outcome("the attempt was ended for its use of memory", self._memory)
 
     def _next_message(self, processes: ProcessGroup) -> Message | None:
         """Return the next message, `None` if there is none yet, or a loss if the process died without an Outcome."""
@@ -170,7 +163,7 @@ class Attempt:
             if self._commands.verb in ("cancel", "drain"):
                 return Outcome(self._commands.killed_ending)
             if self._memory.has_kernel_killed():
-                return self._out_of_memory_outcome("the machine ran out of memory, and its kernel ended the attempt")
+                return out_of_memory_outcome(KERNEL_KILL, self._memory)
             return lost_outcome("runner_died", f"the training process ended with exit code {exit_code}")
 
     def _write(self) -> bool:
@@ -208,7 +201,7 @@ class Attempt:
             if clock >= self._renew_at:
                 requested = self._renew()
             else:
-                requested = self.worker.db.run(repository.requested_verb, self.job.id, self.fence)
+                requested = self.worker.db.read(repository.requested_verb, self.job.id, self.fence)
         if requested == "cancel" or clock > self._deadline:
             if self._commands.verb != "cancel":
                 faultpoint("cancel_seen")
@@ -229,13 +222,11 @@ class Attempt:
     def _kill(self, processes: ProcessGroup) -> Outcome:
         """Kill an attempt that does not obey; what it has sent before is still recorded."""
         processes.kill()
-        with suppress(EOFError, OSError):
-            while processes.pipe.poll(0):
-                message = receive(processes.pipe)
-                if isinstance(message, Outcome):
-                    return message
-                if isinstance(message, JobMessage):
-                    self._backlog.append(message)
+        for message in processes.messages():
+            if isinstance(message, Outcome):
+                return message
+            if isinstance(message, JobMessage):
+                self._backlog.append(message)
         outcome = Outcome(self._commands.killed_ending)
         if outcome.ending is not Ending.CANCELLED:
             while self._write():
@@ -243,19 +234,6 @@ class Attempt:
             warning = self._steps.kill_warning(self._commands.grace)
             self._backlog.append(replace(warning, job_id=self.job.id))
         return outcome
-
-    def _explain(self, outcome: Outcome) -> Outcome:
-        """Return the attempt's own outcome; figures are added if it has run out of memory, or the kernel says so."""
-        code = (outcome.error or {}).get("code")
-        if code == LoaderDied.code and self._memory.has_kernel_killed():
-            return self._out_of_memory_outcome("the machine ran out of memory, and its kernel ended a loader")
-        if outcome.error is None or code != OutOfMemory.code:
-            return outcome
-        message = f"{outcome.error['message']}: {self._memory.figures()}"
-        return replace(outcome, error={**outcome.error, "message": message, "hint": OUT_OF_MEMORY_HINT})
-
-    def _out_of_memory_outcome(self, reason: str) -> Outcome:
-        return out_of_memory_outcome(f"{reason}: {self._memory.figures()}")
 
     def _finish(self, outcome: Outcome) -> None:
         """Record the outcome, however long the database is away, unless another attempt owns the job by then."""

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from celery import Celery
 from kombu import Connection
 from kombu.transport import redis as transport
 
@@ -28,7 +27,7 @@ class WakeUpChannel(transport.Channel):
 
     def _brpop_read(self, **options: Any) -> Any:
         try:
-            return super()._brpop_read(**options)
+            return super()._brpop_read(**options)  # type: ignore[no-untyped-call]
         except _UNREADABLE as error:  # Redis holds the message no more
             _log.warning("message_dropped", reason=type(error).__name__)
             return True
@@ -42,20 +41,18 @@ class WakeUpTransport(transport.Transport):
     def _deliver(self, message: Any, queue: str) -> None:
         reason = _reject_reason(message)
         if reason is None:
-            super()._deliver(_wake_up(queue), queue)
+            super()._deliver(_wake_up(queue), queue)  # type: ignore[no-untyped-call]
         elif reason != "expired":
             _log.warning("message_dropped", queue=queue, reason=reason)
 
 
-class WakeUpConsumer(Celery):
-    """A Celery application that reads from Redis or Valkey by way of `WakeUpTransport`."""
+class WakeUpConnection(Connection):
+    """A connection to a broker, to Redis or Valkey by way of `WakeUpTransport`."""
 
-    def connection_for_read(self, url: str | None = None, **options: Any) -> Connection:
-        """Return a connection to consume with."""
-        connection = super().connection_for_read(url, **options)
-        if connection.get_transport_cls() is transport.Transport:
-            connection.transport_cls = WakeUpTransport
-        return connection
+    def get_transport_cls(self) -> type:
+        """Return the class of the transport."""
+        found: type = super().get_transport_cls()  # type: ignore[no-untyped-call]
+        return WakeUpTransport if found is transport.Transport else found
 
 
 def _reject_reason(message: Any) -> str | None:

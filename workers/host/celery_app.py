@@ -4,13 +4,14 @@ from celery import Celery
 from kombu import Exchange, Queue
 
 from app.settings import Settings
-from workers.host.broker import WakeUpConsumer
+from workers.host.broker import WakeUpConnection
 
 
 def create_celery(settings: Settings, own_queue: str) -> Celery:
     """Return the application for a worker; `own_queue` is the queue by which it sends wake-ups to itself."""
     queues = queue_names(settings)
-    app = WakeUpConsumer("graftwerk", broker=settings.broker_url.get_secret_value())
+    app = Celery("graftwerk", broker=settings.broker_url.get_secret_value())
+    app.amqp.Connection = WakeUpConnection
     app.conf.update(
         accept_content=["json"],
         task_serializer="json",

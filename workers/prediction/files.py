@@ -131,7 +131,7 @@ def _rows_of_arrays(arrays: Mapping[str, Tensor], body: RequestBody, trained: Tr
     check_columns(list(columns), trained.dataset_columns, trained.required_columns)
     counts = {name: len(array) if array.ndim else 0 for name, array in columns.items()}
     if len(set(counts.values())) > 1:
-        listed = ", ".join(f"{name} has {count}" for name, count in counts.items())
+        listed = ", ".join(f"{name} has {count:,}" for name, count in counts.items())
         refuse("row_count", f"the arrays differ in length: {listed}", "the first dimension counts the rows")
     count = next(iter(counts.values()))
     body.check_row_count(count)

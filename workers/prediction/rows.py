@@ -60,7 +60,7 @@ def unknown_word_warnings(split: SplitColumns, required: Iterable[RequiredColumn
         known = frozenset(labels)
         unknown = [word for word in values if isinstance(word, str) and word not in known]
         if unknown:
-            rows = "1 row has a word" if len(unknown) == 1 else f"{len(unknown)} rows have words"
+            rows = "1 row has a word" if len(unknown) == 1 else f"{len(unknown):,} rows have words"
             detail = f'column "{each.name}": {rows} that training did not know, such as "{unknown[0][:40]}"'
             alike = next((label for label in labels if _plain_spelling(label) == _plain_spelling(unknown[0])), None)
             hint = "its answer follows from the other columns" if alike is None else f'did you mean "{alike[:40]}"?'

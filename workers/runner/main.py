@@ -33,6 +33,8 @@ from workers.protocol.messages import (
 from workers.runner.commands import KILLED_ENDINGS
 from workers.runner.memory import prefer_as_victim
 
+NOTHING = ProgressReport()
+
 _log = structlog.get_logger(__name__)
 
 
@@ -88,7 +90,9 @@ class PipeContext:
             exit_group(os.EX_OK)
 
     def report(self, report: ProgressReport) -> None:
-        """Send a report."""
+        """Send a report, unless it says nothing."""
+        if report == NOTHING:
+            return
         if report.phase is not None:
             self._clock.begin(report.phase)
         self._send(report)

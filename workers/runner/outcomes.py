@@ -1,8 +1,12 @@
 """Outcomes of attempts that cannot report one themselves, and what an attempt loses that is killed."""
 
-from app.errors import OutOfMemory
-from workers.protocol.messages import Ending, JobMessage, Outcome, ProgressReport, SavedCheckpoint
+from dataclasses import replace
 
+from app.errors import LoaderDied, OutOfMemory
+from workers.protocol.messages import Ending, JobMessage, Outcome, ProgressReport, SavedCheckpoint
+from workers.runner.memory import MemoryWatch
+
+KERNEL_KILL = "the machine ran out of memory, and its kernel ended the attempt or a child of it"
 OUT_OF_MEMORY_HINT = (
     "use a smaller batch_size, with accumulate, or a smaller network; or allow more with GRAFTWERK_ATTEMPT_MEMORY"
 )
@@ -13,10 +17,22 @@ def lost_outcome(code: str, message: str) -> Outcome:
     return Outcome(Ending.LOST, error={"code": code, "message": message, "pointer": "", "retryable": True})
 
 
-def out_of_memory_outcome(message: str) -> Outcome:
+def out_of_memory_outcome(reason: str, memory: MemoryWatch) -> Outcome:
     """Return the outcome of an attempt that needs more memory than there is: another one would need as much."""
+    error = {"code": OutOfMemory.code, "message": f"{reason}: {memory.figures()}", "retryable": False}
     place = {"pointer": "/training/batch_size", "hint": OUT_OF_MEMORY_HINT}
-    return Outcome(Ending.FAILED, error={"code": OutOfMemory.code, "message": message, "retryable": False} | place)
+    return Outcome(Ending.FAILED, error=error | place)
+
+
+def explain(outcome: Outcome, memory: MemoryWatch) -> Outcome:
+    """Return the attempt's own outcome; figures are added if it has run out of memory, or the kernel says so."""
+    error = outcome.error or {}
+    if error.get("code") == LoaderDied.code and memory.has_kernel_killed():
+        return out_of_memory_outcome(KERNEL_KILL, memory)
+    if error.get("code") != OutOfMemory.code:
+        return outcome
+    message = f"{error['message']}: {memory.figures()}"
+    return replace(outcome, error={**error, "message": message, "hint": OUT_OF_MEMORY_HINT})
 
 
 def time_limit_outcome(max_seconds: float) -> Outcome:

@@ -2,11 +2,14 @@
 
 import os
 import signal
+import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from app.forkserver.process import ForkedProcess
+from workers.protocol.messages import Message, receive
 
 EXIT_SECONDS = 0.2  # an attempt that has sent its Outcome is about to end
 KILL_SECONDS = 5.0
@@ -27,6 +30,13 @@ class ProcessGroup:
         """Wait for the reporter's end; returns its exit code, or `None` if it still runs."""
         self.reporter.join(timeout)
         return self.reporter.exitcode
+
+    def messages(self, limit: int = sys.maxsize) -> Iterator[Message]:
+        """Yield up to `limit` messages that have come already."""
+        with suppress(EOFError, OSError):  # whoever waits for the next message learns of it
+            while limit > 0 and self.pipe.poll(0):
+                limit -= 1
+                yield receive(self.pipe)
 
     def kill(self) -> None:
         """End every member with its children, and wait until they are gone."""

@@ -45,8 +45,7 @@ def evaluate(services: Services, owner: str, job_id: str, request: EvaluationReq
         source = services.db.read(_evaluation_source, owner, job_id, request)
         _check_size(source.dataset, request, services.settings.evaluate_rows)
         try:
-            with services.predictors.limiter.acquire():
-                figures = _evaluate(services, source, request)
+            figures = _evaluate(services, source, request)
         except NotFound:  # checkpoints of a running job come and go
             if not remaining:
                 raise

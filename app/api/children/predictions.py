@@ -1,21 +1,20 @@
 """Predictions: from the rows of a request to the response of a job's network."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from fastapi.concurrency import contextmanager_in_threadpool
 from sqlalchemy.orm import Session
 
 from app import checkpoints
+from app.api.auth import ReadPrincipal
 from app.api.children.predictor import CheckpointMismatch
-from app.api.http.bodies import content_length, receive_file
-from app.api.services import Services, ServicesDep
+from app.api.services import Services
 from app.db.tables import CheckpointRow, JobRow
-from app.errors import ContentTooLarge, CorruptCheckpoint, InvalidState, NotFound, NotPredictable, UnsupportedMediaType
+from app.errors import CorruptCheckpoint, InvalidState, NotFound, NotPredictable, UnsupportedMediaType
 from app.jobs import repository
 from app.jobs.states import TERMINAL_STATUSES
 from app.spec.data.upload_formats import find_encoding
@@ -41,9 +40,8 @@ class RowsFile:
         return self.path.with_name("response")
 
 
-async def _receive_rows(request: Request, services: ServicesDep) -> AsyncIterator[RowsFile]:
-    """Receive the body. Raises `UnsupportedMediaType`, `ServiceOverloaded`, `ContentTooLarge`."""
-    limit = services.settings.predict_limit
+async def _received_rows(request: Request, who: ReadPrincipal) -> RowsFile:
+    """Return the body that `received_body` has received. Raises `UnsupportedMediaType`."""
     header = Message()
     header["content-type"] = request.headers.get("content-type", "")
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -54,16 +52,10 @@ async def _receive_rows(request: Request, services: ServicesDep) -> AsyncIterato
     if media_type not in ROW_FORMATS:
         hint = "one of: " + ", ".join(filter(None, ROW_FORMATS))
         raise UnsupportedMediaType(f"{media_type} is not read here", hint=hint)
-    if content_length(request) > limit:
-        raise ContentTooLarge(f"the body has {content_length(request)} bytes, at most {limit} are allowed")
-    with services.predictors.limiter.acquire():
-        async with contextmanager_in_threadpool(services.spool.folder("predict")) as folder:
-            path = folder / "body"
-            await receive_file(request, services, path, limit, hint="send fewer rows")
-            yield RowsFile(path, media_type, ROW_FORMATS[media_type], encoding)
+    return RowsFile(request.scope["body_file"], media_type, ROW_FORMATS[media_type], encoding)
 
 
-RowsFileDep = Annotated[RowsFile, Depends(_receive_rows)]
+RowsFileDep = Annotated[RowsFile, Depends(_received_rows)]
 
 
 @dataclass(frozen=True, slots=True)

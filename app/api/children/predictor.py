@@ -11,7 +11,6 @@ from typing import Any
 import structlog
 
 from app.api.children.pool import ChildPool
-from app.api.rate_limits import ConcurrencyLimiter
 from app.errors import (
     ContentTooLarge,
     GraftwerkError,
@@ -38,7 +37,6 @@ from workers.protocol.child_requests import (
     RefusedResponse,
 )
 
-MAX_WAITING_REQUESTS = 8  # for each predictor, with their bodies; more are refused at once
 PREDICTIONS_BUSY = "predictions are in progress"
 PREDICTION_FAILED = Problem(
     "",
@@ -67,14 +65,13 @@ CHILD_MAINS = {"cpu": "workers.children.server:serve_predictor", "cuda": "worker
 class PredictorPool:
     """Predicts in children; safe for threads.
 
-    `copies` holds the files of checkpoints on this machine, `limiter` bounds the number of requests.
+    `copies` holds the files of checkpoints on this machine.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.copies = ArtifactCache(settings.home / "cache", settings.predict_cache)
         self.pool = ChildPool(CHILD_MAINS[settings.predict_device], settings.predict_memory, settings.predictors)
-        self.limiter = ConcurrencyLimiter(settings.predictors * (MAX_WAITING_REQUESTS + 1), PREDICTIONS_BUSY)
 
     def predict(self, request: PredictRequest) -> None:
         """Write the predictions into the request's target.

@@ -5,16 +5,18 @@ import re
 import threading
 import time
 from collections.abc import AsyncIterator
-from contextlib import nullcontext
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
+from fastapi.concurrency import contextmanager_in_threadpool
 from pydantic import BaseModel, ValidationError
 from starlette.concurrency import run_in_threadpool
 
+from app.api.lanes import SAFE_METHODS, Lane, requested_lane
 from app.api.services import Services, ServicesDep
 from app.errors import BodyTimeout, ContentTooLarge, InvalidInput
 from app.settings import Settings
@@ -64,12 +66,12 @@ def content_length(request: Request) -> int:
 class BodyClock:
     """How long the client may keep a body waiting: for the next piece, and on average.
 
-    Only the time spent waiting for the client counts: a grace of `body_idle_seconds`, and what the bytes received take
+    Only the time spent waiting for the client counts: a grace of `idle_seconds`, and what the bytes received take
     at `body_rate`.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._idle, self._rate = settings.body_idle_seconds, settings.body_rate
+        self._idle, self._rate = settings.idle_seconds, settings.body_rate
         self._waited, self._received = 0.0, 0
 
     async def next_piece(self, stream: AsyncIterator[bytes]) -> bytes | None:
@@ -139,10 +141,39 @@ def _write(services: Services, file: FileIO, content: bytearray) -> None:
         rest = rest[file.write(rest) :]
 
 
+async def _declare_spooled(request: Request) -> None:
+    request.scope["body_spooled"] = True
+
+
+SPOOLED_BODY = Depends(_declare_spooled)  # by which a route declares that its body becomes a file, see `received_body`
+
+
+@asynccontextmanager
+async def received_body(request: Request, services: Services, key: str) -> AsyncIterator[None]:
+    """Receive the body before the request takes its place in a lane: one that trickles holds no place of others.
+
+    It is kept in memory, or in a file as long as the context if the route declares that. Files arrive in the lane of
+    uploads, of which the key has a share. The content of a data set is received by its own route, in that lane.
+
+    Raises `ContentTooLarge`, `BodyTimeout`, `StorageFull`, `ServiceOverloaded`.
+    """
+    settings, lane = services.settings, requested_lane(request)
+    if "body_spooled" in request.scope:
+        async with contextmanager_in_threadpool(services.spool.folder("body")) as folder:
+            path = request.scope["body_file"] = folder / "body"
+            async with services.lanes.enter(Lane.UPLOAD, key):
+                await receive_file(request, services, path, settings.predict_limit, hint="send fewer rows")
+            yield
+        return
+    if request.method not in SAFE_METHODS and lane is not Lane.UPLOAD:
+        pieces = [piece async for piece in limited_stream(request, settings, settings.body_limit)]
+        request.scope["body"] = b"".join(pieces)
+    yield
+
+
 async def _read_body(request: Request, services: ServicesDep) -> RequestBody:
-    settings = services.settings
-    content = b"".join([piece async for piece in limited_stream(request, settings, settings.body_limit)])
-    return RequestBody(content, request.headers.get("content-type", ""), settings.depth_limit)
+    content: bytes = request.scope["body"]
+    return RequestBody(content, request.headers.get("content-type", ""), services.settings.depth_limit)
 
 
 RequestBodyDep = Annotated[RequestBody, Depends(_read_body)]

@@ -16,6 +16,7 @@ from app.api.children.inspector import InspectionError
 from app.api.http.parameters import PreconditionFailed
 from app.api.http.responses import JsonResponse
 from app.api.http.route_table import RouteTable
+from app.db.sealing import SecretSealed
 from app.disk.capacity import FULL_HINT, is_disk_full
 from app.errors import GraftwerkError, Problem
 from app.spec.problems import json_pointer
@@ -32,7 +33,7 @@ ERROR_STATUSES: Mapping[type[GraftwerkError], int] = {
     errors.InvalidInput: 422,
     errors.Conflict: 409,
     errors.IdempotencyKeyReused: 422,
-    errors.SecretSealed: 409,
+    SecretSealed: 409,
     PreconditionFailed: 412,
     errors.ContentTooLarge: 413,
     errors.UnsupportedMediaType: 415,

@@ -76,18 +76,17 @@ async def _receive_chunk(
     await run_in_threadpool(services.db.read, quotas.check_storage, who.owner, who.limits, coming)
     quota = await run_in_threadpool(services.db.read, quotas.remaining_storage, who.owner, who.limits)
     most = limit if quota is None else min(limit, quota)
-    with services.upload_limiter.acquire():
-        async with contextmanager_in_threadpool(services.spool.folder("upload")) as folder:
-            path = folder / "piece"
-            try:
-                received = await receive_file(request, services, path, most)
-            except ContentTooLarge:
-                if quota is None or quota >= limit:
-                    raise
-                raise QuotaExceeded(f"{quota} more bytes may be stored", hint="delete data sets or jobs") from None
-            if size is not None and received != size:
-                raise MalformedRequest(f"the chunk has {received} bytes, but its Content-Range says {size}")
-            yield UploadChunk(path, start, received, total if total is not None else received)
+    async with contextmanager_in_threadpool(services.spool.folder("upload")) as folder:
+        path = folder / "piece"
+        try:
+            received = await receive_file(request, services, path, most)
+        except ContentTooLarge:
+            if quota is None or quota >= limit:
+                raise
+            raise QuotaExceeded(f"{quota} more bytes may be stored", hint="delete data sets or jobs") from None
+        if size is not None and received != size:
+            raise MalformedRequest(f"the chunk has {received} bytes, but its Content-Range says {size}")
+        yield UploadChunk(path, start, received, total if total is not None else received)
 
 
 def _parse_content_range(content_range: str | None) -> tuple[int | None, int | None, int | None]:

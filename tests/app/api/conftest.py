@@ -16,8 +16,8 @@ from app.api.job_documents import JobDocuments
 from app.api.key_cache import KeyCache
 from app.api.lanes import Lanes, lane_limits
 from app.api.main import create_app
-from app.api.rate_limits import ConcurrencyLimiter, RateLimiter
-from app.api.services import JOB_READING_THREADS, UPLOADS_BUSY, JobReads, Services
+from app.api.rate_limits import RateLimiter
+from app.api.services import JOB_READING_THREADS, JobReads, Services
 from app.api.streams.event_stream import EventStreams
 from app.api.streams.job_watcher import JobWatcher
 from app.db.sealing import open_sealer
@@ -108,19 +108,19 @@ def serve(
         def start(*, other: Mapping[str, Any] | None = None, **chosen: Any) -> Api:
             @contextmanager
             def opening(settings: Settings) -> Iterator[Services]:
+                db = dict(other or {}).get("db", database)
                 targets = TargetPolicy(http=settings.webhook_http, private=settings.webhook_private)
                 with AccessLog(database) as access_log, Spool(settings.resolved_spool, "api") as spool:
                     own = {
                         "job_watcher": JobWatcher(database),
                         "rate_limiter": RateLimiter(),
-                        "upload_limiter": ConcurrencyLimiter(settings.max_uploads, UPLOADS_BUSY),
                         "targets": targets,
                         "access_log": access_log,
                         "event_streams": EventStreams(database),
                         "job_reads": JobReads(JOB_READING_THREADS),
                         "lanes": Lanes(lane_limits(settings)),
-                        "key_cache": KeyCache(database, settings, max_age=0.0),  # tests change rows
-                        "job_documents": JobDocuments(database, settings.limit_running_jobs, position_seconds=0.0),
+                        "key_cache": KeyCache(db, settings, max_age=0.0),  # tests change rows
+                        "job_documents": JobDocuments(db, settings.limit_running_jobs, position_seconds=0.0),
                         "spool": spool,
                         "sealer": open_sealer(settings),
                     }

@@ -2,14 +2,15 @@
 
 import gzip
 import struct
-import zipfile
-from io import BytesIO
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.app.api.client import Api, Client, assert_problem
+from tests.app.api.hostile_files import BOUNDED, REFUSED, npy, packed
 from tests.app.api.uploads import register_upload
 from tests.workers.data.formats.test_catalog import SNIFFABLE_FORMATS, write_example
 from tests.workers.data.images.test_decoding import decompression_bomb
@@ -32,19 +33,6 @@ def test_every_format_is_described(anna: Client, tmp_path: Path, kind: str) -> N
     assert all(column["statistics"] for column in row["data_schema"]["columns"] if column["type"] != "image")
     assert len(row["preview"]) == 2 or kind == "idx"
     assert anna.get(place).json() == row
-
-
-def packed(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    file = BytesIO()
-    with zipfile.ZipFile(file, "w", method) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return file.getvalue()
-
-
-def npy(shape: str, dtype: str = "<f8") -> bytes:
-    header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}}}".encode().ljust(117) + b"\n"
-    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header
 
 
 HOSTILE: dict[str, bytes] = {
@@ -92,6 +80,38 @@ def test_a_hostile_file_is_refused_and_breaks_nothing(api: Api, anna: Client, co
         assert len(item["detail"]) < 1000
     assert anna.get(place).json()["status"] == "invalid"
     assert list(api.services.store.keys("")) == []
+
+
+@pytest.mark.parametrize("make", REFUSED.values(), ids=REFUSED)
+def test_what_is_made_to_break_it_is_refused_with_the_reason(api: Api, anna: Client, make: Callable[[], bytes]) -> None:
+    test_a_hostile_file_is_refused_and_breaks_nothing(api, anna, make())
+    assert list(api.services.spool.own_folder().iterdir()) == []
+
+
+@pytest.mark.parametrize("make", BOUNDED.values(), ids=BOUNDED)
+def test_what_is_large_for_its_size_is_read_within_limits_or_refused(anna: Client, make: Callable[[], bytes]) -> None:
+    response = anna.put(f"{register_upload(anna, format='auto')}/content", content=make())
+    if response.status_code != 200:
+        codes = {item["code"] for item in assert_problem(response, 422, "invalid_input")["errors"]}
+        assert not codes & {"too_complex", "unreadable"}
+    assert len(response.content) < 100_000
+
+
+def test_the_api_itself_takes_little_of_a_large_upload(anna: Client) -> None:
+    """It passes the bytes on to a file, and never has them all."""
+    rows = b"a,b\n" + b"1,2\n" * (12 << 20)
+    place, process = register_upload(anna), psutil.Process()
+    before = process.memory_info().rss
+    most = 0
+
+    async def pieces() -> AsyncIterator[bytes]:
+        nonlocal most
+        for start in range(0, len(rows), 1 << 18):
+            yield rows[start : start + (1 << 18)]
+            most = max(most, process.memory_info().rss)
+
+    anna.put(f"{place}/content", content=pieces())
+    assert most - before < len(rows) / 2
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import base64
 import io
 import logging
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,7 +34,7 @@ def database_url(sqlite_url: str) -> str:
 
 
 @pytest.fixture(autouse=True)
-def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+def logged() -> Iterator[io.StringIO]:
     """Log as the service does, with everything that libraries tell, and look at it at the end."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
@@ -43,7 +42,6 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     (handler,) = (each for each in root.handlers if isinstance(each.formatter, structlog.stdlib.ProcessorFormatter))
     stream = io.StringIO()
     handler.setStream(stream)  # type: ignore[attr-defined]
-    monkeypatch.setattr(sys, "stderr", stream)
     root.setLevel(logging.DEBUG)
     yield stream
     structlog.get_logger().info("the end")

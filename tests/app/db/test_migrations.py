@@ -1,4 +1,4 @@
-"""Migrations: there and back, and that they make what `tables.py` says, on both databases."""
+"""Migrations: there and back, and that they make what `app.db.tables` says, on both databases."""
 
 from pathlib import Path
 from typing import Any

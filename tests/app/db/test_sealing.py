@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from app.db.sealing import KEY_FILE, SEALED_PREFIX, Sealer, open_sealer
-from app.errors import SecretSealed
+from app.db.sealing import KEY_FILE, SEALED_PREFIX, Sealer, SecretSealed, open_sealer
 from app.settings import Settings
 
 OLD, NEW = "o" * 32, "n" * 32

@@ -199,7 +199,6 @@ def test_libraries_use_the_spool_too_if_sockets_fit(
     with tempfile.TemporaryDirectory() as short:
         root = Path(short) if fits else tmp_path / ("x" * 80)
         with Spool(root, "api") as spool:
-            with spool.as_default():
-                expected = str(spool.own_folder()) if fits else "/tmp"
-                assert (tempfile.gettempdir(), os.environ["TMPDIR"]) == (expected, expected)
-            assert (tempfile.gettempdir(), os.environ["TMPDIR"]) == ("/tmp", "/tmp")
+            spool.make_default()
+            expected = str(spool.own_folder()) if fits else "/tmp"
+            assert (tempfile.gettempdir(), os.environ["TMPDIR"]) == (expected, expected)

@@ -121,7 +121,7 @@ def as_strings(values: ParsedColumn, spellings: Mapping[float, str] | None = Non
 def _check_lengths(name: str, lists: WordListColumn, other: str, values: ParsedColumn) -> None:
     for row, (words, length) in enumerate(zip(lists, _element_counts(values), strict=True)):
         if len(words) != length:
-            detail = f'row {row + 1} has {len(words)} words in "{name}" and {length} in "{other}"'
+            detail = f'row {row + 1} has {len(words):,} words in "{name}" and {length:,} in "{other}"'
             hint = 'give every token a tag, or name the tagged column in "of"'
             raise DataError(detail, pointer="/data/target", hint=hint)
 

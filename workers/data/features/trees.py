@@ -58,10 +58,9 @@ class TreePreprocessor(Preprocessor[TreeFeature, list[str]]):
 
     def _pad(self, children: Sequence[int], number: int) -> list[int]:
         if len(children) > self.width:
-            detail = (
-                f'a node of row {number} in "{self.feature.column}" has {len(children)} children, at most {self.width}'
-            )
-            raise DataError(f"{detail} by the schema", pointer="/data", hint="upload the data set again")
+            detail = f'a node of row {number} in "{self.feature.column}" has {len(children):,} children'
+            hint = "upload the data set again"
+            raise DataError(f"{detail}, at most {self.width} by the schema", pointer="/data", hint=hint)
         return [*children, *[NO_CHILD] * (self.width - len(children))]
 
 

@@ -73,11 +73,12 @@ def _check_sizes(files: list[zipfile.ZipInfo], archive_size: int, limit: int, ma
     """Check the sizes in the directory: overlapping members claim more bytes than the archive has."""
     packed, size = sum(info.compress_size for info in files), sum(info.file_size for info in files)
     if packed > archive_size:
-        refuse("unreadable", f"the archive has {archive_size} bytes, its files claim {packed} of them", REUPLOAD_HINT)
+        detail = f"the archive has {archive_size:,} bytes, its files claim {packed:,} of them"
+        refuse("unreadable", detail, REUPLOAD_HINT)
     if size > limit:
-        refuse("too_large", f"{size} bytes unpacked, at most {limit} are allowed", "upload less at once")
+        refuse("too_large", f"{size:,} bytes unpacked, at most {limit:,} are allowed", "upload less at once")
     if size > RATIO_EXEMPT_BYTES and size > max_ratio * max(1, packed):
-        detail = f"the archive unpacks to {size // max(1, packed)} times its size, at most {max_ratio} are allowed"
+        detail = f"the archive unpacks to {size // max(1, packed):,} times its size, at most {max_ratio:,} are allowed"
         refuse("too_large", detail, "upload the file itself")
 
 

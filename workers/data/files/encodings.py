@@ -73,7 +73,7 @@ def _check_all(file: BinaryIO, encoding: str, limit: int) -> str:
     for chunk in iter(partial(file.read, CHUNK_BYTES), b""):
         size += len(chunk)
         if size > limit:
-            refuse("too_large", f"more than {limit} bytes unpacked", "upload less at once")
+            refuse("too_large", f"more than {limit:,} bytes unpacked", "upload less at once")
         text = decoder.decode(chunk)
         line_end = line_end or ("\n" if "\n" in text else "\r" if "\r" in text[:-1] else "")
         if "\0" in text:

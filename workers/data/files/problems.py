@@ -138,5 +138,5 @@ def format_value(value: object) -> str:
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, Sized) and not isinstance(value, bytes):
-        return f"a list of {len(value)}"
+        return f"a list of {len(value):,}"
     return str(value).lower() if isinstance(value, bool) else str(value)[:MAX_SHOWN_CHARACTERS]

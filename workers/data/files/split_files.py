@@ -79,7 +79,7 @@ def split_files(upload: Upload) -> Sequence[SplitFile]:
     if not is_archive(upload.path):
         size = upload.path.stat().st_size
         if size > limit:
-            refuse("too_large", f"{size} bytes, at most {limit} are allowed")
+            refuse("too_large", f"{size:,} bytes, at most {limit:,} are allowed")
         return [SplitFile("train", upload.path, "", encoding, limit)]
     files = {
         split: SplitFile(split, upload.path, member, encoding, limit)

@@ -93,7 +93,7 @@ def _read_array(file: Any, info: zipfile.ZipInfo, name: str, problems: ProblemCo
     if size != remaining or any(length < 0 for length in shape):
         refuse(
             "unreadable",
-            f'"{name}" claims the shape {list(shape)}, {size} bytes, and has {remaining}',
+            f'"{name}" claims the shape {list(shape)}, {size:,} bytes, and has {remaining:,}',
             REUPLOAD_HINT,
             name,
         )
@@ -124,7 +124,7 @@ def read_tensors(upload: Upload) -> dict[str, Tensor]:
     """Return the tensors of a safetensors file. Raises `InvalidInput`."""
     size = upload.path.stat().st_size
     if size > upload.limit:
-        refuse("too_large", f"{size} bytes, at most {upload.limit} are allowed")
+        refuse("too_large", f"{size:,} bytes, at most {upload.limit:,} are allowed")
     _check_header(upload)
     try:
         with safe_open(upload.path, framework="pt") as content:
@@ -142,7 +142,7 @@ def _check_header(upload: Upload) -> None:
         if not 2 <= length <= size - 8:
             refuse(
                 "unreadable",
-                f"the file cannot be read as safetensors: its header claims {length} of {size} bytes",
+                f"the file cannot be read as safetensors: its header claims {length:,} of {size:,} bytes",
                 REUPLOAD_HINT,
             )
         try:
@@ -217,7 +217,7 @@ def _problems(splits: ArraysBySplit, dates: Collection[str]) -> list[Problem]:
             elif column.is_floating_point() and name not in dates and (problem := _not_finite(name, column, place)):
                 problems.append(problem)
         if len(set(rows.values())) > 1:
-            counts = ", ".join(f"{name} has {count}" for name, count in rows.items())
+            counts = ", ".join(f"{name} has {count:,}" for name, count in rows.items())
             problems.append(
                 Problem(
                     f"/{split}",

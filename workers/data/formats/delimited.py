@@ -137,7 +137,7 @@ class _TableReader:
             if len(row) == len(names):
                 rows.append((line, row))
                 continue
-            detail = f"has {len(row)} cells, the header has {len(names)}"
+            detail = f"has {len(row):,} cells, the header has {len(names):,}"
             hint = "the file may be truncated, or a comma needs quotes"
             self._problems.add(line_problem(file, line, "columns_differ", detail, hint))
         first = len(self._locations)

@@ -68,7 +68,7 @@ def _read_bounded(file: BinaryIO | gzip.GzipFile, limit: int, name: str) -> byte
         chunks.append(chunk)
         size += len(chunk)
         if size > limit:
-            refuse("too_large", f"more than {limit} bytes unpacked", "upload less at once", name)
+            refuse("too_large", f"more than {limit:,} bytes unpacked", "upload less at once", name)
     return b"".join(chunks)
 
 
@@ -86,7 +86,7 @@ def parse_idx(file: BinaryIO, limit: int, name: str = "") -> Tensor:
         refuse("unreadable", "the file cannot be read as idx: it does not begin like one", REUPLOAD_HINT, name)
     dtype, size = np.dtype(IDX_DTYPES[kind]), len(content) - 4 - 4 * rank
     if size != math.prod(shape) * dtype.itemsize:
-        claimed = f"it claims the shape {list(shape)} of {dtype.itemsize} bytes each, and has {size} bytes"
+        claimed = f"it claims the shape {list(shape)} of {dtype.itemsize} bytes each, and has {size:,} bytes"
         refuse("unreadable", f"the file cannot be read as idx: {claimed}", REUPLOAD_HINT, name)
     body = np.frombuffer(content, dtype, offset=4 + 4 * rank).reshape(shape)
     return torch.from_numpy(body.astype(dtype.newbyteorder("=")))

@@ -10,6 +10,7 @@ LEADING_ZERO = re.compile(r"^\s*[+-]?0\d+\s*$", re.MULTILINE | re.ASCII)
 POINT_GROUPS = re.compile(r"\s*[+-]?[1-9]\d{0,2}(?:\.\d{3})?\s*", re.ASCII)
 MAX_SPELLINGS = MAX_LABELS  # different cells that are counted; a column of more has no labels
 MAX_EXACT_INTEGER = 2**53
+MAX_FLOAT_DIGITS = 300  # of a whole number that is surely within float64
 
 
 class Spellings:
@@ -40,7 +41,7 @@ def inexact_integer(cells: Iterable[str]) -> str | None:
     """Return the first whole number of which float64 has not all digits: an identifier rather than a number."""
     for cell in cells:
         digits = cell.strip()
-        if len(digits) > 15 and digits.lstrip("+-").isdecimal() and int(digits) != int(float(digits)):
+        if len(digits) > 15 and digits.lstrip("+-").isdecimal() and _loses_digits(digits):
             return digits
     return None
 
@@ -48,3 +49,8 @@ def inexact_integer(cells: Iterable[str]) -> str | None:
 def may_group_by_points(cells: Iterable[str]) -> bool:
     """Return whether all cells have a point with three digits behind it, or are below 1000: thousands, perhaps."""
     return all(map(POINT_GROUPS.fullmatch, cells))
+
+
+def _loses_digits(digits: str) -> bool:
+    """Return whether float64 has not all digits of a whole number; of so long a one it never has."""
+    return len(digits) > MAX_FLOAT_DIGITS or int(digits) != int(float(digits))

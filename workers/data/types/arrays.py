@@ -130,7 +130,7 @@ class SeriesType(JsonColumnType):
             problems.add_value(row, column.name, "out_of_range", "has a number beyond the range of float32")
             return empty
         if limits is not None and limits.max_length is not None and len(array) > limits.max_length:
-            detail = f"has {len(array)} time steps, the network was trained on at most {limits.max_length}"
+            detail = f"has {len(array):,} time steps, the network was trained on at most {limits.max_length:,}"
             hint = "send shorter series; a job whose feature has a max_length truncates them"
             problems.add_value(row, column.name, "too_long", detail, hint)
         return array

@@ -83,7 +83,7 @@ def _parse_tree(row: int, value: object, column: Column, problems: ProblemSink, 
             ("children at one node", widest, column.widest),
         ):
             if most is not None and count > most:
-                detail = f"the tree has {count} {what}, the network was trained on at most {most}"
+                detail = f"the tree has {count:,} {what}, the network was trained on at most {most:,}"
                 problems.add_value(row, column.name, "too_long", detail, "send smaller trees")
     return root
 

@@ -107,6 +107,10 @@ def parse_json(text: str) -> Any:
         value = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_reject_constant)
     except RecursionError:
         raise ValueError("it nests too deep") from None
+    except ValueError as error:
+        if str(error).startswith("Exceeds the limit"):  # Python's own, which tells of a function of Python
+            raise ValueError("it has a number of thousands of digits") from None
+        raise
     if "\\u" in text and UNSTORABLE_PATTERN.search(json.dumps(value, ensure_ascii=False)):
         raise ValueError("it has characters that cannot be stored: NUL or lone surrogates")
     return value

@@ -15,7 +15,7 @@ def describe_graph(partial: PartialNetwork, prefix: str) -> dict[str, Any]:
     """Return inputs, nodes, edges, outputs and totals, without what could not be inferred.
 
     `prefix` is the network's own pointer. Floating point operations are those of a forward pass of one example.
-    Counts may be larger than any answer holds, see `app.spec.counts`.
+    Counts may be larger than any answer holds, see `app.spec.base`.
     """
     sources = partial.blueprint.outputs
     nodes = [_node(trace, prefix) for trace in partial.nodes]

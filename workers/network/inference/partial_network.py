@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from app.errors import Problem
-from app.spec.counts import bounded_count
+from app.spec.base import bounded_count
 from workers.network.blueprint import Blueprint, ResolvedNode
 
 

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from app.api import schemas
 from app.api.auth import ReadPrincipal
 from app.api.children.predictions import RowsFileDep, predict_rows
+from app.api.http.bodies import SPOOLED_BODY
 from app.api.http.parameters import JobId
 from app.api.lanes import Lane, in_lane
 from app.api.openapi.routes import PREDICTION_BODY, route_responses
@@ -26,7 +27,7 @@ OUTPUTS_PATTERN = rf"^({_FORM})(,({_FORM})){{0,2}}$"
 
 @router.post(
     "/{job_id}/predict",
-    dependencies=[in_lane(Lane.PREDICTION)],
+    dependencies=[in_lane(Lane.PREDICTION), SPOOLED_BODY],
     openapi_extra=PREDICTION_BODY,
     responses=route_responses(200, schemas.Predictions, 404, 409, 413, 415, 422, 507, media=(CSV,)),
 )

@@ -1,5 +1,7 @@
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -247,3 +249,32 @@ def test_an_upload_takes_no_more_memory_than_allowed(tmp_path: Path) -> None:
     assert found.schema is None
     assert [problem.code for problem in found.problems] == ["too_large"]
     inspector.close()
+
+
+READ_FOR_EVER = """
+import sys
+from pathlib import Path
+from app.api.children.inspector import INSPECTOR_MAIN
+from app.api.children.pool import ChildProcess
+from workers.protocol.child_requests import DescribeRequest
+child = ChildProcess(INSPECTOR_MAIN, 1 << 30)
+print(child.pid, flush=True)
+child.request(DescribeRequest(Path(sys.argv[1]), {"kind": "upload", "format": "csv"}, 1 << 20), 600)
+"""
+
+
+def test_a_child_ends_with_its_service_in_the_middle_of_a_request(tmp_path: Path) -> None:
+    """It reads a file that never comes, and its service is killed: what it would write, nobody wants."""
+    os.mkfifo(tmp_path / "rows.csv")
+    command = [sys.executable, "-c", READ_FOR_EVER, str(tmp_path / "rows.csv")]
+    environment = {name: value for name, value in os.environ.items() if name != "GRAFTWERK_FORK_SERVER"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as service:
+        assert service.stdout is not None
+        child = psutil.Process(int(service.stdout.readline()))
+        time.sleep(0.2)
+        assert child.is_running()
+        service.kill()
+    deadline = time.monotonic() + 20
+    while child.is_running() and child.status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

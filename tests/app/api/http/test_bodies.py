@@ -3,12 +3,15 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Semaphore
 from typing import Any
 
 import httpx
 import pytest
 
 from app.api.http import bodies
+from app.api.lanes import Lane
 from tests.app.api.client import assert_problem
 from tests.app.api.conftest import StartApp
 from tests.app.api.uploads import CSV, register_upload, send_chunk
@@ -47,7 +50,7 @@ def routes_with_bodies(described: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def test_a_silent_body_is_refused_by_every_route(serve: StartApp, described: dict[str, Any]) -> None:
-    client = serve(body_idle_seconds=0.05).client()
+    client = serve(idle_seconds=0.05).client()
     place = register_upload(client)
     routes = routes_with_bodies(described)
     assert len(routes) > 12
@@ -59,12 +62,12 @@ def test_a_silent_body_is_refused_by_every_route(serve: StartApp, described: dic
 
 
 def test_a_trickle_is_refused_by_its_average_rate(serve: StartApp) -> None:
-    client = serve(body_idle_seconds=0.3, body_rate=1000).client()
+    client = serve(idle_seconds=0.3, body_rate=1000).client()
     assert_timeout(client.post("/v1/jobs", content=pieces(*[b" "] * 500, seconds=0.05), headers=JSON))
 
 
 def test_a_slow_body_within_the_rate_is_read(serve: StartApp) -> None:
-    client = serve(body_idle_seconds=0.3, body_rate=1000).client()
+    client = serve(idle_seconds=0.3, body_rate=1000).client()
     place = register_upload(client)
     rows = [CSV[start : start + 100] for start in range(0, len(CSV), 100)]
     response = client.put(f"{place}/content", content=pieces(*rows, seconds=0.05))
@@ -72,14 +75,14 @@ def test_a_slow_body_within_the_rate_is_read(serve: StartApp) -> None:
 
 
 def test_without_a_rate_only_silence_counts(serve: StartApp) -> None:
-    client = serve(body_idle_seconds=0.2, body_rate=0).client()
+    client = serve(idle_seconds=0.2, body_rate=0).client()
     response = client.post("/v1/jobs", content=pieces(*[b" "] * 15, seconds=0.03), headers=JSON)
     assert_problem(response, 400, "malformed")
 
 
 def test_a_chunk_that_breaks_off_is_dropped_and_sent_again(serve: StartApp) -> None:
     """Of a chunk that does not come completely nothing is kept: what was received before it stays."""
-    api = serve(body_idle_seconds=0.1)
+    api = serve(idle_seconds=0.1)
     client = api.client()
     place = register_upload(client)
     half = len(CSV) // 2
@@ -104,8 +107,50 @@ def test_time_that_the_service_takes_does_not_count(serve: StartApp, monkeypatch
 
     monkeypatch.setattr(bodies, "_write", slowly)
     monkeypatch.setattr(bodies, "WRITE_BYTES", 100)
-    client = serve(body_idle_seconds=0.2, body_rate=100_000).client()
+    client = serve(idle_seconds=0.2, body_rate=100_000).client()
     place = register_upload(client)
     rows = [CSV[start : start + 100] for start in range(0, len(CSV), 100)]
     assert len(rows) > 5
     assert client.put(f"{place}/content", content=pieces(*rows)).status_code == 200
+
+
+def test_a_body_that_trickles_holds_no_place(serve: StartApp, described: dict[str, Any]) -> None:
+    """Not of its route, not of any other: while bodies wait, every lane but that of files is empty."""
+    api = serve(idle_seconds=1.0)
+    client = api.client()
+    routes = [(verb, path) for verb, path in routes_with_bodies(described) if not path.endswith("/content")]
+    begun = Semaphore(0)
+
+    async def held() -> AsyncIterator[bytes]:
+        yield b"{"
+        begun.release()
+        await asyncio.sleep(30)
+
+    with ThreadPoolExecutor(len(routes)) as pool:
+        responses = [
+            pool.submit(client, verb, path.format(**IDS), content=held(), headers=JSON) for verb, path in routes
+        ]
+        for _ in routes:
+            assert begun.acquire(timeout=10)
+        taken = {lane for lane, queue in api.services.lanes.queues.items() if queue.in_use}
+        assert taken == {Lane.UPLOAD}  # the rows of a prediction, which become a file
+        assert api.services.lanes.queues[Lane.UPLOAD].in_use == 1
+        for response in responses:
+            assert_timeout(response.result())
+
+
+def test_a_key_has_its_share_of_uploads(serve: StartApp) -> None:
+    """One key fills its share with uploads that trickle: another one uploads as if they were not there."""
+    api = serve(max_uploads=4, idle_seconds=3.0)
+    greedy, other = api.client(), api.client("bert")
+    share = api.services.lanes.queues[Lane.UPLOAD].limits.per_key
+    assert share < 4
+    places = [register_upload(greedy) for _ in range(share)]
+    with ThreadPoolExecutor(share) as pool:
+        slow = [pool.submit(greedy.put, f"{place}/content", content=pieces(b"a", then=30)) for place in places]
+        while api.services.lanes.queues[Lane.UPLOAD].in_use < share:
+            time.sleep(0.01)
+        assert other.put(f"{register_upload(other)}/content", content=CSV).status_code == 200
+        for response in slow:
+            assert_timeout(response.result())
+    assert greedy.put(f"{register_upload(greedy)}/content", content=CSV).status_code == 200

@@ -64,7 +64,7 @@ class _SentenceReader:
             width = width or len(cells)
             if width not in (1, 2, CONLLU_COLUMNS):
                 self._options.warnings.add(
-                    "", "columns", f"of {width} columns the first and the last were read", COLUMNS_HINT
+                    "", "columns", f"of {width:,} columns the first and the last were read", COLUMNS_HINT
                 )
             self._add(cells, width, number, part.name)
         self._end_sentence()
@@ -72,7 +72,7 @@ class _SentenceReader:
     def _add(self, cells: Sequence[str], width: int, number: int, file: str) -> None:
         if len(cells) != width or not cells[0] or (self.has_tags and (width < 2 or not cells[-1])):
             lacks_tag = self.has_tags and width < 2
-            detail = "has no tag" if lacks_tag else f"has {len(cells)} columns, the first token has {width}"
+            detail = "has no tag" if lacks_tag else f"has {len(cells):,} columns, the first token has {width:,}"
             hint = "a token, its tag, and any columns between them; a blank line between sentences"
             self.problems.add(line_problem(file, number, "columns_differ", detail, hint))
             return

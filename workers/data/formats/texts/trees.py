@@ -93,7 +93,7 @@ def _parse_tree(line: str) -> ParsedNode:
         else:
             above[-1].children.append(ParsedNode(word=sys.intern(part)))
     if root is None or above:
-        raise ValueError(f'column {len(line.rstrip()) + 1}: {len(above)} times ")" is missing')
+        raise ValueError(f'column {len(line.rstrip()) + 1}: {len(above):,} times ")" is missing')
     return root.children[0] if root.label is None and len(root.children) == 1 else root  # as the Penn Treebank has it
 
 

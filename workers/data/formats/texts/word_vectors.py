@@ -45,7 +45,7 @@ def read_word_vectors(upload: Upload, vocabulary: Container[str] | None = None) 
         width = width or len(cells) - 1
         word = " ".join(cells[:-width]) if width else ""
         if not 1 <= width <= MAX_DIMENSION or not word:
-            detail = f"has {len(cells) - 1} numbers, the first line has {width}"
+            detail = f"has {len(cells) - 1:,} numbers, the first line has {width:,}"
             problems.add(line_problem(part.name, number, "columns_differ", detail, LINE_HINT))
             continue
         if word in unique or (vocabulary is not None and word not in vocabulary):
@@ -53,7 +53,7 @@ def read_word_vectors(upload: Upload, vocabulary: Container[str] | None = None) 
         try:
             numbers.extend(map(float, cells[-width:]))
         except ValueError:
-            detail = f'expected {width} numbers, got "{abbreviate(" ".join(cells[-width:]))}"'
+            detail = f'expected {width:,} numbers, got "{abbreviate(" ".join(cells[-width:]))}"'
             problems.add(line_problem(part.name, number, "not_a_number", detail, LINE_HINT))
             del numbers[len(words) * width :]
             continue
