@@ -66,10 +66,10 @@ class KeyCache:
 
     def authenticate(self, token: str) -> Identity:
         """Return who a token stands for, from the database. Raises `Unauthenticated`."""
-        changes, asked = self._changes, time.monotonic()
+        changes, read_at = self._changes, time.monotonic()
         found = self._db.read(keys.authenticate, token)
         identity = self._identity(found)
-        until = asked + min(self._max_age, found.seconds)
+        until = read_at + min(self._max_age, found.seconds)
         with self._lock:
             if changes == self._changes:  # else what was read may be older than the change
                 if len(self._keys) >= MAX_KEYS:
