@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 import psutil
+from sqlalchemy.orm import Session
 
 from app.jobs import repository
 from app.settings import Settings
@@ -97,14 +98,19 @@ class Scene:
         """Submit a job that no worker takes, claim it, and record as many points as a long training does."""
         spec = digits_spec("long", [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 10}])
         job_id = self.deployment.submit(spec | {"resources": {"queue": QUEUE}}, f"long-{time.time_ns()}")
-        job = self.deployment.db.run(repository.claim, [QUEUE], "nobody:0", 36_000.0)
-        assert job is not None
-        for start in range(1, points + 1, BLOCK_POINTS):
-            steps = list(range(start, min(points + 1, start + BLOCK_POINTS)))
-            values = [1 / step for step in steps]
-            block = SeriesPoints(steps, values, [time.time()] * len(steps), [step / 1000 for step in steps])
-            report = ProgressReport(job_id=job_id, progress={"step": steps[-1]}, series={"train/loss": block})
-            self.deployment.db.run(record, job.fence, report, Settings())
+
+        def fill(session: Session) -> None:
+            """Claim and record within one transaction: nobody may see a lease that is not renewed."""
+            job = repository.claim(session, [QUEUE], "nobody:0", 60.0)
+            assert job is not None
+            for start in range(1, points + 1, BLOCK_POINTS):
+                steps = list(range(start, min(points + 1, start + BLOCK_POINTS)))
+                values = [1 / step for step in steps]
+                block = SeriesPoints(steps, values, [time.time()] * len(steps), [step / 1000 for step in steps])
+                report = ProgressReport(job_id=job_id, progress={"step": steps[-1]}, series={"train/loss": block})
+                record(session, job.fence, report, Settings())
+
+        self.deployment.db.run(fill)
         return job_id
 
     def api(self) -> psutil.Process:

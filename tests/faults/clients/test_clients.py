@@ -13,7 +13,7 @@ from tests.faults.deployment import Deployment
 from tests.full import choose
 
 SIZE, POINTS = 0.1, 8_000  # of the crowds, and of the long job; `make faults` has those of the reports
-SHORT = ("endless_header", "repeated_waits", "trickling_uploads")
+SHORT = ("endless_header", "repeated_waits", "revoked_keys", "trickling_uploads")
 
 
 @pytest.fixture(scope="module")
