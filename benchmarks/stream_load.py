@@ -244,7 +244,7 @@ def main() -> None:
     parser.add_argument("--polls", type=int, default=100)
     options = parser.parse_args()
     result: dict[str, Any] = {"points": POINT_COUNT, "streams": options.streams}
-    with run_service("--no-worker", MAX_STREAMS="1000", MAX_ADDRESS_CONNECTIONS="2000") as running:
+    with run_service("--no-worker", MAX_STREAMS="1000", ADDRESS_CONNECTIONS="0") as running:
         db = Database(Settings(home=running.home).resolved_database_url)
         for _ in range(20):
             running.submit(SPEC)

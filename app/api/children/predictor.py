@@ -59,7 +59,7 @@ class CheckpointMismatch(Exception):
         super().__init__(checkpoint)
 
 
-CHILD_MAINS = {"cpu": "workers.children.server:serve_predictor", "cuda": "workers.children.server:serve_gpu_predictor"}
+CHILD_MAINS = {"cpu": "predictor", "cuda": "gpu_predictor"}  # names of `workers.runner.preload`
 
 
 class PredictorPool:

@@ -144,7 +144,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._reader_stalls(now):
             self._table.record(refusals.SLOW_READER)
             self.abort()
-        elif self._refused:
+        elif self._refused or self.transport.is_closing():
             if self._linger_until and now >= self._linger_until:
                 self.abort()
         elif self.flow.read_paused or (self.cycle is not None and self.cycle.waiting_for_100_continue):
@@ -212,7 +212,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.write(refusals.response_bytes(refusal, self.server_state.default_headers))
         self._linger_until = self.loop.time() + LINGER_SECONDS
         self._table.linger(self)
-        with contextlib.suppress(OSError):  # the client has gone
+        with contextlib.suppress(OSError, RuntimeError):  # the client has gone
             self.transport.write_eof()
 
     def _fail_running_request(self) -> bool:

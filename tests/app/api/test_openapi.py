@@ -17,7 +17,7 @@ from tests.app.api.described import DOCUMENT, OPERATIONS, resolved
 
 GUARDED = [item for item in OPERATIONS if item[1].startswith("/v1/")]
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
-MAX_LINES = 14_500
+MAX_LINES = 14_700
 
 
 def named(operations: list[Any]) -> Any:

@@ -11,7 +11,7 @@ from torch import Tensor
 from app.errors import Problem
 from app.spec.data.columns import Column, ColumnType
 from app.spec.problems import json_pointer
-from workers.data.files.problems import format_value
+from workers.data.files.problems import abbreviate, format_value
 from workers.data.notation.number_formats import AmbiguousNotation, NumberNotation, detect_notation, refuse_ambiguous
 from workers.data.notation.spellings import inexact_integer, leading_zero
 from workers.data.types.base import BAD_CELL_HINT, BaseColumnType, ProblemSink, Statistics, ValueLimits
@@ -206,8 +206,9 @@ def spell_labels(
 
 
 def _merged_spellings(name: str, words: Counter[str], count: int) -> Problem:
-    spellings = ", ".join(f'"{word}"' for word in list(words)[:MAX_SHOWN_SPELLINGS])
-    detail = f'column "{name}": {spellings} are one number, and one label "{words.most_common(1)[0][0]}" among classes'
+    spellings = ", ".join(f'"{abbreviate(word)}"' for word in list(words)[:MAX_SHOWN_SPELLINGS])
+    label = abbreviate(words.most_common(1)[0][0])
+    detail = f'column "{name}": {spellings} are one number, and one label "{label}" among classes'
     more = f"; so are the spellings of {count - 1} other numbers" if count > 1 else ""
     hint = f'"types": {{"{name}": "category"}} keeps the spellings apart, {{"{name}": "number"}} says they are equal'
     return Problem(json_pointer(["columns", name]), "merged_spellings", detail + more, hint)

@@ -14,7 +14,7 @@ from app.spec.problems import json_pointer
 from workers.data.columns import ParsedColumn
 from workers.data.files.problems import abbreviate
 from workers.data.notation.number_formats import CURRENCY, SIGNS, split_number
-from workers.data.types.numbers import NumberType, code_cell, is_one_number
+from workers.data.types.numbers import MAX_SHOWN_SPELLINGS, NumberType, code_cell, is_one_number
 from workers.data.types.values import MISSING_VALUES, Values, count_cells, is_inexact_integer
 
 MIN_ROWS = 20  # rows from which the values of a column can say that it tells nothing
@@ -193,9 +193,10 @@ def _code_note(column: Column, values: Values) -> Problem | None:
     cells = count_cells(values)
     code = code_cell(cells) or next((str(value) for value in values if is_inexact_integer(value)), None)
     if code is not None and all(cell.lstrip("+-").isdecimal() for cell in cells):
-        detail = f'holds codes such as "{code}", which are read as words'
+        detail = f'holds codes such as "{abbreviate(code)}", which are read as words'
     elif is_one_number(cells):
-        detail = f"holds one number in several spellings, which are read as words: {', '.join(cells)}"
+        shown = ", ".join(map(abbreviate, islice(cells, MAX_SHOWN_SPELLINGS)))
+        detail = f"holds one number in {len(cells):,} spellings, which are read as words: {shown}"
     else:
         return None
     return _word_note(column, "codes_as_words", detail, f'"types": {{"{column.name}": "number"}} reads numbers')

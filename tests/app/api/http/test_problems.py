@@ -53,6 +53,7 @@ EXPECTED = {
     "forbidden": 403,
     "unavailable": 503,
     "database_unavailable": 503,
+    "database_full": 503,
     "overloaded": 503,
     "rate_limited": 429,
     "training_failed": 500,
@@ -64,6 +65,7 @@ EXPECTED = {
     "storage_full": 507,
     "body_timeout": 408,
     "not_exportable": 409,
+    "secret_sealed": 409,
     "not_installed": 501,
     "checkpoint_damaged": 500,
     "not_predictable": 409,
@@ -86,6 +88,7 @@ HEADERS = {
     "overloaded": ("retry-after", "2"),
     "unavailable": ("retry-after", "2"),
     "database_unavailable": ("retry-after", "2"),
+    "database_full": ("retry-after", "2"),
     "idempotency_key_in_use": ("retry-after", "2"),
     "unauthenticated": ("www-authenticate", 'Bearer realm="graftwerk"'),
 }
@@ -207,7 +210,7 @@ def test_parameters(api: Api, anna: Client, path: str, pointer: str) -> None:
     [
         ("/v1/jobs?stauts=running", 'did you mean "status"?'),
         ("/v1/jobs?metdata[a]=b", ""),
-        ("/v1/keys?a=b", "none"),
+        ("/v1/usage?a=b", "none"),
         ("/v1/jobs?metadata=b", "metadata[key]"),
         ("/livez?a=b", "none"),
         ("/v1/jobs/x/weights?wich=best", "which"),

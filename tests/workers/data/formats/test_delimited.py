@@ -14,6 +14,7 @@ from tests.workers.data.formats.uploads import (
     upload_problems,
     write_zip,
 )
+from workers.children.describe import describe
 
 
 @pytest.fixture
@@ -238,3 +239,12 @@ def test_an_archive_has_three_splits(path: Path) -> None:
 
 def test_large_numbers_stay_what_they_are(path: Path) -> None:
     assert train(make_upload(path, "a,y\n1700000001,1\n1700000002,2\n"))["a"].dtype == torch.float64
+
+
+@pytest.mark.parametrize("digits", [301, 4301, 1_000_000])
+def test_whole_numbers_of_any_length_are_words(tmp_path: Path, digits: int) -> None:
+    """Beyond the range of float64, and beyond what Python makes an integer of: told by their beginning."""
+    found = describe(make_upload(tmp_path / "rows.csv", f"a,b\n{'9' * digits},1\n8,2\n"))
+    assert found.problems == ()
+    assert found.schema is not None
+    assert all(len(warning.detail) < 300 for warning in found.schema.warnings)
