@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 STATUS_LINE = b"HTTP/1.1 200"
+LAST_CHUNK = b"\r\n0\r\n\r\n"
 EVENT_MARK = b"\nid: "  # every event has a number
 
 
@@ -138,8 +139,10 @@ class EventStream(asyncio.Protocol):
             self.status = int(seen[9:12])
             self.answered_at = time.monotonic()
             self.answered.set()
-        self.events += seen.count(EVENT_MARK)
-        self._tail = seen[-len(EVENT_MARK) + 1 :]
+        self.events += (self._tail[-len(EVENT_MARK) + 1 :] + data).count(EVENT_MARK)
+        self._tail = seen[-len(LAST_CHUNK) + 1 :]
+        if seen.endswith(LAST_CHUNK):  # the service keeps the connection
+            self.close()
 
     def connection_lost(self, error: Exception | None) -> None:
         """Note the end."""

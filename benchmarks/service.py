@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
 START_SECONDS = 120.0
 STOP_SECONDS = 60.0
@@ -26,6 +27,13 @@ class RunningService:
     http: httpx.Client
     pid: int  # of `graftwerk up`, the ancestor of all other processes
     log: Path
+
+    def api_cpu_seconds(self) -> float:
+        """Return the processor time that the API process has used, without its children."""
+        processes = psutil.Process(self.pid).children(recursive=True)
+        (api,) = (process for process in processes if process.cmdline()[1:3] == ["-m", "app.api"])
+        times = api.cpu_times()
+        return float(times.user + times.system)
 
     def submit(self, spec: Mapping[str, Any]) -> str:
         """Submit a job and return its id."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import math
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,15 @@ SCOPES = ("read", "write", "admin")
 LAST_USED_RESOLUTION_SECONDS = 60.0  # how exact `last_used_at` is
 _IDS_PER_QUERY = 500
 _DUMMY_DIGEST = "0" * 64  # compared with when there is no such key, so that the answer takes as long
+
+
+@dataclass(frozen=True, slots=True)
+class ValidKey:
+    """A key whose token was sent: its row, the token's digest, and how long it opens for certain."""
+
+    row: KeyRow
+    digest: str
+    seconds: float  # until it expires, or a rotated token's grace is over; infinite for neither
 
 
 def create(
@@ -85,7 +95,7 @@ class Credential:
 def parse_credential(token: str) -> Credential | None:
     """Return the credential in a token, whether or not it is valid; `None` for malformed tokens."""
     key_id = parse_key_id(token)
-    return Credential(key_id, _digest(_secret(token))) if key_id is not None else None
+    return Credential(key_id, token_digest(token)) if key_id is not None else None
 
 
 def invalid_credentials(session: Session, credentials: Collection[Credential]) -> set[Credential]:
@@ -108,7 +118,7 @@ def _is_valid(row: KeyRow, clock: float, digest: str) -> bool:
     return matches and not expired and row.revoked_at is None
 
 
-def authenticate(session: Session, token: str) -> KeyRow:
+def authenticate(session: Session, token: str) -> ValidKey:
     """Return the key of a token; raises `Unauthenticated` if there is none, or if it was revoked or has expired.
 
     After a rotation the old token stays valid until its grace is over.
@@ -116,14 +126,21 @@ def authenticate(session: Session, token: str) -> KeyRow:
     key_id = parse_key_id(token)
     query = select(KeyRow, now().label("clock")).where(KeyRow.id == key_id)
     result = session.execute(query).first() if key_id else None
-    digest = _digest(_secret(token))
+    digest = token_digest(token)
     if result is None:
         hmac.compare_digest(_DUMMY_DIGEST, digest)
         raise Unauthenticated
     if not _is_valid(result.KeyRow, result.clock, digest):
         raise Unauthenticated
     row: KeyRow = result.KeyRow
-    return row
+    grace_ends = None if hmac.compare_digest(row.digest, digest) else row.old_until
+    ends = [end - result.clock for end in (row.expires_at, grace_ends) if end is not None]
+    return ValidKey(row, digest, min(ends, default=math.inf))
+
+
+def token_digest(token: str) -> str:
+    """Return the digest of a token's secret, as it is stored."""
+    return _digest(_secret(token))
 
 
 def parse_key_id(token: str) -> str | None:

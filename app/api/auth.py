@@ -1,12 +1,10 @@
 """Authentication, scopes and lanes: a dependency of every route, which denies by default, before the body is read."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from starlette.concurrency import run_in_threadpool
+from fastapi import Depends, Request
 
 from app.access import keys, quotas
 from app.access.audit import Actor
@@ -14,13 +12,11 @@ from app.access.first_key import OWNER
 from app.access.keys import Credential
 from app.access.quotas import EffectiveLimits, effective_limits
 from app.api.http.bodies import received_body
-from app.api.lanes import requested_lane
+from app.api.lanes import SAFE_METHODS, keep_open
 from app.api.rate_limits import rate_limit_headers
 from app.api.services import Services, ServicesDep
 from app.errors import Forbidden, TooManyRequests, Unauthenticated
 from app.jobs.states import Status
-
-_bearer = HTTPBearer(auto_error=False, scheme_name="key", description="An API key: `gw_…`.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,35 +30,39 @@ class Principal:
     actor: Actor
 
 
-def require_scope(scope: str) -> Callable[..., AsyncIterator[Principal]]:
+def require_scope(scope: str) -> Callable[[Request], Awaitable[Principal]]:
     """Return the dependency of routes that need a scope; `admin` includes every other.
 
-    Then the body is received, and a place in the request's lane is held until the response is sent.
+    Then the body is received, and a place in the request's lane taken, which the middleware gives back.
     """
 
-    async def principal(
-        request: Request,
-        services: ServicesDep,
-        token: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
-    ) -> AsyncIterator[Principal]:
-        who = await _authenticate(request, services, token.credentials if token is not None else "")
+    async def principal(request: Request) -> Principal:
+        services: Services = request.app.state.services
+        who = await _authenticate(request, services, _bearer_token(request))
         if scope not in who.scopes and "admin" not in who.scopes:
             _record_refusal(request, services, Forbidden.code, who.key_id)
             raise Forbidden(f"this route needs the scope {scope}; the key has {', '.join(sorted(who.scopes))}")
         if who.key_id:
             services.access_log.record_use(who.key_id)
         key = who.key_id or _address_key(request)
-        async with received_body(request, services, key), services.lanes.enter(requested_lane(request), key):
-            yield who
+        if request.method not in SAFE_METHODS:
+            await keep_open(request.scope, received_body(request, services, key))
+        await services.lanes.take(request, key)
+        return who
 
-    principal.scope = scope  # type: ignore[attr-defined] # a test walks over all routes by it
+    principal.scope = scope  # type: ignore[attr-defined] # the description of the API and a test go by it
     return principal
 
 
-async def enter_lane(request: Request, services: ServicesDep) -> AsyncIterator[None]:
-    """Hold a place in the lane of a request that needs no key, until the response is sent."""
-    async with services.lanes.enter(requested_lane(request), _address_key(request)):
-        yield
+async def enter_lane(request: Request, services: ServicesDep) -> None:
+    """Take a place in the lane of a request that needs no key."""
+    await services.lanes.take(request, _address_key(request))
+
+
+def _bearer_token(request: Request) -> str:
+    """Return the token of a request; "" if it has none."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 async def _authenticate(request: Request, services: Services, token: str) -> Principal:
@@ -74,17 +74,16 @@ async def _authenticate(request: Request, services: Services, token: str) -> Pri
         actor = Actor(OWNER, None, request.scope["request_id"], address)
         return Principal(OWNER, frozenset(keys.SCOPES), "", limits, actor)
     try:
-        key = await run_in_threadpool(services.db.read, keys.authenticate, token)
+        key = await services.key_cache.identify(token)
     except Unauthenticated as error:  # guessing is counted by where it comes from
         _record_refusal(request, services, error.code, keys.parse_key_id(token))
         _enforce_rate_limit(
             request, services, _address_key(request), effective_limits(services.settings, None, admin=False)
         )
         raise
-    limits = effective_limits(services.settings, key.limits, "admin" in key.scopes)
-    _enforce_rate_limit(request, services, key.id, limits)
-    actor = Actor(key.owner, key.id, request.scope["request_id"], address)
-    return Principal(key.owner, frozenset(key.scopes), key.id, limits, actor)
+    _enforce_rate_limit(request, services, key.key_id, key.limits)
+    actor = Actor(key.owner, key.key_id, request.scope["request_id"], address)
+    return Principal(key.owner, key.scopes, key.key_id, key.limits, actor)
 
 
 def _client_address(request: Request) -> str | None:
@@ -113,8 +112,7 @@ AdminPrincipal = Annotated[Principal, Depends(require_scope("admin"))]
 
 
 async def _credential(request: Request, who: ReadPrincipal) -> Credential | None:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return keys.parse_credential(token.strip()) if who.key_id and scheme.lower() == "bearer" else None
+    return keys.parse_credential(_bearer_token(request)) if who.key_id else None
 
 
 CredentialDep = Annotated[Credential | None, Depends(_credential)]  # of requests that outlive their authentication

@@ -8,7 +8,7 @@ waits for a slower kind.
 import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import anyio
 from anyio.to_thread import current_default_thread_limiter, run_sync
 from fastapi import Depends, Request, params
+from starlette.types import Scope
 
 from app.errors import ServiceOverloaded
 from app.settings import Settings
@@ -101,16 +102,14 @@ def lane_limits(settings: Settings) -> Mapping[Lane, LaneLimits]:
     }
 
 
-def in_lane(lane: Lane, long_poll: Lane | None = None) -> params.Depends:
-    """Return the dependency by which a route declares its lane; without one it is that of its method.
+def in_lane(lane: Lane) -> params.Depends:
+    """Return the dependency by which a route declares its lane; without one see `requested_lane`.
 
-    `long_poll` is the lane of requests with the parameter ``wait``. The place itself is taken with the authentication,
-    see `app.api.auth`.
+    The place itself is taken with the authentication, see `app.api.auth`.
     """
 
     async def declare(request: Request) -> None:
-        polls = long_poll is not None and request.query_params.get("wait", "0").strip("0.") != ""
-        request.scope["lane"] = long_poll if polls else lane
+        request.scope["lane"] = lane
 
     declare.lane = lane  # type: ignore[attr-defined] # a test walks over all routes by it
     dependency: params.Depends = Depends(declare)
@@ -118,9 +117,14 @@ def in_lane(lane: Lane, long_poll: Lane | None = None) -> params.Depends:
 
 
 def requested_lane(request: Request) -> Lane:
-    """Return the lane that the route of a request declares, or that of its method."""
+    """Return the lane that the route of a request declares, or that of its method and of the parameter ``wait``."""
     declared: Lane | None = request.scope.get("lane")
-    return declared or (Lane.READ if request.method in SAFE_METHODS else Lane.WRITE)
+    if declared is not None:
+        return declared
+    if request.method not in SAFE_METHODS:
+        return Lane.WRITE
+    polls = request.scope["query_string"] and request.query_params.get("wait", "0").strip("0.") != ""
+    return Lane.WAIT if polls else Lane.READ
 
 
 class LaneQueue:
@@ -246,6 +250,12 @@ class Lanes:
         finally:
             queue.release(key)
 
+    async def take(self, request: Request, key: str) -> None:
+        """Take a place in a request's lane, which it has until `close_request`. Raises `ServiceOverloaded`."""
+        queue = self.queues[requested_lane(request)]
+        await queue.acquire(key)
+        request.scope["lane_place"] = queue, key
+
     async def run_sync(self, lane: Lane, call: Callable[..., R], *args: Any) -> R:
         """Return what a function returns that runs in one of the lane's threads."""
         return await run_sync(call, *args, limiter=self._limiters.get(lane))
@@ -255,3 +265,20 @@ class Lanes:
         own = sum(queue.limits.concurrent for queue in self.queues.values() if queue.limits.threads is None)
         limiter = current_default_thread_limiter()
         limiter.total_tokens = max(limiter.total_tokens, own)
+
+
+async def keep_open(scope: Scope, context: AbstractAsyncContextManager[object]) -> None:
+    """Enter a context, such as that of a received body, for as long as the request takes."""
+    stack: AsyncExitStack = scope.setdefault("contexts", AsyncExitStack())
+    await stack.enter_async_context(context)
+
+
+async def close_request(scope: Scope) -> None:
+    """Give back the place of a request whose response is sent, if it has one, and close what it kept open."""
+    place: tuple[LaneQueue, str] | None = scope.pop("lane_place", None)
+    if place is not None:
+        queue, key = place
+        queue.release(key)
+    contexts: AsyncExitStack | None = scope.pop("contexts", None)
+    if contexts is not None:
+        await contexts.aclose()

@@ -1,14 +1,17 @@
 """The FastAPI application."""
 
+from asyncio import TaskGroup
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
 
 from fastapi import Depends, FastAPI
+from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 from starlette.concurrency import run_in_threadpool
 
 from app.api.http import problems
-from app.api.http.parameters import reject_unknown_parameters, reject_unsupported_precondition
+from app.api.http.parameters import check_parameters
+from app.api.http.route_table import RouteTable
 from app.api.middleware import RequestMiddleware
 from app.api.openapi.document import build_openapi
 from app.api.prometheus import MetricsCollector
@@ -19,6 +22,7 @@ from app.db.clock import clock_setter
 from app.settings import Settings
 
 ROUTE_MODULES = (
+    health,  # first: routes are searched in this order
     jobs,
     verbs,
     curves,
@@ -35,7 +39,6 @@ ROUTE_MODULES = (
     webhooks,
     audit,
     workers,
-    health,
 )
 ROUTERS = tuple(noun.router for noun in ROUTE_MODULES)
 DESCRIPTION = "Trains PyTorch networks described as data. Every error is a problem document (RFC 9457)."
@@ -56,7 +59,9 @@ def create_app(
             registry.register(telemetry)
             clock = clock_setter(services.db)
             clock.start()
-            await run_in_threadpool(services.inspector.warm_up)
+            async with TaskGroup() as tasks:  # whatever is made once, before anybody waits for it
+                tasks.create_task(run_in_threadpool(services.inspector.warm_up))
+                tasks.create_task(run_in_threadpool(catalog.catalog_document))
             yield
             clock.stop()
             registry.unregister(telemetry)
@@ -66,7 +71,7 @@ def create_app(
         version=health.VERSION,
         description=DESCRIPTION,
         lifespan=lifespan,
-        dependencies=[Depends(reject_unknown_parameters), Depends(reject_unsupported_precondition)],
+        dependencies=[Depends(check_parameters)],
         generate_unique_id_function=lambda route: str(route.name),
         docs_url=None,
         redoc_url=None,
@@ -74,6 +79,9 @@ def create_app(
         redirect_slashes=False,  # a redirect would lead wherever the Host header says
     )
     app.state.registry = registry
+    app.state.route_table = RouteTable(
+        route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)
+    )
     app.openapi = lambda: build_openapi(app)  # type: ignore[method-assign]
     for router in ROUTERS:
         app.include_router(router)

@@ -1,17 +1,17 @@
 """The middleware of every request: an id, a log line, a measurement, and security headers."""
 
+import os
 import re
 import time
-import uuid
 from collections.abc import Callable, Mapping
 
 import structlog
 from prometheus_client import CollectorRegistry, Histogram
-from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.lanes import close_request
 from app.logs import bind
 
 # On every answer, errors and downloads too. HSTS is left to the proxy: without TLS it says nothing.
@@ -26,6 +26,10 @@ SECURITY_HEADERS: Mapping[str, str] = {
 }
 CACHE_REVALIDATE = "private, no-cache"  # by the client alone, which asks whether it still holds: an answer with an ETag
 CACHE_NO_STORE = "no-store"  # any other: what is private lies in no cache
+_SECURITY_HEADERS = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+_CACHE_REVALIDATE, _CACHE_NO_STORE = (
+    (b"cache-control", value.encode()) for value in (CACHE_REVALIDATE, CACHE_NO_STORE)
+)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _UNLOGGED_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -60,7 +64,7 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _add_headers(MutableHeaders(scope=message), scope)
+                _add_headers(message, scope)
             await send(message)
 
         with bind(request_id=request_id):
@@ -74,6 +78,7 @@ class RequestMiddleware:
                     raise
                 await response(scope, receive, send_with_headers)
             finally:
+                await close_request(scope)
                 self._observe(scope, status, time.perf_counter() - began)
 
     def _observe(self, scope: Scope, status: int, seconds: float) -> None:
@@ -87,12 +92,21 @@ class RequestMiddleware:
 
 def _request_id(scope: Scope) -> str:
     """Return the client's own id of the request, if it is a valid one, else a new one."""
-    request_id: str = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
-    return request_id if _REQUEST_ID.fullmatch(request_id) else f"req_{uuid.uuid4().hex}"
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(request_id := value.decode("latin-1")):
+            return str(request_id)
+    return f"req_{os.urandom(16).hex()}"
 
 
-def _add_headers(headers: MutableHeaders, scope: Scope) -> None:
-    headers["X-Request-ID"] = scope["request_id"]
-    headers.setdefault("Cache-Control", CACHE_REVALIDATE if "etag" in headers else CACHE_NO_STORE)
-    for name, value in (*SECURITY_HEADERS.items(), *scope.get("rate_limit", {}).items()):
-        headers.setdefault(name, value)
+def _add_headers(message: Message, scope: Scope) -> None:
+    """Add headers to the beginning of a response, but for those that it has."""
+    headers: list[tuple[bytes, bytes]] = list(message["headers"])
+    present = {name for name, _ in headers}
+    headers.append((b"x-request-id", scope["request_id"].encode("latin-1")))
+    if b"cache-control" not in present:
+        headers.append(_CACHE_REVALIDATE if b"etag" in present else _CACHE_NO_STORE)
+    headers += [header for header in _SECURITY_HEADERS if header[0] not in present]
+    for name, value in scope.get("rate_limit", {}).items():
+        if (lower := name.lower().encode("latin-1")) not in present:
+            headers.append((lower, value.encode("latin-1")))
+    message["headers"] = headers

@@ -7,11 +7,12 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from app.api import schemas
 from app.api.access_log import AccessLog
 from app.api.children.inspector import Inspector
 from app.api.children.pool import share_server
 from app.api.children.predictor import PredictorPool
+from app.api.job_documents import JobDocument, JobDocuments
+from app.api.key_cache import KeyCache
 from app.api.lanes import Lanes, lane_limits
 from app.api.rate_limits import RateLimiter
 from app.api.streams.event_stream import EventStreams
@@ -28,7 +29,7 @@ from app.webhooks.targets import TargetPolicy
 
 JOB_READING_THREADS = 2  # for the answers of long polls
 
-JobReads = SharedReads[tuple[str, int], tuple[schemas.Job, bytes]]  # a job's document, by its id and version
+JobReads = SharedReads[tuple[str, int], JobDocument]  # a job's document, by its id and version
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ class Services:
     lanes: Lanes
     spool: Spool
     sealer: Sealer
+    key_cache: KeyCache
+    job_documents: JobDocuments
 
 
 @contextmanager
@@ -73,10 +76,11 @@ def _open_parts(settings: Settings, spool: Spool) -> Iterator[Services]:
         with Waker(settings.broker_url.get_secret_value()) as waker, AccessLog(db) as access_log:
             watcher, limiter = JobWatcher(db), RateLimiter()
             targets = TargetPolicy(http=settings.webhook_http, private=settings.webhook_private)
-            lanes, sealer = Lanes(lane_limits(settings)), open_sealer(settings)
+            lanes, sealer, key_cache = Lanes(lane_limits(settings)), open_sealer(settings), KeyCache(db, settings)
+            documents = JobDocuments(db, settings.limit_running_jobs)
             streams, job_reads = EventStreams(db), JobReads(JOB_READING_THREADS)
             parts = (inspector, predictors, watcher, limiter, targets, access_log, streams, job_reads)
-            yield Services(settings, db, store, waker, *parts, lanes, spool, sealer)
+            yield Services(settings, db, store, waker, *parts, lanes, spool, sealer, key_cache, documents)
     finally:
         inspector.close()
         predictors.close()

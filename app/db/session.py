@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import orjson
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import Engine, Executable, Row, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session
@@ -51,6 +51,7 @@ class Database:
             self.engine = _sqlite(url, busy_seconds)
         else:
             self.engine = _postgresql(url, pool_size, lock_seconds, connect_seconds)
+        self._reader = self.engine.execution_options(read_only=True)
 
     @property
     def is_sqlite(self) -> bool:
@@ -60,10 +61,15 @@ class Database:
     @contextmanager
     def begin(self, read_only: bool = False) -> Iterator[Session]:
         """Open a session in a transaction; commit at the end, roll back on any exception."""
-        engine = self.engine.execution_options(read_only=True) if read_only else self.engine
+        engine = self._reader if read_only else self.engine
+        with self._domain_errors(), Session(engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def _domain_errors(self) -> Iterator[None]:
+        """Raise the database's errors as those of the domain, where they are no fault of a statement."""
         try:
-            with Session(engine, expire_on_commit=False) as session, session.begin():
-                yield session
+            yield
         except NoConnection as error:  # every connection is in use, and stayed so for a while
             raise ServiceOverloaded("too many requests are using the database") from error
         except DBAPIError as error:
@@ -94,6 +100,11 @@ class Database:
         """Run a unit that only reads: on SQLite it neither waits for a writer nor keeps one waiting."""
         with self.begin(read_only=True) as session:
             return unit(session, *args, **kwargs)
+
+    def first(self, statement: Executable, **parameters: object) -> Row[Any] | None:
+        """Return the first row of one statement that only reads: without a session, for a third of the cost."""
+        with self._domain_errors(), self._reader.connect() as connection:
+            return connection.execute(statement, parameters).first()
 
     def check_room(self) -> None:
         """Raise `DatabaseFull` if a write found no room a short while ago, or SQLite's disk has none.

@@ -19,6 +19,7 @@ from app.spec.kinds import required_fields
 Location = Sequence[str | int]
 DEFAULT_CODE = "invalid_value"
 MAX_REPORTED_PROBLEMS = 100  # problems of one document
+MAX_TRANSLATED_ERRORS = 1000  # of Pydantic's, which has several for one place; the others are only counted
 MAX_WORD = 64  # characters of a word that is searched for
 
 
@@ -27,11 +28,11 @@ def json_pointer(location: Location) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
 
 
-def limit_problems(problems: Sequence[Problem]) -> list[Problem]:
-    """Return the first `MAX_REPORTED_PROBLEMS`, and one more that counts the others."""
-    if len(problems) <= MAX_REPORTED_PROBLEMS:
+def limit_problems(problems: Sequence[Problem], unread: int = 0) -> list[Problem]:
+    """Return the first `MAX_REPORTED_PROBLEMS`, and one more that counts the others, and those that were not read."""
+    remaining = max(0, len(problems) - MAX_REPORTED_PROBLEMS) + unread
+    if not remaining:
         return list(problems)
-    remaining = len(problems) - MAX_REPORTED_PROBLEMS
     closing = Problem("", "too_many_problems", f"there are {remaining:,} more problems", "fix these first")
     return [*problems[:MAX_REPORTED_PROBLEMS], closing]
 
@@ -54,18 +55,15 @@ def from_validation(error: ValidationError, document: Any, model: Model, prefix:
     `model` is the class that the document was validated as.
     """
     translation = _Translation(document, model)
-    translated = [
-        translation.problem(item).with_prefix(prefix)
-        for item in error.errors(include_url=False)
-        if not _is_emptied_list(item)
-    ]
+    errors = [item for item in error.errors(include_url=False) if not _is_emptied_list(item)]
+    translated = [translation.problem(item).with_prefix(prefix) for item in errors[:MAX_TRANSLATED_ERRORS]]
     parents = {parent for problem in translated for parent in _parent_pointers(problem.pointer)}
     by_place: dict[str, Problem] = {}  # Pydantic reports every member of a union: the deepest place is the relevant one
     for problem in translated:
         known = by_place.get(problem.pointer)
         if problem.pointer not in parents and (known is None or known.code == DEFAULT_CODE != problem.code):
             by_place[problem.pointer] = problem
-    return limit_problems(list(by_place.values()))
+    return limit_problems(list(by_place.values()), len(errors) - len(translated))
 
 
 def _is_emptied_list(item: Any) -> bool:

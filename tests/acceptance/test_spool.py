@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from tests.acceptance.service import ServiceProcess, digits_spec, wait_until
+from tests.acceptance.test_crashes import training_processes
 
 CSV = b"a,b,kind\n" + b"".join(b"%d,%d,%s\n" % (n, n % 7, b"xy"[n % 2 : n % 2 + 1]) for n in range(200))
 START_SECONDS = 180.0  # torch, four times, on a machine that does much else
@@ -95,10 +96,10 @@ def test_a_killed_attempt_leaves_nothing(own_service: ServiceProcess) -> None:
     own_service.wait_for_step(job, 30)
     spool = own_service.home / "spool"
     (before,) = spool.glob("worker-*/attempt-*")
-    for worker in own_service.processes("-m workers"):
-        for process in worker.children(recursive=True):
-            if process.ppid() != worker.pid and "resource_tracker" not in " ".join(process.cmdline()):
-                process.kill()
+    attempts = training_processes(own_service)
+    assert attempts
+    for process in attempts:
+        process.kill()
     wait_until(lambda: not before.exists(), "the removal", 20)
     with own_service.http as http:
         http.post(f"/v1/jobs/{job}/cancel").raise_for_status()

@@ -59,12 +59,14 @@ def test_events_are_counted_wherever_the_stream_is_cut(size: int) -> None:
     content = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + b"".join(
         b"id: %d\nevent: metrics\ndata: {}\n\n" % number for number in range(20)
     )
+    content += b"\r\n0\r\n\r\n"
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         for start in range(0, len(content), size):
             writer.write(content[start : start + size])
             await writer.drain()
+        await reader.read()  # the end is told, and the connection kept
         writer.close()
 
     async def use(server: Server) -> None:

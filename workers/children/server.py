@@ -38,6 +38,7 @@ from workers.protocol.child_requests import (
 
 MAX_INSPECTIONS = 1000  # after so many requests an inspector is replaced
 MAX_REASON_LENGTH = 500
+PREDICTOR_NICENESS, BATCH_NICENESS = 5, 10  # beside 0 of the API: a third, and a tenth, of its share of a busy core
 
 Handlers = Mapping[type, Callable[[Any], ChildResponse]]  # the class of a request → what answers it
 
@@ -57,8 +58,15 @@ def serve_inspector(pipe: Connection, memory: int) -> None:
     _serve(pipe, memory, INSPECTOR_HANDLERS, lambda requests: requests >= MAX_INSPECTIONS or growth.is_exceeded())
 
 
+def serve_one_request(pipe: Connection, memory: int) -> None:
+    """Do as `serve_inspector` does, for what takes long: the API, inspections and training come before it."""
+    os.nice(BATCH_NICENESS)
+    serve_inspector(pipe, memory)
+
+
 def serve_predictor(pipe: Connection, memory: int, limited: bool = True) -> None:
     """Predict. Half of the memory is for networks; the process ends if it keeps the other half, too."""
+    os.nice(PREDICTOR_NICENESS)
     _ignore_interrupts()
     predict.warm_up()
     cache = NetworkCache(memory // 2)

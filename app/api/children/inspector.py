@@ -33,6 +33,7 @@ from workers.protocol.child_requests import (
 )
 
 INSPECTOR_MAIN = "inspector"  # of the fork server
+BATCH_MAIN = "batch"  # likewise, for uploads and exports
 INSPECTOR_POOL_SIZE = 2  # so that one hostile spec does not stall everybody
 MAX_CONCURRENT_READS = 2  # uploads that are read at the same time
 UPLOAD_TIME_FACTOR = 12  # an upload may take this many times as long as a spec
@@ -140,7 +141,7 @@ class Inspector:
         memory, seconds = UPLOAD_MEMORY_FACTOR * self._upload_limit, UPLOAD_TIME_FACTOR * self._seconds
         request = DescribeRequest(path, source.model_dump(mode="json"), memory // 2)
         with _acquire_slot(self._readers, self._seconds, "uploads are being read"):
-            response = request_once(INSPECTOR_MAIN, memory, request, seconds)
+            response = request_once(BATCH_MAIN, memory, request, seconds)
         if not isinstance(response, DescribeResponse):
             problem = _unread_problem(_failure_reason(response), memory, seconds)
             return UploadDescription(None, [], (problem,), None)
@@ -159,7 +160,7 @@ class Inspector:
         """
         memory = EXPORT_MEMORY + WEIGHTS_MEMORY_FACTOR * request.weights.stat().st_size
         seconds = EXPORT_TIME_FACTOR * self._seconds
-        response = request_once(INSPECTOR_MAIN, memory, request, seconds)
+        response = request_once(BATCH_MAIN, memory, request, seconds)
         if isinstance(response, ExportResponse):
             return response.difference
         if isinstance(response, InvalidResponse):

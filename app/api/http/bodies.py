@@ -2,9 +2,10 @@
 
 import asyncio
 import re
+import threading
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -22,6 +23,8 @@ from app.settings import Settings
 from app.spec.json_input import parse_document
 from app.spec.problems import from_validation
 
+SMALL_BYTES = 1 << 16
+_large_bodies = threading.Lock()  # one is parsed at a time: many would keep the interpreter from other requests
 _LENGTH = re.compile(r"[0-9]{1,18}")
 WRITE_BYTES = 1 << 20  # written to a file at once, by a thread: a disk that is slow keeps no other request waiting
 
@@ -37,8 +40,9 @@ class RequestBody:
     depth_limit: int
 
     def document(self) -> Any:
-        """Return the parsed document. Raises `MalformedRequest`, `UnsupportedMediaType`, `InvalidInput`."""
-        return parse_document(self.content, self.media_type, self.depth_limit)
+        """Return the parsed document. Raises what `parse_document` raises."""
+        with _large_bodies if len(self.content) > SMALL_BYTES else nullcontext():
+            return parse_document(self.content, self.media_type, self.depth_limit)
 
     def validate_as(self, model: type[Model]) -> Model:
         """Return the document as a model. Raises as `document` does, and `InvalidInput` with every problem."""

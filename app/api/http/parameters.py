@@ -1,12 +1,13 @@
 """Parameters that several routes share."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import Header, Path, Query, Request
 from pydantic import Field
 
+from app.api.http.route_table import RouteTable
 from app.errors import MalformedRequest, RequestError, UnknownParameter
 from app.ids import (
     CHECKPOINT_ID_PATTERN,
@@ -38,29 +39,30 @@ class PreconditionFailed(RequestError):
     code = "precondition_failed"
 
 
-async def reject_unknown_parameters(request: Request) -> None:
-    """Raise `UnknownParameter` for undeclared query parameters: a misspelt filter would select everything."""
-    if not request.query_params:
+async def check_parameters(request: Request) -> None:
+    """Refuse what a route does not know, and would carry out regardless.
+
+    Raises `UnknownParameter` for undeclared query parameters, since a misspelt filter would select everything, and
+    `PreconditionFailed` for an If-Match where nothing has an ETag.
+    """
+    if not request.scope["query_string"] and "if-match" not in request.headers:
         return
+    routes: RouteTable = request.app.state.route_table
+    accepted = routes.parameters(request.method, request.scope["route"].path)
+    _check_query(request, accepted.query)
+    if request.headers.get("if-match", "*").strip() != "*" and not accepted.if_match:
+        raise PreconditionFailed("what is asked for has no versions to compare with", hint="leave If-Match out")
+
+
+def _check_query(request: Request, known: Sequence[str]) -> None:
     if any("\0" in text for pair in request.query_params.multi_items() for text in pair):
         raise MalformedRequest("a parameter holds NUL, which no database stores")
-    described = request.app.openapi()["paths"][request.scope["route"].path][request.method.lower()]
-    known = [item["name"] for item in described.get("parameters", ()) if item["in"] == "query"]
     for name in request.query_params:
         if name not in known and not (
             f"{METADATA_PREFIX}key]" in known and name.startswith(METADATA_PREFIX) and name.endswith("]")
         ):
             hint = did_you_mean(name, known) or ("one of: " + ", ".join(known) if known else "this route has none")
             raise UnknownParameter(f'there is no parameter "{name}" here', hint=hint)
-
-
-async def reject_unsupported_precondition(request: Request) -> None:
-    """Raise `PreconditionFailed` for an If-Match where nothing has an ETag: it would be carried out regardless."""
-    if request.headers.get("if-match", "*").strip() == "*":
-        return
-    described = request.app.openapi()["paths"][request.scope["route"].path][request.method.lower()]
-    if not any(item["in"] == "header" and item["name"] == "if-match" for item in described.get("parameters", ())):
-        raise PreconditionFailed("what is asked for has no versions to compare with", hint="leave If-Match out")
 
 
 def metadata_filters(request: Request) -> Mapping[str, str]:

@@ -10,12 +10,12 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import compile_path
 
 from app import errors
 from app.api.children.inspector import InspectionError
 from app.api.http.parameters import PreconditionFailed
 from app.api.http.responses import JsonResponse
+from app.api.http.route_table import RouteTable
 from app.db.sealing import SecretSealed
 from app.disk.capacity import FULL_HINT, is_disk_full
 from app.errors import GraftwerkError, Problem
@@ -143,9 +143,8 @@ def _handle_http_exception(request: Request, error: HTTPException) -> Response:
 
 def _allowed_methods(request: Request) -> list[str]:
     """Return the methods of every route at this path; the framework itself returns those of the first."""
-    paths = request.app.openapi()["paths"]
-    here = [methods for path, methods in paths.items() if compile_path(path)[0].match(request.scope["path"])]
-    return sorted({method.upper() for methods in here for method in methods})
+    routes: RouteTable = request.app.state.route_table
+    return routes.allowed_methods(request.scope["path"])
 
 
 def internal_error(request: Request, error: Exception) -> Response:

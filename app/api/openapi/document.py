@@ -35,6 +35,8 @@ NAMED_MODELS: Mapping[str, type[BaseModel]] = {
     "Problem": ProblemDocument,
 }
 
+API_KEY_SCHEME = {"type": "http", "scheme": "bearer", "description": "An API key: `gw_…`."}
+
 
 def build_openapi(app: FastAPI) -> dict[str, Any]:
     """Return the document, which is built once."""
@@ -42,12 +44,22 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
         document = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=app.routes, tags=app.openapi_tags
         )
+        _add_security(document)
         merge_schemas(document["components"]["schemas"], request_schemas(NAMED_MODELS))
         _remove_framework_responses(document)
         _share_responses(document)
         add_links(document)
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def _add_security(document: dict[str, Any]) -> None:
+    """Say which routes need a key: those that can answer that it is missing."""
+    document["components"]["securitySchemes"] = {"key": API_KEY_SCHEME}
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            if "401" in operation["responses"]:
+                operation["security"] = [{"key": []}]
 
 
 def _remove_framework_responses(document: dict[str, Any]) -> None:

@@ -18,12 +18,12 @@ router = APIRouter(prefix="/v1/catalog", tags=["catalog"])
 
 
 @router.get("", responses=route_responses(200, schemas.Catalog, 304))
-def read_catalog(who: ReadPrincipal, if_none_match: IfNoneMatch = None) -> Response:
+async def read_catalog(who: ReadPrincipal, if_none_match: IfNoneMatch = None) -> Response:
     """List every kind: modules, operations, backbones, control flow, losses and the rest, each with its JSON Schema.
 
     It changes with the version of the service alone.
     """
-    content, etag = _catalog_document()
+    content, etag = catalog_document()
     headers = {"ETag": etag, "Cache-Control": "private, max-age=0, must-revalidate"}
     if etag_matches(etag, if_none_match):
         return Response(status_code=304, headers=headers)
@@ -31,7 +31,7 @@ def read_catalog(who: ReadPrincipal, if_none_match: IfNoneMatch = None) -> Respo
 
 
 @cache
-def _catalog_document() -> tuple[bytes, str]:
-    """Return the document and its ETag, built once."""
+def catalog_document() -> tuple[bytes, str]:
+    """Return the document and its ETag; built once, before the application serves."""
     content = orjson.dumps(build_catalog())
     return content, f'"{sha256(content).hexdigest()}"'

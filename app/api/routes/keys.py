@@ -77,7 +77,9 @@ def change_key(key_id: KeyId, who: AdminPrincipal, services: ServicesDep, body: 
         audit.append(session, who.actor, Action.KEY_CHANGE, key_id, key_request.model_dump(exclude_unset=True))
         return schemas.Key.from_row(row)
 
-    return JsonResponse(services.db.run(unit).as_dict())
+    document = services.db.run(unit).as_dict()
+    services.key_cache.forget(key_id)
+    return JsonResponse(document)
 
 
 @router.post(
@@ -85,7 +87,7 @@ def change_key(key_id: KeyId, who: AdminPrincipal, services: ServicesDep, body: 
     openapi_extra=KEY_ROTATION_BODY,
     responses=route_responses(200, schemas.NewKey, 404, 409, 413, 415, 422),
 )
-def rotate_key(key_id: KeyId, who: AdminPrincipal, once: Once, body: RequestBodyDep) -> Response:
+def rotate_key(key_id: KeyId, who: AdminPrincipal, services: ServicesDep, once: Once, body: RequestBodyDep) -> Response:
     """Give a key a new token, which no later response contains. The old one is valid for `grace_seconds` more."""
     key_request = body.validate_as(schemas.KeyRotation) if body.content else schemas.KeyRotation()
 
@@ -94,13 +96,16 @@ def rotate_key(key_id: KeyId, who: AdminPrincipal, once: Once, body: RequestBody
         audit.append(session, who.actor, Action.KEY_ROTATE, key_id, {"grace_seconds": key_request.grace_seconds})
         return 200, schemas.NewKey.from_row(row, token=token).as_dict()
 
-    return once_response(once.run(who.owner, effect, secret=True))
+    answer = once.run(who.owner, effect, secret=True)
+    services.key_cache.forget(key_id)
+    return once_response(answer)
 
 
 @router.delete("/keys/{key_id}", status_code=204, responses=route_responses(204, None, 404))
 def revoke_key(key_id: KeyId, who: AdminPrincipal, services: ServicesDep) -> Response:
     """Revoke a key at once and for good."""
     services.db.run(audit.with_audit(who.actor, Action.KEY_REVOKE, key_id, keys.revoke), who.owner, key_id)
+    services.key_cache.forget(key_id)
     return Response(status_code=204)
 
 

@@ -3,9 +3,10 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from itertools import islice
 from typing import Any
 
-from app.spec.hints.names import choices, fold, same_names, similar_names, suggestion
+from app.spec.hints.names import MAX_CANDIDATES, choices, fold, same_names, similar_names, suggestion
 from app.spec.hints.places import (
     Model,
     ObjectPlace,
@@ -124,7 +125,7 @@ def missing_field_hint(name: str, value: Any, classes: Sequence[Model]) -> str:
         needed = {field: "…" for each in classes if value in kinds_of(each) for field in required_fields(each)}
         return f"use {_example({'kind': value, **needed})}"
     known = {field for each in classes for field in each.model_fields}
-    for other in value if isinstance(value, dict) else ():
+    for other in islice(value, MAX_CANDIDATES) if isinstance(value, dict) else ():
         if other not in known and (same_names(other, [name]) or similar_names(other, [name])):
             return f'rename "{other}" to "{name}"'
     examples = [each.model_fields[name].examples for each in classes if name in each.model_fields]

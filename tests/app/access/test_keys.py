@@ -10,7 +10,7 @@ from app.errors import InvalidInput, NotFound, Unauthenticated
 def test_a_key_opens_until_it_is_revoked(database: Database) -> None:
     row, token = database.run(keys.create, "anna", "laptop", ["write", "read"])
     assert token.startswith(f"gw_{row.id.removeprefix('key_')}_")
-    found = database.run(keys.authenticate, token)
+    found = database.run(keys.authenticate, token).row
     assert (found.id, found.owner, found.scopes) == (row.id, "anna", ["read", "write"])
     revoked = database.run(keys.revoke, "anna", row.id)
     assert revoked.revoked_at == pytest.approx(row.created_at, abs=60)

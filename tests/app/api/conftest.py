@@ -12,6 +12,8 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from app.api.access_log import AccessLog
 from app.api.children.inspector import Inspector
 from app.api.children.predictor import PredictorPool
+from app.api.job_documents import JobDocuments
+from app.api.key_cache import KeyCache
 from app.api.lanes import Lanes, lane_limits
 from app.api.main import create_app
 from app.api.rate_limits import RateLimiter
@@ -106,6 +108,7 @@ def serve(
         def start(*, other: Mapping[str, Any] | None = None, **chosen: Any) -> Api:
             @contextmanager
             def opening(settings: Settings) -> Iterator[Services]:
+                db = dict(other or {}).get("db", database)
                 targets = TargetPolicy(http=settings.webhook_http, private=settings.webhook_private)
                 with AccessLog(database) as access_log, Spool(settings.resolved_spool, "api") as spool:
                     own = {
@@ -116,6 +119,8 @@ def serve(
                         "event_streams": EventStreams(database),
                         "job_reads": JobReads(JOB_READING_THREADS),
                         "lanes": Lanes(lane_limits(settings)),
+                        "key_cache": KeyCache(db, settings, max_age=0.0),  # tests change rows
+                        "job_documents": JobDocuments(db, settings.limit_running_jobs, position_seconds=0.0),
                         "spool": spool,
                         "sealer": open_sealer(settings),
                     }

@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.api.routes import catalog
 from app.db import migrate
 from app.db.session import Database
 from app.jobs.states import Status
@@ -55,3 +56,19 @@ def test_figures(api: Api) -> None:
     assert 'graftwerk_http_seconds_count{method="GET",route="unknown",status="404"} 1.0' in lines
     assert any('method="other"' in line and 'status="405"' in line for line in lines)
     assert "BREW" not in response.text
+
+
+def test_nothing_is_built_by_the_first_requests(serve: StartApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The catalogue is there before the application serves, and no request needs the description of the API."""
+    api = serve()
+    assert catalog.catalog_document.cache_info().currsize == 1
+    monkeypatch.setattr(catalog, "build_catalog", None)
+    monkeypatch.setattr(api.app, "openapi", None)
+    monkeypatch.setattr(api.app, "openapi_schema", None)
+    anna = api.client()
+    assert anna.get("/v1/catalog").status_code == 200
+    assert anna.get("/v1/jobs", params={"limit": 1}).status_code == 200
+    assert anna.get("/v1/jobs", params={"limits": 1}).status_code == 400
+    assert anna.get("/v1/jobs", headers={"If-Match": '"1"'}).status_code == 412
+    response = anna.delete("/v1/jobs")
+    assert (response.status_code, response.headers["Allow"]) == (405, "GET, POST")

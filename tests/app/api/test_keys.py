@@ -54,7 +54,7 @@ def test_a_key_has_a_form(anna: Client, body: object, pointers: set[str]) -> Non
 def test_a_key_makes_no_key_for_others(api: Api, anna: Client) -> None:
     made = anna.post("/v1/keys", json={"name": "x", "scopes": ["admin", "read", "read"]}).json()
     assert made["scopes"] == ["read", "admin"]
-    assert api.services.db.read(keys.authenticate, made["token"]).owner == "anna"
+    assert api.services.db.read(keys.authenticate, made["token"]).row.owner == "anna"
 
 
 LATER = "2999-01-01T00:00:00Z"

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from app.api.lanes import LANES, Lane, LaneLimits, lane_limits
 from app.api.main import ROUTERS
 from app.jobs.states import Status
 from app.settings import Settings
-from tests.app.api.client import assert_problem
+from tests.app.api.client import Api, assert_problem
 from tests.app.api.conftest import StartApp
 from tests.app.api.job_factories import create_job_in_status
 
@@ -22,7 +23,6 @@ FILE = "/v1/checkpoints/{checkpoint_id}"
 DECLARED = {
     "GET /readyz": Lane.HEALTH,
     "GET /metrics": Lane.HEALTH,
-    "GET /v1/jobs/{job_id}": Lane.READ,  # and WAIT, with the parameter
     "GET /v1/jobs/{job_id}/stream": Lane.STREAM,
     "GET /v1/jobs/{job_id}/metrics": Lane.DOWNLOAD,
     "POST /v1/jobs": Lane.INSPECTION,
@@ -105,6 +105,15 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.app.api.conftest.lane_limits", lambda settings: limits)
 
 
+@contextmanager
+def full(api: Api, lane: Lane) -> Iterator[None]:
+    """Another key holds the only place of a lane."""
+    queue = api.services.lanes.queues[lane]
+    api.portal.call(queue.acquire, "another")
+    yield
+    api.portal.call(queue.release, "another")
+
+
 @pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize(
     ("lane", "route"),
@@ -117,7 +126,7 @@ def test_a_full_lane_answers_503_and_no_other(serve: StartApp, lane: Lane, route
     for name in ("job_id", "checkpoint_id", "dataset_id", "name"):
         path = path.replace(f"{{{name}}}", name[:3] + "_" + "0" * 32)
     path = path.replace("{form}", "bundle")
-    with api.portal.wrap_async_context_manager(api.services.lanes.enter(lane, "another")):
+    with full(api, lane):
         response = anna(method, path)
         assert response.status_code == 503
         assert int(response.headers["Retry-After"]) > 0
@@ -134,11 +143,11 @@ def test_a_long_poll_is_in_a_lane_of_its_own(serve: StartApp) -> None:
     api = serve()
     anna = api.client()
     path = f"/v1/jobs/{create_job_in_status(api.services.db, Status.QUEUED)}"
-    with api.portal.wrap_async_context_manager(api.services.lanes.enter(Lane.READ, "another")):
+    with full(api, Lane.READ):
         assert_problem(anna.get(path), 503, "overloaded")
         assert_problem(anna.get(path, params={"wait": 0}), 503, "overloaded")
         assert anna.get(path, params={"wait": 0.01}).status_code == 200
-    with api.portal.wrap_async_context_manager(api.services.lanes.enter(Lane.WAIT, "another")):
+    with full(api, Lane.WAIT):
         assert_problem(anna.get(path, params={"wait": 0.01}), 503, "overloaded")
         assert anna.get(path).status_code == 200
 

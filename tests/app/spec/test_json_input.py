@@ -2,12 +2,14 @@
 
 import json
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from app.errors import InvalidInput, MalformedRequest, UnsupportedMediaType
-from app.spec.json_input import MAX_INT64, MAX_PROBLEMS, parse_document
+from app.errors import ContentTooLarge, InvalidInput, MalformedRequest, Problem, UnsupportedMediaType
+from app.spec import json_input
+from app.spec.json_input import MAX_INT64, MAX_PROBLEMS, MAX_YAML_VALUES, parse_document
 
 JSON, YAML, DEPTH = "application/json", "application/yaml", 16
 BOTH_FORMATS = pytest.mark.parametrize("kind", [JSON, YAML])
@@ -237,6 +239,40 @@ def test_types_that_are_not_read(kind: str) -> None:
 
 def test_not_all_of_too_many_problems_are_told() -> None:
     assert len(input_problems("[" + ",".join(["NaN"] * 1000) + "]")) == MAX_PROBLEMS
+
+
+@pytest.mark.parametrize("item", ["1", "[]", "{}", "a", "{a: 1}"])
+def test_yaml_of_many_values_is_refused_before_any_is_built(item: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[object] = []
+    monkeypatch.setattr(json_input, "_StrictYamlLoader", built.append)
+    with pytest.raises(ContentTooLarge, match="values") as refused:
+        parse_document(f"[{','.join([item] * MAX_YAML_VALUES)}]".encode(), YAML, DEPTH)
+    assert "JSON" in refused.value.hint
+    assert not built
+
+
+def test_yaml_of_as_many_values_as_allowed_is_read() -> None:
+    body = f"[{','.join(['1'] * (MAX_YAML_VALUES - 1))}]".encode()
+    assert len(parse_document(body, YAML, DEPTH)) == MAX_YAML_VALUES - 1
+
+
+def test_json_has_no_such_limit() -> None:
+    count = 2 * MAX_YAML_VALUES
+    assert len(parse_document(f"[{','.join(['1'] * count)}]".encode(), JSON, DEPTH)) == count
+
+
+def test_no_more_problems_are_searched_than_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[Problem] = []
+
+    def endless(document: Any) -> Iterator[Problem]:
+        while True:
+            searched.append(Problem("", "not_finite", ""))
+            yield searched[-1]
+
+    monkeypatch.setattr(json_input, "_value_problems", endless)
+    with pytest.raises(InvalidInput):
+        parse_document(b"[]", JSON, DEPTH)
+    assert len(searched) == MAX_PROBLEMS
 
 
 def test_negative_zero_is_kept() -> None:

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from app.errors import InvalidInput, Problem
+from app.spec import problems as spec_problems
 from app.spec.hints.names import MAX_SEARCHES, did_you_mean
 from app.spec.job import parse_job
 from app.spec.network.network import NODE_KINDS
-from app.spec.problems import MAX_REPORTED_PROBLEMS, json_pointer, limit_problems
+from app.spec.problems import MAX_REPORTED_PROBLEMS, MAX_TRANSLATED_ERRORS, json_pointer, limit_problems
 
 JOB: dict[str, Any] = {
     "model": {"layers": [{"kind": "Linear", "out_features": 3}]},
@@ -191,6 +192,22 @@ def test_a_hundred_problems_are_told_and_how_many_there_are() -> None:
     assert len(found) == MAX_REPORTED_PROBLEMS + 1
     assert found[-1] == ("", "too_many_problems", "there are 150 more problems", "fix these first")
     assert len(limit_problems([Problem("", "a", "b")] * MAX_REPORTED_PROBLEMS)) == MAX_REPORTED_PROBLEMS
+
+
+def test_of_very_many_mistakes_the_first_are_translated(monkeypatch: pytest.MonkeyPatch) -> None:
+    translated: list[object] = []
+    original = spec_problems._Translation.problem
+
+    def counted(self: Any, item: Any) -> Problem:
+        translated.append(item)
+        return original(self, item)
+
+    monkeypatch.setattr(spec_problems._Translation, "problem", counted)
+    found = problems(**{f"a{number}": 1 for number in range(3000)})
+    assert len(translated) == MAX_TRANSLATED_ERRORS
+    assert len(found) == MAX_REPORTED_PROBLEMS + 1
+    count = int(found[-1][2].split()[2].replace(",", ""))
+    assert count + MAX_REPORTED_PROBLEMS >= 3000
 
 
 def test_the_first_mistakes_alone_are_worth_a_search() -> None:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from app import checkpoints, events
+from app import checkpoints
 from app.access import idempotency
 from app.access.audit import Action
 from app.access.keys import Credential
@@ -30,6 +30,7 @@ from app.api.http.parameters import (
     next_page_headers,
 )
 from app.api.http.responses import JsonResponse, once_response
+from app.api.job_documents import JobDocument
 from app.api.lanes import Lane, in_lane
 from app.api.openapi.routes import FORK_BODY, JOB_BODY, METADATA_PARAMETER, route_responses
 from app.api.services import Services, ServicesDep
@@ -38,9 +39,8 @@ from app.db.tables import JobRow
 from app.errors import InvalidInput, Problem
 from app.faultpoints import faultpoint
 from app.ids import JOB_ID_PATTERN
-from app.jobs import listing, queue, repository, service, start
+from app.jobs import listing, repository, service, start
 from app.jobs.placement import placement_warnings
-from app.jobs.queue import QueuePosition
 from app.jobs.service import Submission
 from app.jobs.states import TERMINAL_STATUSES, Status
 from app.spec.fork import Fork, fork_spec
@@ -49,7 +49,6 @@ from app.storage.safetensors_header import TensorShapes, read_tensor_shapes
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 MAX_WAIT_SECONDS = 60.0
-MAX_TRANSITIONS = 1000
 
 _log = structlog.get_logger(__name__)
 
@@ -114,6 +113,7 @@ def _submit(
             services.db, submission, _job_document, max_queued=max_queued, request=repeatable, action=action
         )
         services.waker.wake(service.select_queue(submission.job))
+        services.job_documents.forget_positions()
         _log.info("job_accepted", job_id=answer.body["id"])
     add_queue_limit_headers(request, who, services)
     return once_response(answer, "/v1/jobs")
@@ -188,11 +188,7 @@ def list_jobs(
     return JsonResponse(page.as_dict(), headers=next_page_headers(request, more, rows[-1].id if rows else ""))
 
 
-@router.get(
-    "/{job_id}",
-    dependencies=[in_lane(Lane.READ, long_poll=Lane.WAIT)],
-    responses=route_responses(200, schemas.Job, 304, 404, 412),
-)
+@router.get("/{job_id}", responses=route_responses(200, schemas.Job, 304, 404, 412))
 async def read_job(
     job_id: JobId,
     who: ReadPrincipal,
@@ -207,20 +203,20 @@ async def read_job(
     A job that has ended is answered at once; 401 once the key is no longer valid.
     """
     if wait:
-        job, content = await _wait_for_job(services, who, credential, job_id, if_none_match, wait)
+        job = await _wait_for_job(services, who, credential, job_id, if_none_match, wait)
     else:
-        job, content = await services.lanes.run_sync(Lane.READ, _read_rendered, services, who, job_id)
-    headers = {"ETag": _etag(job)}
-    if not any(etag_satisfies(tag, if_match) for tag in (_etag(job), f'"{job.version}"')):
+        job = await services.lanes.run_sync(Lane.READ, services.job_documents.read, who.owner, job_id)
+    headers = {"ETag": job.etag}
+    if not any(etag_satisfies(tag, if_match) for tag in (job.etag, f'"{job.version}"')):
         raise PreconditionFailed(f"the job is at version {job.version}", hint="leave If-Match out to read it")
     if _is_not_modified(job, if_none_match):
         return Response(status_code=304, headers=headers)
-    return Response(content, media_type=JsonResponse.media_type, headers=headers)
+    return Response(job.content, headers=headers, media_type=JsonResponse.media_type)
 
 
 async def _wait_for_job(
     services: Services, who: Principal, credential: Credential | None, job_id: str, known: str | None, seconds: float
-) -> tuple[schemas.Job, bytes]:
+) -> JobDocument:
     """Return a job once it differs from the ETags that the client knows, or changes; after `seconds` in any case.
 
     All who wait for a version of a job share one read of the next. Raises `Unauthenticated` if the key is no longer
@@ -231,40 +227,20 @@ async def _wait_for_job(
         if state.status not in TERMINAL_STATUSES:
             waits = known is None or etag_matches(f'"{state.version}"', known)
             if not waits and state.status == Status.QUEUED:  # the ETag has the position, too
-                job, _ = await _read_shared(services, who, job_id, state.version)
+                job = await _read_shared(services, who, job_id, state.version)
                 waits = job.version == state.version and _is_not_modified(job, known)
             if waits:
                 await watch.wait_for_change(state.version, seconds)
         return await _read_shared(services, who, job_id, watch.state.version if watch.state is not None else -1)
 
 
-async def _read_shared(services: Services, who: Principal, job_id: str, version: int) -> tuple[schemas.Job, bytes]:
-    return await services.job_reads.get((job_id, version), partial(_read_rendered, services, who, job_id))
+async def _read_shared(services: Services, who: Principal, job_id: str, version: int) -> JobDocument:
+    return await services.job_reads.get((job_id, version), partial(services.job_documents.read, who.owner, job_id))
 
 
-def _read_rendered(services: Services, who: Principal, job_id: str) -> tuple[schemas.Job, bytes]:
-    job = services.db.read(read_job_document, services, who, job_id)
-    return job, bytes(JsonResponse(job.as_dict()).body)
-
-
-def _is_not_modified(job: schemas.Job, if_none_match: str | None) -> bool:
+def _is_not_modified(job: JobDocument, if_none_match: str | None) -> bool:
     """Return whether the client has this response, or the version alone, whatever the position in the queue."""
-    return any(etag_matches(tag, if_none_match) for tag in (_etag(job), f'"{job.version}"'))
-
-
-def _etag(job: schemas.Job) -> str:
-    return f'"{job.version}"' if job.position is None else f'"{job.version}.{job.position}"'
-
-
-def read_job_document(session: Session, services: Services, who: Principal, job_id: str) -> schemas.Job:
-    """Return a job with its place in the queue and its transitions. Raises `NotFound`."""
-    row = repository.find(session, who.owner, job_id)
-    place = (
-        queue.queue_position(session, row, services.settings.limit_running_jobs)
-        if row.status == Status.QUEUED
-        else QueuePosition()
-    )
-    return schemas.Job.from_row(row, events.list_transitions(session, job_id, MAX_TRANSITIONS), place)
+    return any(etag_matches(tag, if_none_match) for tag in (job.etag, f'"{job.version}"'))
 
 
 @router.get("/{job_id}/network", responses=route_responses(200, schemas.Inspection, 404))

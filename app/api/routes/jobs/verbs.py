@@ -12,13 +12,12 @@ from starlette.responses import Response
 from app.access import audit
 from app.access.audit import Action
 from app.api import schemas
-from app.api.auth import WritePrincipal
+from app.api.auth import Principal, WritePrincipal
 from app.api.http.idempotency import Once
 from app.api.http.parameters import IfMatch, JobId, PreconditionFailed, etag_satisfies
 from app.api.http.responses import JsonResponse, once_response
 from app.api.openapi.routes import route_responses
-from app.api.routes.jobs.jobs import read_job_document
-from app.api.services import ServicesDep
+from app.api.services import Services, ServicesDep
 from app.jobs import deletion, repository, service
 from app.storage.removal import remove_job_files
 
@@ -32,7 +31,7 @@ def cancel_job(job_id: JobId, who: WritePrincipal, services: ServicesDep, if_mat
     services.db.run(
         audit.with_audit(who.actor, Action.JOB_CANCEL, job_id, _guarded(if_match, service.cancel)), who.owner, job_id
     )
-    return JsonResponse(services.db.read(read_job_document, services, who, job_id).as_dict())
+    return _changed_job(services, who, job_id)
 
 
 @router.post("/{job_id}/pause", responses=route_responses(200, schemas.Job, 404, 409, 412))
@@ -41,7 +40,7 @@ def pause_job(job_id: JobId, who: WritePrincipal, services: ServicesDep, if_matc
     services.db.run(
         audit.with_audit(who.actor, Action.JOB_PAUSE, job_id, _guarded(if_match, service.pause)), who.owner, job_id
     )
-    return JsonResponse(services.db.read(read_job_document, services, who, job_id).as_dict())
+    return _changed_job(services, who, job_id)
 
 
 @router.post("/{job_id}/resume", responses=route_responses(200, schemas.Job, 404, 409, 412))
@@ -51,7 +50,7 @@ def resume_job(job_id: JobId, who: WritePrincipal, services: ServicesDep, if_mat
     services.waker.wake(
         services.db.run(audit.with_audit(who.actor, Action.JOB_RESUME, job_id, resume), who.owner, job_id).queue
     )
-    return JsonResponse(services.db.read(read_job_document, services, who, job_id).as_dict())
+    return _changed_job(services, who, job_id)
 
 
 @router.post("/{job_id}/retry", responses=route_responses(200, schemas.Job, 404, 409, 412, 413, 422))
@@ -65,10 +64,11 @@ def retry_job(
 
     def effect(session: Session) -> tuple[int, dict[str, Any]]:
         retry(session, who.owner, job_id)
-        return 200, read_job_document(session, services, who, job_id).as_dict()
+        return 200, services.job_documents.build(session, who.owner, job_id).as_dict()
 
     answer = once.run(who.owner, effect)
     services.waker.wake(answer.body["queue"])
+    services.job_documents.forget_positions()
     return once_response(answer)
 
 
@@ -97,7 +97,12 @@ def restore_job(job_id: JobId, who: WritePrincipal, services: ServicesDep, if_ma
     services.db.run(
         audit.with_audit(who.actor, Action.JOB_RESTORE, job_id, _guarded(if_match, deletion.restore)), who.owner, job_id
     )
-    return JsonResponse(services.db.read(read_job_document, services, who, job_id).as_dict())
+    return _changed_job(services, who, job_id)
+
+
+def _changed_job(services: Services, who: Principal, job_id: str) -> Response:
+    services.job_documents.forget_positions()
+    return Response(services.job_documents.read(who.owner, job_id).content, media_type=JsonResponse.media_type)
 
 
 def _guarded(if_match: str | None, verb: Callable[[Session, str, str], R]) -> Callable[[Session, str, str], R]:
