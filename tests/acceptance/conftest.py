@@ -35,11 +35,11 @@ def service(shared_service: ServiceProcess) -> Iterator[ServiceProcess]:
 
 
 @pytest.fixture
-def broker() -> Iterator[EmbeddedBroker]:
+def broker(tmp_path: Path) -> Iterator[EmbeddedBroker]:
     """A broker of the test's own."""
     binary = find_binary()
     assert binary is not None
-    made = EmbeddedBroker.prepare(binary)
+    made = EmbeddedBroker.prepare(binary, tmp_path)
     process = subprocess.Popen(made.program.command, stdout=subprocess.DEVNULL)
     wait_until(made.ping, "the broker's answer", 20)
     yield made
