@@ -1,6 +1,6 @@
 """Jobs: submit, validate, fork, list, read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated, Any
 
@@ -43,9 +43,10 @@ from app.jobs import listing, repository, service, start
 from app.jobs.placement import placement_warnings
 from app.jobs.service import Submission
 from app.jobs.states import TERMINAL_STATUSES, Status
+from app.spec.data.columns import DataSchema
 from app.spec.fork import Fork, fork_spec
 from app.spec.job import canonical_document, named_dataset_schema, parse_job
-from app.storage.safetensors_header import TensorShapes, read_tensor_shapes
+from app.storage.safetensors_header import read_tensor_shapes
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 MAX_WAIT_SECONDS = 60.0
@@ -147,10 +148,11 @@ def validate_job(who: WritePrincipal, services: ServicesDep, body: RequestBodyDe
 
 def _validate_submission(who: Principal, services: Services, document: Any) -> Submission:
     """Return a submission that passes every check. Raises `InvalidInput` with every problem."""
-    named = services.db.read(references.load_schemas, who.owner, document)
+    named, start_weights = services.db.read(_find_named, who.owner, document)
+    start_shapes = read_tensor_shapes(services.store, start_weights) if start_weights is not None else None
     registered = named.get(references.DATA_POINTER)
     others = {place: schema for place, schema in named.items() if place != references.DATA_POINTER}
-    inspection = services.inspector.inspect(document, registered, others, _start_shapes(who, services, document))
+    inspection = services.inspector.inspect(document, registered, others, start_shapes)
     job = parse_job(document)  # only now: finding what is wrong with it can take long, and the inspector has limits
     placement = services.db.read(placement_warnings, job, service.select_queue(job))
     warnings = [*inspection["warnings"], *(warning.as_dict() for warning in placement)]
@@ -163,10 +165,9 @@ def _validate_submission(who: Principal, services: Services, document: Any) -> S
     )
 
 
-def _start_shapes(who: Principal, services: Services, document: Any) -> TensorShapes | None:
-    """Return the shapes of the weights in the checkpoint that a job starts from; `None` if they are not known."""
-    key = services.db.read(start.find_start_weights, who.owner, document)
-    return read_tensor_shapes(services.store, key) if key is not None else None
+def _find_named(session: Session, owner: str, document: Any) -> tuple[Mapping[str, DataSchema], str | None]:
+    """Return what a document names: the schemas of data sets by pointer, and the key of the weights to start from."""
+    return references.load_schemas(session, owner, document), start.find_start_weights(session, owner, document)
 
 
 @router.get("", openapi_extra=METADATA_PARAMETER, responses=route_responses(200, schemas.JobPage, 400))
