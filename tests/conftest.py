@@ -1,5 +1,6 @@
 """Fixtures for every test: a fresh database and a fresh store, each of every kind."""
 
+import os
 import shutil
 import sys
 import uuid
@@ -32,6 +33,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _rank(item: pytest.Item) -> int:
     return next((rank for rank, prefix in enumerate(SLOW_FIRST) if item.nodeid.startswith(prefix)), len(SLOW_FIRST))
+
+
+@pytest.fixture(autouse=True)
+def _umask() -> Iterator[None]:
+    """Let no test keep the umask that a main function sets: the servers of later tests run as other users."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
 
 
 @pytest.fixture(scope="session")

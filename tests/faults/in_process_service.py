@@ -44,6 +44,7 @@ from workers.training.prepare import prepare
 
 OWNER = "anna"
 WORKER_LOST_ERROR = {"code": "worker_lost", "message": "gone", "pointer": ""}
+INSPECTION = {"totals": {"parameters": 650}}  # as far as a submission reads it
 SPEC: dict[str, Any] = {
     "version": 1,
     "name": "miniature",
@@ -157,7 +158,10 @@ class InProcessService:
         job, schema = parse_job(SPEC), named_dataset_schema(parse_job(SPEC))
         assert schema is not None
         actor, limits = Actor(OWNER, "key_1", "req_1", None), effective_limits(Settings(), None, admin=True)
-        submission, key = Submission(actor, limits, job, SPEC, schema, {}), key or f"key-{len(self.acknowledged)}"
+        submission, key = (
+            Submission(actor, limits, job, SPEC, schema, INSPECTION),
+            key or f"key-{len(self.acknowledged)}",
+        )
         while True:
             with suppress(ProcessKilled):
                 answer: IdempotentResponse = service.create(

@@ -30,12 +30,13 @@ from tests.postgres import Postgres
 HOUR = 3600.0
 LEASE = 4.0
 STEP = Fault("mid_step", "delay", 100, seconds=2 * LEASE)  # longer than a lease, and than the API looks at the clock
-JUMPS = pytest.mark.parametrize("seconds", [-HOUR, HOUR])
-WHOSE = [("api", HOUR), ("its own worker", -HOUR), ("the other worker", HOUR)]
-DEATHS = [("none", HOUR), ("cancel", HOUR), ("pause", -HOUR)]
+JUMPS = pytest.mark.parametrize("seconds", [-HOUR, HOUR] if FULL else [HOUR])
+LONG = pytest.mark.skipif(not FULL, reason="takes a minute; `make faults` has it")
+WHOSE = [("its own worker", -HOUR), ("the other worker", HOUR)]
+DEATHS = [("none", HOUR)]
 if FULL:
-    WHOSE = [(whose, seconds) for whose, _ in WHOSE for seconds in (-HOUR, HOUR)]
-    DEATHS = [(verb, seconds) for verb, _ in DEATHS for seconds in (-HOUR, HOUR)]
+    WHOSE = [(whose, seconds) for whose in ("api", "its own worker", "the other worker") for seconds in (-HOUR, HOUR)]
+    DEATHS = [(verb, seconds) for verb in ("none", "cancel", "pause") for seconds in (-HOUR, HOUR)]
 
 
 @dataclass
@@ -80,7 +81,7 @@ class Laboratory:
         return psutil.Process(int(record.worker.rpartition(":")[2]))
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"] if FULL else ["sqlite"])
 def laboratory(request: pytest.FixtureRequest) -> Iterator[Laboratory]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gw-clocks-", dir="/tmp")))
@@ -163,6 +164,7 @@ def test_a_worker_dies_whose_clock_was_set(laboratory: Laboratory, seconds: floa
     laboratory.run(kind)
 
 
+@LONG
 def test_verbs_work_whatever_the_clocks_say(laboratory: Laboratory) -> None:
     def kind(here: Round) -> None:
         first, second = start_slow_job(here, ("cancelled",)), here.submit("statistics")
@@ -178,6 +180,7 @@ def test_verbs_work_whatever_the_clocks_say(laboratory: Laboratory) -> None:
     laboratory.run(kind)
 
 
+@LONG
 @JUMPS
 def test_a_start_that_waits_for_its_time_waits_for_the_shared_clock(laboratory: Laboratory, seconds: float) -> None:
     """Workers whose own clocks are ahead do not start it early, and those that are behind not late."""
@@ -196,6 +199,7 @@ def test_a_start_that_waits_for_its_time_waits_for_the_shared_clock(laboratory: 
     laboratory.run(kind)
 
 
+@LONG
 @JUMPS
 def test_the_pause_after_a_loss_ends_whatever_the_clock_does(laboratory: Laboratory, seconds: float) -> None:
     def kind(here: Round) -> None:
@@ -208,6 +212,7 @@ def test_the_pause_after_a_loss_ends_whatever_the_clock_does(laboratory: Laborat
     laboratory.run(kind)
 
 
+@LONG
 def test_a_clock_that_is_corrected_again_and_again(laboratory: Laboratory) -> None:
     def kind(here: Round) -> None:
         job_id = start_slow_job(here)

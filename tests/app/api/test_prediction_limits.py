@@ -71,7 +71,9 @@ def test_other_bodies(anna: Client, path: str) -> None:
     )
     yaml = anna.post(path, content=b"rows:\n- x: [1, 2, 3, 4]\n", headers={"Content-Type": "application/yaml"})
     assert len(labels(yaml)) == 1
-    document = assert_problem(anna.post(path, json={"rows": ROWS}, params={"outputs": "labels,all"}), 400, "malformed")
+    document = assert_problem(
+        anna.post(path, json={"rows": ROWS}, params={"outputs": "labels,all"}), 400, "invalid_parameter"
+    )
     assert "outputs" in document["detail"]
     assert_problem(anna.post(path, json={"rows": ROWS}, params={"output": "raw"}), 400, "unknown_parameter")
 

@@ -77,8 +77,8 @@ class Laboratory:
         thread = threading.Thread(target=Attempt(self.worker, job).run)
         thread.start()
         try:
-            (process,) = wait_until(lambda: set(self._forked()) - before, "a process of the attempt")
-            self.processes.append(process)
+            wait_until(lambda: set(self._forked()) - before or not thread.is_alive(), "a process of the attempt")
+            self.processes += set(self._forked()) - before  # it may have ended already
             yield thread
             thread.join(TIMEOUT_SECONDS)
             assert not thread.is_alive()

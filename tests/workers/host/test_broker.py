@@ -24,7 +24,7 @@ def sent(**headers: Any) -> dict[str, Any]:
     [
         (sent(), None),
         (sent(expires=None), None),
-        (sent(expires=(AT + timedelta(minutes=1)).isoformat()), None),
+        (sent(expires=(AT + timedelta(days=1)).isoformat()), None),
         (sent(expires=(AT - timedelta(minutes=1)).isoformat()), "expired"),
         (sent(expires="0001-01-01T00:00:00"), "expired"),
         (sent(expires="9999-12-31T23:59:59-23:59"), None),

@@ -73,7 +73,7 @@ def test_warnings_about_the_spec_stay_with_the_job_once(database: Database, job_
     for _ in range(2):  # two attempts
         write(database, job_id, ProgressReport(events=(("warning", about_spec), ("warning", about_disk))))
     assert database.run(repository.find, "anna", job_id).inspection == {"warnings": [about_spec]}
-    assert len(database.run(events.list_events, job_id, 0, 10, ["warning"])) == 4
+    assert [row.kind for row in database.run(events.list_events, job_id, 0, 10)].count("warning") == 4
 
 
 def test_a_rewind_drops_the_points_after_the_checkpoint(database: Database, job_id: str) -> None:

@@ -72,4 +72,4 @@ def test_pages_that_a_fork_shares_with_its_parent_are_not_its_own() -> None:
     with allocated(MIB) as pid:
         watch = MemoryWatch(MIB)
         assert watch.is_exceeded(pid)
-        assert watch.peak < len(kept)
+        assert watch.peak < 0.75 * psutil.Process().memory_info().rss - len(kept) / 4  # half of what both have

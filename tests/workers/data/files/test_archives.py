@@ -42,7 +42,7 @@ def test_bombs_are_refused_before_they_are_unpacked(path: Path) -> None:
     assert path.stat().st_size < 400_000
     assert upload_problems(make_upload(path)) == [("too_large", "")]
     assert "times its size" in problem_text(make_upload(path))
-    assert "at most 1000000 are allowed" in problem_text(make_upload(path, limit=1_000_000))
+    assert "at most 1,000,000 are allowed" in problem_text(make_upload(path, limit=1_000_000))
 
 
 def test_members_that_overlap_are_refused(path: Path) -> None:
