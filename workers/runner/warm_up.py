@@ -18,6 +18,7 @@ from app.faultpoints import disarmed
 from app.spec.job import named_dataset_schema, parse_job
 from app.storage.local import LocalStore
 from workers.children import inspect
+from workers.children.memory import trim
 from workers.protocol.assignment import Assignment
 from workers.training.context import MemoryContext
 from workers.training.devices import set_determinism
@@ -63,6 +64,11 @@ def warm_up() -> None:
     torch.set_num_threads(1)  # no thread is started, which a fork would lose
     inspect.warm_up()
     Image.preinit()  # the formats of images, otherwise imported with the first of them
+    _train_jobs()
+    trim()  # what the trainings have freed would stay with the server, beside the pages that its children write anew
+
+
+def _train_jobs() -> None:
     if sys.platform == "darwin" or any(Path(name).exists() for name in ACCELERATOR_FILES):
         return
     with disarmed(), tempfile.TemporaryDirectory(prefix="graftwerk-") as folder:
