@@ -90,7 +90,8 @@ def main() -> None:
     claims = []
     with open_databases() as databases:
         for name, database in databases.items():
-            (row,) = database.read(listing.page, "owner1", 1, status=["queued"])[0]
+            (listed,) = database.read(listing.page, "owner1", 1, status=["queued"])[0]
+            row = database.read(repository.find, "owner1", listed.id)  # a list has not all columns
             calls = {
                 "claim": partial(database.run, repository.claim, ["default", "gpu"], "w", 30.0),
                 "claim under limits": partial(database.run, repository.claim, ["default"], "w", 30.0, 20),

@@ -50,9 +50,10 @@ def find_worker(running: RunningService) -> psutil.Process:
     raise SystemExit("there is no worker")
 
 
-def find_attempt(worker: psutil.Process) -> psutil.Process:
-    """Return the process that trains."""
-    (attempt,) = [child for server in worker.children() for child in server.children()]
+def find_attempt(running: RunningService) -> psutil.Process:
+    """Return the process that trains, which the service's fork server has started."""
+    processes = psutil.Process(running.pid).children(recursive=True)
+    (attempt,) = [process for process in processes if process.name() == "attempt"]
     return attempt
 
 
@@ -81,7 +82,7 @@ class TrainingRun:
         """Let it train for a while, kill, and return the seconds until it goes on."""
         time.sleep(3)
         worker = find_worker(self.service)
-        attempt = find_attempt(worker)
+        attempt = find_attempt(self.service)
         killed = time.time()
         for process in [attempt] if victim == "attempt" else [worker, attempt]:
             process.kill()
