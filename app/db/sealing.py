@@ -1,16 +1,15 @@
 """Secrets at rest: sealed with keys that are not in the database (Fernet: AES-128 in CBC mode with an HMAC-SHA256)."""
 
 import base64
-import os
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from app.disk.durability import create_once, sync_file
 from app.errors import GraftwerkError
 from app.settings import Settings
 
@@ -66,23 +65,7 @@ def open_sealer(settings: Settings) -> Sealer:
         return Sealer(settings.sealing_keys)
     path = settings.home / KEY_FILE
     if not path.exists():
-        _write_new(path, secrets.token_hex(32))
+        create_once(path, secrets.token_hex(32) + "\n")
+    else:
+        sync_file(path.parent)  # another process may have made it just now, and this one seals with it from here on
     return Sealer(path.read_text().split())
-
-
-def _write_new(path: Path, text: str) -> None:
-    """Write a private file whole, unless another process was first."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(part, path)
-    except FileExistsError:
-        pass
-    except OSError:  # a file system without hard links, where two processes that start together may differ
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

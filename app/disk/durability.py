@@ -1,6 +1,7 @@
 """Files that survive a power cut: their bytes are synced, and so are the folders that have their names."""
 
 import os
+import secrets
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,3 +29,21 @@ def publish(part: Path, target: Path) -> None:
     sync_file(part)
     part.replace(target)
     sync_file(target.parent)
+
+
+def create_once(path: Path, text: str) -> None:
+    """Create a private file, whole and durable, unless another process is first: its file stays as it is."""
+    make_directory(path.parent)
+    part = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    sync_file(part)
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without hard links, where two processes that start together may differ
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    sync_file(path.parent)

@@ -21,27 +21,28 @@ Stage = Callable[[Path, str], AbstractContextManager[Deployment]]
 
 
 @contextmanager
-def serve(folder: Path, backend: str) -> Iterator[Deployment]:
-    """Serve as usual: artifacts in a directory, and either database."""
+def run_database(backend: str) -> Iterator[Postgres | None]:
+    """Run the database server of a backend; SQLite has none."""
     postgres = Postgres(durable=True) if backend == "postgresql" else None
     try:
-        with Deployment(folder, postgres) as at:
-            yield at
+        yield postgres
     finally:
         if postgres is not None:
             postgres.stop()
 
 
 @contextmanager
+def serve(folder: Path, backend: str) -> Iterator[Deployment]:
+    """Serve as usual: artifacts in a directory, and either database."""
+    with run_database(backend) as postgres, Deployment(folder, postgres) as at:
+        yield at
+
+
+@contextmanager
 def serve_with_bucket(folder: Path, backend: str) -> Iterator[Deployment]:
     """Serve with artifacts in a bucket whose server may lie."""
-    postgres = Postgres(durable=True) if backend == "postgresql" else None
-    try:
-        with serve_from_bucket(folder, postgres) as at:
-            yield at
-    finally:
-        if postgres is not None:
-            postgres.stop()
+    with run_database(backend) as postgres, serve_from_bucket(folder, postgres) as at:
+        yield at
 
 
 @contextmanager

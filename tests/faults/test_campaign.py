@@ -2,16 +2,14 @@
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.faults.campaign import Campaign, Round
-from tests.faults.deployment import Deployment
 from tests.faults.plan import Fault
 from tests.faults.round_kinds import ROUND_KINDS
-from tests.postgres import Postgres
+from tests.faults.stages import serve
 
 SHORT = {"sqlite": ("wipes", "cancels", "drains", "deaf"), "postgresql": ("databases", "duplicates", "zombies")}
 
@@ -19,13 +17,11 @@ SHORT = {"sqlite": ("wipes", "cancels", "drains", "deaf"), "postgresql": ("datab
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def campaign(request: pytest.FixtureRequest) -> Iterator[Campaign]:
     """A campaign on a service of its own."""
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="graftwerk-faults-")))
-        postgres = None
-        if request.param == "postgresql":
-            postgres = Postgres(durable=True)
-            stack.callback(postgres.stop)
-        yield Campaign(stack.enter_context(Deployment(folder, postgres)))
+    with (
+        tempfile.TemporaryDirectory(prefix="graftwerk-faults-") as folder,
+        serve(Path(folder), request.param) as deployment,
+    ):
+        yield Campaign(deployment)
 
 
 def kills(here: Round) -> None:

@@ -15,9 +15,11 @@ from pathlib import Path
 from app.backup import create, restore
 from app.backup.manifest import Manifest
 from app.db import migrate
+from app.db.sealing import SecretSealed, open_sealer
 from app.db.session import Database
 from app.disk.durability import sync_file
 from app.errors import BackupError
+from app.settings import Settings
 from app.storage.cache import ArtifactCache
 from app.storage.local import LocalStore
 from graftwerk.supervise.home import create_home, write_private
@@ -95,6 +97,23 @@ def check_key(root: Path, told: set[str]) -> Iterator[str]:
     allowed = {"gw_second"} if "gw_second" in told else {"gw_first", "gw_second"}
     if (told or path.exists()) and (not path.exists() or path.read_text().strip() not in allowed):
         yield "the key is gone or torn"
+
+
+def seal_secrets(root: Path, acknowledge: Acknowledge) -> None:
+    """Seal with a key that is made for it, in a home directory that is there already."""
+    (root / "home").mkdir()
+    sync_file(root)
+    acknowledge(open_sealer(Settings(home=root / "home")).seal("secret"))
+
+
+def check_sealed(root: Path, told: set[str]) -> Iterator[str]:
+    """What was sealed can be opened."""
+    for stored in told:
+        try:
+            if open_sealer(Settings(home=root / "home")).open(stored) != "secret":
+                yield "another secret was opened"
+        except (SecretSealed, ValueError):
+            yield "the key that sealed a secret is gone"
 
 
 def _database(root: Path, folder: str) -> Database:
@@ -180,6 +199,7 @@ PROGRAMS: Mapping[str, tuple[Program, Check]] = {
     "put_files": (put_files, check_files),
     "fill_cache": (fill_cache, check_cache),
     "write_key": (write_key, check_key),
+    "seal_secrets": (seal_secrets, check_sealed),
     "back_up": (back_up, check_backup),
     "put_back": (put_back, check_restored),
 }
