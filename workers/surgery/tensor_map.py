@@ -16,8 +16,8 @@ class AxisMap:
     """The entries of one axis of a new tensor.
 
     `indices` holds for each entry the index in the old tensor that it continues, or `NEW`. `weight_factors` multiply
-    weights by entry (1/copies where copied units are read); `gradient_factors` multiply what is linear in gradients, such
-    as first moments, and their squares what is quadratic.
+    weights by entry (1/copies where copied units are read); `gradient_factors` multiply what is linear in gradients,
+    such as first moments, and their squares what is quadratic.
     """
 
     axis: int
