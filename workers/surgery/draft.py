@@ -58,7 +58,5 @@ class Draft:
 
     document: JsonObject
     schema: DataSchema  # of the data set, as stored with the job
-    weights: Weights | None = (
-        None  # None: on the meta device alone, where the first units stand for those that are chosen
-    )
+    weights: Weights | None = None  # None: on the meta device alone; the first units stand for the chosen ones
     choices: dict[int, Sequence[int]] = field(default_factory=dict)
