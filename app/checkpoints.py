@@ -132,9 +132,14 @@ def public_files(row: CheckpointRow) -> dict[str, FileRecord]:
     return {file["name"]: file for file in row.files if file["public"]}
 
 
+def checkpoint_plan(job: JobRow) -> Checkpointing:
+    """Return when the job's checkpoints are taken and which are kept."""
+    return Checkpointing.model_validate((job.spec.get("training") or {}).get("checkpoint") or {})
+
+
 def best_by_plan(session: Session, job: JobRow, file: str | None = None) -> CheckpointRow | None:
     """Return the best checkpoint by the monitor of the job's plan, or the newest; see `best_or_latest`."""
-    plan = Checkpointing.model_validate((job.spec.get("training") or {}).get("checkpoint") or {})
+    plan = checkpoint_plan(job)
     return best_or_latest(session, job.id, plan.monitor, plan.mode, file)
 
 

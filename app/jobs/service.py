@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
 
@@ -21,9 +21,11 @@ from app.jobs import repository, start
 from app.jobs.queue import MAX_BACKOFF_SECONDS
 from app.jobs.states import TERMINAL_STATUSES, TRANSITIONS, Status, Verb
 from app.spec.data.columns import DataSchema
-from app.spec.job import JobSpec
 from app.spec.timestamps import parse_rfc3339
 from app.webhooks.repository import webhook_problems
+
+if TYPE_CHECKING:
+    from app.spec.job import JobSpec
 
 BACKOFF_SECONDS = (0.0, 1.0, 4.0, 15.0, MAX_BACKOFF_SECONDS)  # seconds before the next attempt, by losses so far
 GPU_QUEUE = "gpu"
@@ -35,7 +37,7 @@ class Submission:
 
     actor: Actor
     limits: EffectiveLimits
-    job: JobSpec
+    job: "JobSpec"
     document: Mapping[str, Any]
     schema: DataSchema
     inspection: Mapping[str, Any]
@@ -46,7 +48,7 @@ class Submission:
         return self.actor.owner
 
 
-def select_queue(job: JobSpec) -> str:
+def select_queue(job: "JobSpec") -> str:
     """Return the queue that serves the job: what needs a GPU goes to the workers that have one."""
     needs_gpu = job.resources.gpus > 0 or job.training.device == "cuda"
     return GPU_QUEUE if needs_gpu and job.resources.queue == "default" else job.resources.queue
