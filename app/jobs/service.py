@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from app import checkpoints, events
@@ -57,7 +58,7 @@ def select_queue(job: "JobSpec") -> str:
 def create(
     db: Database,
     submission: Submission,
-    render: Callable[[JobRow], dict[str, Any]],
+    render: Callable[[Row[Any]], dict[str, Any]],
     *,
     max_queued: int,
     request: IdempotentRequest | None = None,
@@ -105,7 +106,7 @@ def check_submission(session: Session, submission: Submission, max_queued: int, 
     quotas.check_storage(session, owner, limits)
 
 
-def _insert(session: Session, submission: Submission) -> JobRow:
+def _insert(session: Session, submission: Submission) -> Row[Any]:
     job = submission.job
     return repository.insert(
         session,
