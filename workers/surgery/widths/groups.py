@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from math import lcm
 from typing import Literal
 
-from workers.surgery.widths.axes import Axis, Part, axis_size, nested_axis
+from workers.surgery.widths.axes import Axis, Part, nested_axis
 
 Prevents = Literal["change", "output", "widen", "zero", "uneven"]
 
