@@ -29,9 +29,9 @@ from workers.runner import forkserver
 from workers.runner.commands import CommandSender
 from workers.runner.memory import MemoryWatch, attempt_memory
 from workers.runner.outcomes import (
-    KERNEL_KILL,
     StepCounter,
     explain,
+    kernel_kill_outcome,
     lost_outcome,
     out_of_memory_outcome,
     time_limit_outcome,
@@ -163,7 +163,7 @@ class Attempt:
             if self._commands.verb in ("cancel", "drain"):
                 return Outcome(self._commands.killed_ending)
             if self._memory.has_kernel_killed():
-                return out_of_memory_outcome(KERNEL_KILL, self._memory)
+                return kernel_kill_outcome(self._memory)
             return lost_outcome("runner_died", f"the training process ended with exit code {exit_code}")
 
     def _write(self) -> bool:
