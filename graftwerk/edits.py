@@ -8,36 +8,39 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 from graftwerk.errors import Problem, WaitTimeout, parse_problem
 from graftwerk.http.pagination import paginate
 from graftwerk.http.transport import Transport
 
 Operation = Mapping[str, Any]
+Operations = Operation | Sequence[Operation]  # one, several, or a whole edit: {"operations": […], "at": …}
 At = str | Mapping[str, Any]
-POLL_SECONDS, MAX_POLL_SECONDS = 0.1, 2.0  # between two reads of a pending edit; doubled by every read
+LONG_POLL_SECONDS = 20.0  # of one long poll
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """An edit of a job. `state`: accepted, applied, rejected or withdrawn."""
+    """An edit of a job. `state`: accepted, applied, rejected or withdrawn; `origin`: user, plan or rollback."""
 
     number: int
     state: str
+    origin: str
     at: At
     operations: Sequence[Operation]
     step: int | None  # before which it was applied
     revision: int | None  # that it made
-    problems: tuple[Problem, ...]  # why it was rejected
+    problems: tuple[Problem, ...]  # why it was rejected or withdrawn
     document: Mapping[str, Any] = field(repr=False, default_factory=dict)
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "Edit":
         """Build an edit from the service's JSON."""
         return cls(
-            document["number"],
+            document["id"],
             document["state"],
+            document["origin"],
             document["at"],
             document["operations"],
             document.get("step"),
@@ -66,16 +69,16 @@ class EditedJob:
 
     def edit(
         self,
-        operations: Operation | Sequence[Operation],
+        operations: Operations,
         *,
-        at: At = "now",
+        at: At | None = None,
         expect_revision: int | None = None,
-        comment: str = "",
+        comment: str | None = None,
         idempotency_key: str | None = None,
     ) -> Edit:
         """Change the network or the plan of the job, while it trains: all operations together, or none.
 
-        `at`: "now", {"step": 5000}, {"epoch": 3}, or {"when": {"metric": "val/loss", "below": 0.3}}. With
+        `at`: "now" (the default), {"step": 5000}, {"epoch": 3}, or {"when": {"metric": "val/loss", "below": 0.3}}. With
         `expect_revision` the edit is refused if the job has another revision by now.
 
         Returns the accepted edit, which waits for its moment; see `wait_for_edit`. One call makes one edit, retries
@@ -86,13 +89,13 @@ class EditedJob:
         return Edit.from_document(self._transport.create(self._path("/edits"), key=idempotency_key, json=body))
 
     def edit_dry_run(
-        self, operations: Operation | Sequence[Operation], *, at: At = "now", expect_revision: int | None = None
+        self, operations: Operations, *, at: At | None = None, expect_revision: int | None = None
     ) -> Mapping[str, Any]:
         """Return what an edit would change, without making it. Takes and raises what `edit` does.
 
         The report has shapes, parameters and memory before and after, and the measured difference of the outputs.
         """
-        body = _body(operations, at, expect_revision, "")
+        body = _body(operations, at, expect_revision, None)
         report: Mapping[str, Any] = self._transport.json(
             "POST", self._path("/edits/dry-run"), json=body, repeatable=True
         )
@@ -102,9 +105,11 @@ class EditedJob:
         """Return the edits of the job, in the order of their numbers."""
         return [Edit.from_document(item) for item in paginate(self._transport, self._path("/edits"))]
 
-    def get_edit(self, number: int) -> Edit:
-        """Return an edit. Raises `NotFound`."""
-        return Edit.from_document(self._transport.json("GET", self._path(f"/edits/{number}")))
+    def get_edit(self, number: int, wait: float | None = None) -> Edit:
+        """Return an edit; with `wait`, wait up to so many seconds until it is decided. Raises `NotFound`."""
+        seconds = None if wait is None else f"{max(wait, 0.0):g}"
+        document = self._transport.json("GET", self._path(f"/edits/{number}"), params={"wait": seconds})
+        return Edit.from_document(document)
 
     def wait_for_edit(self, number: int, timeout: float | None = None) -> Edit:
         """Wait until an edit is applied, rejected or withdrawn, and return it.
@@ -112,27 +117,30 @@ class EditedJob:
         Raises `WaitTimeout` after `timeout` seconds.
         """
         deadline = time.monotonic() + timeout if timeout is not None else float("inf")
-        pause = POLL_SECONDS
-        while (edit := self.get_edit(number)).pending:
+        remaining = deadline - time.monotonic()
+        while (edit := self.get_edit(number, min(LONG_POLL_SECONDS, remaining))).pending:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 raise WaitTimeout(f"edit {number} of {self.id} still waits for its moment after {timeout:g} s")
-            self._transport.sleep(min(pause, remaining))
-            pause = min(2 * pause, MAX_POLL_SECONDS)
         return edit
 
-    def withdraw_edit(self, number: int) -> None:
-        """Withdraw an edit that is not applied yet. Raises `Conflict` if it is."""
-        self._transport.request("DELETE", self._path(f"/edits/{number}"))
+    def withdraw_edit(self, number: int) -> Edit:
+        """Withdraw an edit that is not applied yet. Raises `Conflict` if it is.
 
-    def rollback(self, revision: int, step: int | None = None) -> Self:
+        The attempt of a running job decides which came first: until it has, the edit is still accepted; see
+        `wait_for_edit`. Withdrawing twice is not an error.
+        """
+        return Edit.from_document(self._transport.json("DELETE", self._path(f"/edits/{number}")))
+
+    def rollback(self, revision: int, step: int | None = None, *, comment: str | None = None) -> Edit:
         """Go back to a checkpoint of an earlier revision, at `step` (default: its newest), as a new revision.
 
-        Nothing is deleted: the job goes on from there. Raises `NotFound` if no such checkpoint is kept.
+        Nothing is deleted: the job goes on from there, and edits that wait are withdrawn. Raises `InvalidRequest` if
+        no such checkpoint is kept, and `Conflict` if the job has ended.
         """
-        body = {"revision": revision} | ({"step": step} if step is not None else {})
-        self.document = self._transport.create(self._path("/rollback"), json=body)
-        return self
+        optional = {"step": step, "comment": comment}
+        body = {"revision": revision} | {name: value for name, value in optional.items() if value is not None}
+        return Edit.from_document(self._transport.create(self._path("/rollback"), json=body))
 
     def network(self, revision: int | None = None) -> Mapping[str, Any]:
         """Return the network of a revision (default: the current one): nodes, shapes, parameters."""
@@ -149,9 +157,11 @@ class EditedJob:
         return f"/v1/jobs/{self.id}{end}"
 
 
-def _body(
-    operations: Operation | Sequence[Operation], at: At, expect_revision: int | None, comment: str
-) -> dict[str, Any]:
-    listed = [operations] if isinstance(operations, Mapping) else list(operations)
-    optional = {"expect_revision": expect_revision, "comment": comment or None}
-    return {"at": at, "operations": listed} | {name: value for name, value in optional.items() if value is not None}
+def _body(operations: Operations, at: At | None, expect_revision: int | None, comment: str | None) -> dict[str, Any]:
+    """Return an edit as it is sent; what is given beside a whole edit takes the place of its own."""
+    if not isinstance(operations, Mapping):
+        edit: dict[str, Any] = {"operations": list(operations)}
+    else:
+        edit = dict(operations) if "operations" in operations else {"operations": [operations]}
+    given = {"at": at, "expect_revision": expect_revision, "comment": comment}
+    return edit | {name: value for name, value in given.items() if value is not None}

@@ -15,7 +15,7 @@ WIDEN = {"op": "widen", "node": "fc1", "to": 256}
 
 
 def edit_document(state: str = "accepted", **more: Any) -> dict[str, Any]:
-    return {"number": 1, "state": state, "at": "now", "operations": [WIDEN]} | more
+    return {"id": 1, "state": state, "origin": "user", "at": "now", "operations": [WIDEN]} | more
 
 
 def job_with(*answers: Any) -> tuple[Job, ScriptedTransport, list[float]]:
@@ -39,8 +39,14 @@ def test_an_edit_is_sent_under_a_key_of_its_own() -> None:
         "expect_revision": 3,
         "comment": "wider",
     }
-    assert json.loads(second.content) == {"at": "now", "operations": [WIDEN]}
+    assert json.loads(second.content) == {"operations": [WIDEN]}
     assert first.headers["Idempotency-Key"] != second.headers["Idempotency-Key"] == "mine"
+
+
+def test_a_whole_edit_and_what_is_given_beside_it() -> None:
+    job, script, _ = job_with(edit_document())
+    job.edit({"operations": [WIDEN], "at": {"epoch": 2}, "comment": "its own"}, at="now")
+    assert json.loads(script.requests[0].content) == {"operations": [WIDEN], "at": "now", "comment": "its own"}
 
 
 def test_an_edit_is_sent_again_after_a_broken_connection() -> None:
@@ -61,18 +67,18 @@ def test_refusals_are_typed(status: int, error: type[Exception]) -> None:
 
 def test_waiting_ends_when_the_edit_is_decided() -> None:
     applied = edit_document("applied", step=70, revision=2)
-    job, script, pauses = job_with(edit_document(), edit_document(), applied)
+    job, script, _ = job_with(edit_document(), edit_document(), applied)
     found = job.wait_for_edit(1, timeout=60)
     assert (found.state, found.step, found.revision) == ("applied", 70, 2)
     assert {request.url.path for request in script.requests} == {"/v1/jobs/job_1/edits/1"}
-    assert pauses == sorted(pauses)
-    assert len(pauses) == 2
+    assert all(0 < float(request.url.params["wait"]) <= 20 for request in script.requests)
 
 
 def test_waiting_has_an_end() -> None:
-    job, _, _ = job_with(edit_document())
+    job, script, _ = job_with(edit_document())
     with pytest.raises(WaitTimeout, match="edit 1 of job_1 still waits"):
         job.wait_for_edit(1, timeout=0)
+    assert script.requests[0].url.params["wait"] == "0"
 
 
 def test_a_rejected_edit_has_problems() -> None:
@@ -83,20 +89,26 @@ def test_a_rejected_edit_has_problems() -> None:
 
 
 def test_the_log_a_withdrawal_and_the_way_back() -> None:
+    back = edit_document("applied", id=3, origin="rollback", operations=[], step=40, revision=2)
     job, script, _ = job_with(
-        {"items": [edit_document(), edit_document("withdrawn", number=2)], "has_more": False},
-        httpx.Response(204),
-        job_document(status="queued"),
-        job_document(status="queued"),
+        {"items": [edit_document()], "has_more": True},
+        {"items": [edit_document("withdrawn", id=2)], "has_more": False},
+        edit_document("withdrawn", id=2),
+        back,
+        back,
     )
-    assert [each.state for each in job.edits()] == ["accepted", "withdrawn"]
-    job.withdraw_edit(2)
-    assert job.rollback(1, step=40) is job
-    job.rollback(1)
-    sent = [(request.method, request.url.path, request.content) for request in script.requests[1:]]
+    assert [(each.number, each.state) for each in job.edits()] == [(1, "accepted"), (2, "withdrawn")]
+    assert job.withdraw_edit(2).state == "withdrawn"
+    assert job.rollback(1, step=40).revision == 2
+    job.rollback(1, comment="too wide")
+    sent = [(request.method, request.url.path, request.content) for request in script.requests[2:]]
+    assert script.requests[1].url.params["after"] == "1"
     assert sent[0] == ("DELETE", "/v1/jobs/job_1/edits/2", b"")
-    assert [json.loads(content) for _, _, content in sent[1:]] == [{"revision": 1, "step": 40}, {"revision": 1}]
-    assert all("Idempotency-Key" in request.headers for request in script.requests[2:])
+    assert [json.loads(content) for _, _, content in sent[1:]] == [
+        {"revision": 1, "step": 40},
+        {"revision": 1, "comment": "too wide"},
+    ]
+    assert all("Idempotency-Key" in request.headers for request in script.requests[3:])
 
 
 def test_networks_by_revision_and_a_dry_run() -> None:
