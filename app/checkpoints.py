@@ -151,11 +151,15 @@ def public_files(row: CheckpointRow) -> dict[str, FileRecord]:
     return {file["name"]: file for file in row.files if file["public"]}
 
 
+def checkpoint_plan(session: Session, job: JobRow) -> Checkpointing:
+    """Return when the job's checkpoints are taken and which are kept, by its current revision."""
+    training = revisions.current_document(session, job).get("training") or {}
+    return Checkpointing.model_validate(training.get("checkpoint") or {})
+
+
 def best_by_plan(session: Session, job: JobRow, file: str | None = None) -> CheckpointRow | None:
     """Return the best checkpoint by the monitor of the job's plan, or the newest; see `best_or_latest`."""
-    plan = Checkpointing.model_validate(
-        (revisions.current_document(session, job).get("training") or {}).get("checkpoint") or {}
-    )
+    plan = checkpoint_plan(session, job)
     return best_or_latest(session, job.id, plan.monitor, plan.mode, file)
 
 

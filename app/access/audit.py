@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from app.db.paging import IndexedRows, paginate
-from app.db.tables import AuditRow, now
+from app.db.tables import AuditRow, now, table_of
 from app.ids import new_id
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_INSERT = insert(table_of(AuditRow))
 
 
 class Action(StrEnum):
@@ -83,19 +85,17 @@ def append(
     session: Session, actor: Actor, action: Action, target: str | None, data: Mapping[str, object] | None = None
 ) -> None:
     """Append an entry about the object `target`."""
-    session.add(
-        AuditRow(
-            id=new_id("aud"),
-            owner=actor.owner,
-            key_id=actor.key_id,
-            request_id=actor.request_id,
-            address=actor.address and actor.address[:64],
-            action=action,
-            target=target,
-            data=dict(data or {}),
-        )
-    )
-    session.flush()
+    entry = {
+        "id": new_id("aud"),
+        "owner": actor.owner,
+        "key_id": actor.key_id,
+        "request_id": actor.request_id,
+        "address": actor.address and actor.address[:64],
+        "action": action,
+        "target": target,
+        "data": dict(data or {}),
+    }
+    session.execute(_INSERT, entry)
 
 
 def with_audit(

@@ -8,11 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Row, bindparam, delete, func, select, update
+from sqlalchemy import insert as insert_into
 from sqlalchemy.orm import Session
 
 from app import events
-from app.db.tables import JobRow, now
+from app.db.tables import JobRow, now, table_of
 from app.edits import outcomes
 from app.errors import InvalidState, NotFound, StaleFence
 from app.events import EventKind
@@ -20,16 +21,17 @@ from app.ids import new_id
 from app.jobs import queue
 from app.jobs.states import TERMINAL_STATUSES, TRANSITIONS, Status, Verb
 
+_JOBS = table_of(JobRow)
+_INSERT = insert_into(_JOBS).returning(*_JOBS.c)
+_COUNT = select(func.count()).select_from(_JOBS).where(_JOBS.c.status == bindparam("status"))
 _REFRESH = {"populate_existing": True}  # a row that was loaded before it was locked may have changed since
 
 
-def insert(session: Session, **values: object) -> JobRow:
-    """Insert a queued job and log that it was accepted."""
-    row = JobRow(id=new_id("job"), status=Status.QUEUED, progress={}, **values)
-    session.add(row)
-    session.flush()
-    events.append(session, row.id, EventKind.CREATED, {"status": Status.QUEUED})
-    session.refresh(row)
+def insert(session: Session, **values: object) -> Row[Any]:
+    """Insert a queued job and log that it was accepted; return its row, with every column."""
+    job = {"id": new_id("job"), "status": Status.QUEUED, "progress": {}, "last_seq": 1, **values}
+    row = session.execute(_INSERT, job).one()
+    events.append_first(session, row.id, EventKind.CREATED, {"status": Status.QUEUED})
     return row
 
 
@@ -53,7 +55,7 @@ def find_for_update(session: Session, owner: str, job_id: str, deleted_too: bool
 
 def count_jobs(session: Session, status: Status) -> int:
     """Return how many jobs have the status."""
-    return session.scalar(select(func.count()).select_from(JobRow).where(JobRow.status == status)) or 0
+    return session.execute(_COUNT, {"status": status}).scalar_one()
 
 
 def count_by_status(session: Session) -> dict[str, int]:

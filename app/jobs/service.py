@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from app import checkpoints, events
@@ -21,9 +22,11 @@ from app.jobs import repository, start
 from app.jobs.queue import MAX_BACKOFF_SECONDS
 from app.jobs.states import TERMINAL_STATUSES, TRANSITIONS, Status, Verb
 from app.spec.data.columns import DataSchema
-from app.spec.job import JobSpec
 from app.spec.timestamps import parse_rfc3339
 from app.webhooks.repository import webhook_problems
+
+if TYPE_CHECKING:
+    from app.spec.job import JobSpec
 
 BACKOFF_SECONDS = (0.0, 1.0, 4.0, 15.0, MAX_BACKOFF_SECONDS)  # seconds before the next attempt, by losses so far
 GPU_QUEUE = "gpu"
@@ -35,7 +38,7 @@ class Submission:
 
     actor: Actor
     limits: EffectiveLimits
-    job: JobSpec
+    job: "JobSpec"
     document: Mapping[str, Any]
     schema: DataSchema
     inspection: Mapping[str, Any]
@@ -46,7 +49,7 @@ class Submission:
         return self.actor.owner
 
 
-def select_queue(job: JobSpec) -> str:
+def select_queue(job: "JobSpec") -> str:
     """Return the queue that serves the job: what needs a GPU goes to the workers that have one."""
     needs_gpu = job.resources.gpus > 0 or job.training.device == "cuda"
     return GPU_QUEUE if needs_gpu and job.resources.queue == "default" else job.resources.queue
@@ -55,7 +58,7 @@ def select_queue(job: JobSpec) -> str:
 def create(
     db: Database,
     submission: Submission,
-    render: Callable[[JobRow], dict[str, Any]],
+    render: Callable[[Row[Any]], dict[str, Any]],
     *,
     max_queued: int,
     request: IdempotentRequest | None = None,
@@ -103,7 +106,7 @@ def check_submission(session: Session, submission: Submission, max_queued: int, 
     quotas.check_storage(session, owner, limits)
 
 
-def _insert(session: Session, submission: Submission) -> JobRow:
+def _insert(session: Session, submission: Submission) -> Row[Any]:
     job = submission.job
     return repository.insert(
         session,

@@ -5,10 +5,8 @@ from sqlalchemy.orm import Session
 from app import checkpoints
 from app.db.session import Database
 from app.db.tables import CheckpointRow
-from app.edits import revisions
 from app.faultpoints import faultpoint
 from app.jobs import repository
-from app.spec.job import parse_job
 from app.storage.protocol import ArtifactStore
 from app.storage.removal import remove_checkpoint_files
 
@@ -23,6 +21,6 @@ def prune(db: Database, store: ArtifactStore, job_id: str, fence: int) -> None:
 
 def _remove_rows(session: Session, job_id: str, fence: int) -> list[CheckpointRow]:
     job = repository.lock_for_attempt(session, job_id, fence)  # another job may be about to start from a checkpoint
-    plan = parse_job(revisions.current_document(session, job)).training.checkpoint
+    plan = checkpoints.checkpoint_plan(session, job)
     rows = checkpoints.prunable_checkpoints(session, job_id, plan.keep_last, plan.keep_best, plan.monitor, plan.mode)
     return checkpoints.remove(session, rows)

@@ -4,7 +4,7 @@ Here: rows, constraints and indexes, by what they are about. Never: a query.
 """
 
 from app.db.tables.access import AuditRow, IdempotencyRow, KeyRow
-from app.db.tables.base import Base, now
+from app.db.tables.base import Base, now, table_of
 from app.db.tables.datasets import ContentRow, DatasetRow
 from app.db.tables.edits import EditRow
 from app.db.tables.jobs import CheckpointRow, EventRow, JobRow, LabelRow, MetricChunkRow
@@ -30,4 +30,5 @@ __all__ = [
     "WebhookRow",
     "WorkerRow",
     "now",
+    "table_of",
 ]

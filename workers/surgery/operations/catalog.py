@@ -6,6 +6,8 @@ from typing import Any
 
 from workers.surgery.draft import Change, Draft
 from workers.surgery.operations.insert import insert
+from workers.surgery.operations.narrow import narrow
+from workers.surgery.operations.widen import widen
 
 # `apply(draft, operation, index)` changes the document of the draft. It raises `InvalidInput`, whose pointers begin
 # with `/operations/<index>`.
@@ -24,4 +26,8 @@ class OperationKind:
     changes_shapes: bool = False
 
 
-OPERATIONS: Mapping[str, OperationKind] = {"insert": OperationKind(insert)}
+OPERATIONS: Mapping[str, OperationKind] = {
+    "insert": OperationKind(insert),
+    "widen": OperationKind(widen, changes_shapes=True),
+    "narrow": OperationKind(narrow, changes_shapes=True),
+}
