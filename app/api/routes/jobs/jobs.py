@@ -91,7 +91,7 @@ def fork_job(
 
 
 def _fork_source(session: Session, owner: str, job_id: str, fork: Fork) -> tuple[dict[str, Any], str]:
-    """Return the spec by which a checkpoint was trained, and its id: the named one, or the newest of the current line."""
+    """Return the spec by which a checkpoint was trained, and its id: the named one, or the current line's newest."""
     job = repository.find(session, owner, job_id)
     step, revision = fork.from_step, fork.from_revision
     default = step is None and revision is None
