@@ -72,9 +72,7 @@ class Draft:
 
     document: JsonObject
     schema: DataSchema  # of the data set, as stored with the job
-    weights: Weights | None = (
-        None  # None: on the meta device alone, where the first units stand for those that are chosen
-    )
+    weights: Weights | None = None  # None: on the meta device alone; the first units stand for the chosen ones
     choices: dict[int, Sequence[int]] = field(default_factory=dict)
     lineage: Lineage = field(default_factory=Lineage)
     # What operations wrote: pointers into the edit, by the identity of a node's object, and by pointer into the job.

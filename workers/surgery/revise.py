@@ -67,7 +67,7 @@ def _revise(
     pending = False
     for index, operation in enumerate(operations):
         row = OPERATIONS[operation.op]
-        if row.needs_network and pending:
+        if pending and (row.changes_shapes or row.reads_network):
             changes.append(_settle(draft))
             pending = False
         change = row.apply(draft, operation, index)

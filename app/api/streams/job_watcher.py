@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -77,6 +77,16 @@ class JobWatch:
         except TimeoutError:
             return False
         return True
+
+    async def changes(self, seconds: float) -> AsyncIterator[JobState]:
+        """Yield the job as it is now and after every change, for so long. Raises as `look` does."""
+        until = time.monotonic() + seconds
+        state: JobState | None = await self.look()
+        while state is not None:
+            yield state
+            if not await self.wait_for_change(state.version, max(0.0, until - time.monotonic())):
+                return
+            state = self.state
 
     def wake(self) -> None:
         """Let the request look at `state` again."""
