@@ -31,15 +31,15 @@ def insert(draft: Draft, operation: Insert, index: int) -> None:
     node = node_document(operation.node, edge.within, f"{pointer}/node")
     draft.lineage.add(node, operation.init)
     draft.write_node(node, pointer, "node", operation.init)
-    if operation.init == "identity" and node.get("inputs", [edge.source]) != [edge.source]:
-        detail = f"a node that changes nothing reads {edge.source}, in whose place it is read"
-        raise InvalidInput([Problem(f"{pointer}/node/inputs", "not_identity", detail, "remove inputs")])
+    if operation.init == "identity" and node.get("inputs", [edge.source])[:1] != [edge.source]:
+        detail = f"a node that computes its input reads {edge.source}, in whose place it is read"
+        raise InvalidInput([Problem(f"{pointer}/node/inputs", "not_identity", detail, f'name "{edge.source}" first')])
     if edge.within.is_chain:
         edge.within.nodes.insert(edge.index, node)
     elif is_leaf(node["kind"]):  # which others may name
         edge.within.nodes.insert(max(0, edge.index - 1), node)
     else:
-        _insert_node(draft.model, edge, node)
+        _insert_node(draft.model, edge, node, f"{pointer}/node")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,18 +132,28 @@ def _beside(path: str, name: str) -> str:
     return f"{owner}.{name}" if owner else name
 
 
-def _insert_node(model: JsonObject, edge: _Edge, node: JsonObject) -> None:
-    """Insert a node that reads the source of an edge, unless it names its inputs, and is read instead of it."""
+def _insert_node(model: JsonObject, edge: _Edge, node: JsonObject, pointer: str) -> None:
+    """Insert a node that reads the source of an edge, unless it names its inputs, and is read instead of it.
+
+    Raises `InvalidInput` if nothing would read it.
+    """
     within, source = edge.within, edge.source or ""
     renamed: dict[str, str] = dict.fromkeys(_equal_references(model, within, source), node["id"])
     within.nodes.insert(edge.index, node)
     node.setdefault("inputs", [source])
     needed = _ancestors(within, node)
     readers = [edge.target] if edge.target is not None else [each for each in within.nodes if each["id"] not in needed]
+    is_read = edge.target is None and not within.body.get("outputs") and within.nodes[-1] is node
     for reader in readers:
+        is_read |= not renamed.keys().isdisjoint(node_references(reader))
         replace_references(reader, renamed)
-    if edge.target is None and within.body.get("outputs"):
-        within.body["outputs"] = {name: renamed.get(each, each) for name, each in within.body["outputs"].items()}
+    outputs = within.body.get("outputs") or {}
+    if edge.target is None and outputs:
+        is_read |= not renamed.keys().isdisjoint(outputs.values())
+        within.body["outputs"] = {name: renamed.get(each, each) for name, each in outputs.items()}
+    if not is_read:
+        detail = f"nothing that could read {node['id']} reads {source}"
+        raise InvalidInput([Problem(pointer, "unread", detail, "insert it where its output is read")])
 
 
 def _equal_references(model: JsonObject, within: BodyPlace, source: str) -> tuple[str, ...]:
