@@ -4,7 +4,7 @@ from app.errors import InvalidInput, Problem
 from app.spec.edits.operations import Rename
 from app.spec.network.nodes import referenced_node
 from workers.surgery.draft import Draft
-from workers.surgery.node_places import BodyPlace, JsonObject, NodePlace, free_id, replace_references, use_paths
+from workers.surgery.node_places import BodyPlace, NodePlace, free_id, replace_references, use_paths
 
 
 def rename(draft: Draft, operation: Rename, index: int) -> None:
@@ -24,7 +24,7 @@ def check_id(within: BodyPlace, name: str, kind: str, pointer: str) -> None:
 
 
 def rename_node(draft: Draft, place: NodePlace, name: str) -> None:
-    """Give a node another id, and let everything follow that names it: inputs, outputs, groups and monitors."""
+    """Give a node another id, and let everything follow that names it: inputs, outputs and groups."""
     within, node, old = place.within, place.node, place.node["id"]
     paths = list(use_paths(draft.model, place.pointer))
     renamed = {path: f"{path[: len(path) - len(old)]}{name}" for path in paths}
@@ -35,25 +35,14 @@ def rename_node(draft: Draft, place: NodePlace, name: str) -> None:
     if outputs := within.body.get("outputs"):
         within.body["outputs"] = {key: replacements.get(each, each) for key, each in outputs.items()}
     node["id"] = name
-    training = draft.document.get("training") or {}
-    for group in training.get("groups") or ():
+    for group in (draft.document.get("training") or {}).get("groups") or ():
         if group.get("nodes"):
-            group["nodes"] = [_renamed(each, ".", renamed) for each in group["nodes"]]
-    for part in ("early_stop", "schedule", "checkpoint"):
-        _rename_monitor(training.get(part), renamed)
+            group["nodes"] = [_renamed(each, renamed) for each in group["nodes"]]
 
 
-def _renamed(path: str, separator: str, renamed: dict[str, str]) -> str:
+def _renamed(path: str, renamed: dict[str, str]) -> str:
     """Return a path whose beginning is renamed."""
     for old, new in renamed.items():
-        if path == old or path.startswith(old + separator):
+        if path == old or path.startswith(f"{old}."):
             return new + path[len(old) :]
     return path
-
-
-def _rename_monitor(part: JsonObject | None, renamed: dict[str, str]) -> None:
-    """Rename the node in the series that a part of the plan follows, if it is one of control flow."""
-    if isinstance(part, dict) and isinstance(part.get("monitor"), str) and "flow/" in part["monitor"]:
-        before, flow, path = part["monitor"].partition("flow/")
-        names = {old.replace(".", "/"): new.replace(".", "/") for old, new in renamed.items()}
-        part["monitor"] = before + flow + _renamed(path, "/", names)
