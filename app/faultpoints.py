@@ -30,6 +30,12 @@ FAULTPOINTS = {
     "row_committed": "worker: the checkpoint is listed",
     "before_removal": "worker: superfluous checkpoints are no longer listed, their files are still there",
     "cancel_seen": "worker: the request to cancel has been read, the attempt does not know it yet",
+    "edit_accepted": "API: an edit is committed, the client has no response yet",
+    "edit_found": "worker: an accepted edit has been read, and has not been sent to the attempt",
+    "edit_applied": "worker: the attempt has applied an edit, which is not written down",
+    "edit_rejected": "worker: the attempt could not apply an edit, which is not written down",
+    "edit_withdrawn": "worker: the attempt has given up an edit, which is not written down",
+    "edit_recorded": "worker: what became of an edit is committed",
     "before_outcome": "worker: how the attempt ended is known, and not written down",
     "outcome_committed": "worker: the outcome is committed, the slot has not been given back",
 }

@@ -13,6 +13,7 @@ from app import events
 from app.api import schemas
 from app.db.session import Database
 from app.db.tables import JobRow
+from app.edits import revisions
 from app.errors import NotFound
 from app.jobs import queue, repository
 from app.jobs.queue import QueuePosition
@@ -85,7 +86,10 @@ class JobDocuments:
         row = repository.find(session, owner, job_id)
         queued = row.status == Status.QUEUED
         place = queue.queue_position(session, row, self._running_limit) if queued else QueuePosition()
-        return schemas.Job.from_row(row, events.list_transitions(session, job_id, MAX_TRANSITIONS), place)
+        transitions = events.list_transitions(session, job_id, MAX_TRANSITIONS)
+        edited = row.revision > revisions.FIRST_REVISION
+        inspection = revisions.inspection_at(session, row, row.revision) or {} if edited else None
+        return schemas.Job.from_row(row, transitions, place, inspection)
 
     def _render(self, session: Session, owner: str, job_id: str) -> JobDocument:
         read_at = time.monotonic()

@@ -13,7 +13,7 @@ from workers.training.optim.schedules import JsonState
 from workers.training.prepare import PreparedTraining
 from workers.training.results import training_result, unmeasured_warnings
 
-ENDINGS_BY_VERB = {"pause": Ending.PAUSED, "drain": Ending.RELEASED}
+ENDINGS_BY_VERB = {"pause": Ending.PAUSED, "drain": Ending.RELEASED}  # after a checkpoint
 
 
 @translate_torch_errors()
@@ -72,7 +72,9 @@ def _train(prepared: PreparedTraining) -> Outcome:  # noqa: PLR0912, PLR0915 - t
                 network = state.evaluation_network
                 held, precision = prepared.validation, prepared.precision
                 try:
-                    evaluation = evaluate(network, prepared.heads, held, size, precision, "val", context.has_commands)
+                    evaluation = evaluate(
+                        network, prepared.heads, held, size, precision, "val", context.has_ending_command
+                    )
                 except EvaluationInterrupted:
                     continue  # to obey; the step is evaluated when the training goes on
                 report = evaluation.report

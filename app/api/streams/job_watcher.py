@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -89,6 +89,16 @@ class JobWatch:
             timer.cancel()
             self._news = None
         return True
+
+    async def changes(self, seconds: float) -> AsyncIterator[JobState]:
+        """Yield the job as it is now and after every change, for so long. Raises as `look` does."""
+        until = time.monotonic() + seconds
+        state: JobState | None = await self.look()
+        while state is not None:
+            yield state
+            if not await self.wait_for_change(state.version, max(0.0, until - time.monotonic())):
+                return
+            state = self.state
 
     def wake(self) -> None:
         """Let the request look at `state` again."""
