@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from workers.surgery.draft import Change, Draft
+from workers.surgery.operations.deepen import deepen
+from workers.surgery.operations.grow import grow_classes, grow_vocabulary
 from workers.surgery.operations.insert import insert
 from workers.surgery.operations.narrow import narrow
 from workers.surgery.operations.widen import widen
@@ -30,4 +32,7 @@ OPERATIONS: Mapping[str, OperationKind] = {
     "insert": OperationKind(insert),
     "widen": OperationKind(widen, changes_shapes=True),
     "narrow": OperationKind(narrow, changes_shapes=True),
+    "deepen": OperationKind(deepen, changes_shapes=True),
+    "grow_vocabulary": OperationKind(grow_vocabulary, changes_shapes=True),
+    "grow_classes": OperationKind(grow_classes, changes_shapes=True),
 }
