@@ -28,11 +28,7 @@ STATISTICS = [
     {"kind": "Dropout", "id": "drop", "p": 0.2},
     {"kind": "Linear", "id": "last", "out_features": 10},
 ]
-INSERT = {
-    "op": "insert",
-    "after": "drop",
-    "node": {"id": "more", "kind": "Linear", "out_features": 12, "bias": False},
-}
+INSERT = {"op": "insert", "after": "drop", "node": {"id": "more", "kind": "Linear", "out_features": 12, "bias": False}}
 NEW_RATE = {"op": "set", "path": "training.optimizer.lr", "value": 0.004}
 LONGER = {"op": "set", "path": "training.steps", "value": 12}
 SCRIPT = (
