@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from app.errors import InvalidInput, Problem
 from app.spec.edits.operations import Insert
-from app.spec.network.nodes import BaseNode, referenced_node
+from app.spec.network.nodes import NODE_KINDS, BaseNode, referenced_node
 from workers.surgery.draft import Draft
 from workers.surgery.node_places import (
     BodyPlace,
@@ -35,6 +35,7 @@ def insert(draft: Draft, operation: Insert, index: int) -> None:
         detail = f"a node that computes its input reads {edge.source}, in whose place it is read"
         raise InvalidInput([Problem(f"{pointer}/node/inputs", "not_identity", detail, f'name "{edge.source}" first')])
     if edge.within.is_chain:
+        _check_layer(operation, pointer)
         edge.within.nodes.insert(edge.index, node)
     elif is_leaf(node["kind"]):  # which others may name
         edge.within.nodes.insert(max(0, edge.index - 1), node)
@@ -50,6 +51,16 @@ class _Edge:
     index: int  # of the new node in the document
     source: str | None  # the node, output or input that is read; `None` for the input of a chain
     target: JsonObject | None = None  # the node that reads the new one; `None`: all that read the source
+
+
+def _check_layer(operation: Insert, pointer: str) -> None:
+    """Raise `InvalidInput` for a node that a chain cannot have: it reads other nodes than the layer before it."""
+    references = operation.node.references()
+    if references or NODE_KINDS[operation.node.kind].inputs[0] > 1:
+        place = f"{pointer}/node{references[0][0] if references else ''}"
+        detail = "a layer reads the layer before it, and no other node"
+        hint = 'add a branch with {"op": "deepen", "after": …}, or fork the job with a network of nodes'
+        raise InvalidInput([Problem(place, "network_form", detail, hint)])
 
 
 def node_document(node: BaseNode, within: BodyPlace, pointer: str) -> JsonObject:

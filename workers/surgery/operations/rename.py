@@ -2,9 +2,12 @@
 
 from app.errors import InvalidInput, Problem
 from app.spec.edits.operations import Rename
+from app.spec.edits.settings import NODE_PREFIX
 from app.spec.network.nodes import referenced_node
 from workers.surgery.draft import Draft
-from workers.surgery.node_places import BodyPlace, NodePlace, free_id, replace_references, use_paths
+from workers.surgery.node_places import BodyPlace, JsonObject, NodePlace, free_id, replace_references, use_paths
+
+NODE_SETTINGS = f"{NODE_PREFIX}."
 
 
 def rename(draft: Draft, operation: Rename, index: int) -> None:
@@ -24,7 +27,7 @@ def check_id(within: BodyPlace, name: str, kind: str, pointer: str) -> None:
 
 
 def rename_node(draft: Draft, place: NodePlace, name: str) -> None:
-    """Give a node another id, and let everything follow that names it: inputs, outputs and groups."""
+    """Give a node another id, and let everything follow that names it: inputs, outputs, groups and planned edits."""
     within, node, old = place.within, place.node, place.node["id"]
     paths = list(use_paths(draft.model, place.pointer))
     renamed = {path: f"{path[: len(path) - len(old)]}{name}" for path in paths}
@@ -35,9 +38,13 @@ def rename_node(draft: Draft, place: NodePlace, name: str) -> None:
     if outputs := within.body.get("outputs"):
         within.body["outputs"] = {key: replacements.get(each, each) for key, each in outputs.items()}
     node["id"] = name
-    for group in (draft.document.get("training") or {}).get("groups") or ():
+    training = draft.document.get("training") or {}
+    for group in training.get("groups") or ():
         if group.get("nodes"):
             group["nodes"] = [_renamed(each, renamed) for each in group["nodes"]]
+    for rule in training.get("edits") or ():
+        for operation in rule["operations"]:
+            _rename_in_operation(operation, renamed)
 
 
 def _renamed(path: str, renamed: dict[str, str]) -> str:
@@ -46,3 +53,15 @@ def _renamed(path: str, renamed: dict[str, str]) -> str:
         if path == old or path.startswith(f"{old}."):
             return new + path[len(old) :]
     return path
+
+
+def _rename_in_operation(operation: JsonObject, renamed: dict[str, str]) -> None:
+    """Rename the node in an operation that the plan will apply."""
+    for field in ("node", "after", "before"):
+        if isinstance(operation.get(field), str):
+            operation[field] = _renamed(operation[field], renamed)
+    for field in ("nodes", "between"):
+        if operation.get(field):
+            operation[field] = [_renamed(each, renamed) for each in operation[field]]
+    if operation.get("path", "").startswith(NODE_SETTINGS):
+        operation["path"] = NODE_SETTINGS + _renamed(operation["path"].removeprefix(NODE_SETTINGS), renamed)

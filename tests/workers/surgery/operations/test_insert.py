@@ -271,3 +271,17 @@ def test_mistakes(operation: dict[str, Any], pointer: str, code: str, hint: str)
 def test_a_chain_says_what_reads_a_layer() -> None:
     (problem,) = problems_of(image_job(CHAIN), insert(between=["conv2d1", "flatten1"]))
     assert (problem.pointer, problem.hint) == ("/operations/0/between", "conv2d1 is read by relu1")
+
+
+@pytest.mark.parametrize(
+    ("node", "place"),
+    [
+        ({"kind": "add", "inputs": ["conv2d1", "relu1"]}, "/inputs/0"),
+        ("add", ""),
+        ({**CONV, "inputs": ["relu1"]}, "/inputs/0"),
+    ],
+)
+def test_a_chain_has_no_branches(node: Any, place: str) -> None:
+    problems = problems_of(image_job(CHAIN), insert(node, "default", after="relu1"))
+    assert problems[0].pointer == f"/operations/0/node{place}"
+    assert "deepen" in problems[0].hint or '"scalar"' in problems[0].hint

@@ -63,6 +63,22 @@ def test_groups_follow() -> None:
     assert [group["nodes"] for group in loops["groups"]] == [["repeat", "cells.0.linear1"], ["gate2.then.linear1.bias"]]
 
 
+def test_planned_edits_follow() -> None:
+    operations = [
+        {"op": "set", "path": "model.second.conv2d1.padding_mode", "value": "reflect"},
+        {"op": "freeze", "nodes": ["stem", "second"]},
+        {"op": "insert", "between": ["second.conv2d1", "second.relu1"], "node": {"kind": "Tanh"}},
+        {"op": "narrow", "node": "branch", "fraction": 0.5},
+    ]
+    job = image_job(GRAPH, training={"edits": [{"at": {"step": 5}, "operations": operations}]})
+    document = edit(job, rename("second.conv2d1", "conv"), rename("second", "last"), rename("branch", "side")).document
+    (rule,) = document["training"]["edits"]
+    assert rule["operations"][0]["path"] == "model.last.conv.padding_mode"
+    assert rule["operations"][1]["nodes"] == ["stem", "last"]
+    assert rule["operations"][2]["between"] == ["last.conv", "last.relu1"]
+    assert rule["operations"][3]["node"] == "side"
+
+
 @pytest.mark.parametrize(
     ("to", "code", "hint"),
     [("head", "duplicate_id", 'use "conv2d1"'), ("train", "reserved_id", "use"), ("image", "duplicate_id", "use")],
