@@ -144,5 +144,6 @@ def begin_revision(
     old.context.report_edit(edited.message)
     faultpoint("edit_reported")
     export = checkpoint_exporter(new.document, new.network, new.resources.data, new.resources.schema)
+    new.resources.documents[new.state.revision.number] = new.document
     saver.begin_revision(new.state.revision.number, export)
     saver.save(new.state, new.sampler.epochs(step), {}, at_once=True)

@@ -77,11 +77,7 @@ class JobLog:
         """Run an attempt from the newest checkpoint; of its messages a share is kept, the first ones."""
         context = context or OrderedContext()
         prepared = self.laboratory.prepare(
-            self.spec,
-            context,
-            resume_from=resume_candidates(*self.saved),
-            edits=self.edits,
-            documents=self.documents,
+            self.spec, context, resume_from=resume_candidates(*self.saved), edits=self.edits, documents=self.documents
         )
         try:
             outcome = train(prepared)
