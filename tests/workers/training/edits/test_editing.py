@@ -96,6 +96,14 @@ def test_a_rejected_edit_leaves_every_bit_as_it_was(laboratory: TrainingHarness)
     assert len(log.saved) == 1
 
 
+def test_an_edit_whose_outputs_do_not_fit_the_targets_is_rejected(laboratory: TrainingHarness) -> None:
+    narrow = {"op": "remove", "node": "last"}
+    log = JobLog(laboratory, job(**SPARSE), (edit(1, narrow, at={"step": 4}),))
+    log.run()
+    assert len(log.rejected) == 1
+    assert log.documents == {}
+
+
 def test_a_failure_while_building_leaves_every_bit_as_it_was(
     laboratory: TrainingHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
