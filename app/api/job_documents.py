@@ -67,6 +67,11 @@ class JobDocuments:
         self._keep(job_id, document)
         return document
 
+    def find(self, job_id: str, version: int) -> JobDocument | None:
+        """Return this version of a job if it is known and has no position; it needs no database."""
+        known = self._documents.get(job_id)
+        return known if known is not None and known.version == version and known.status != Status.QUEUED else None
+
     def forget_positions(self) -> None:
         """Look anew at the queue, which this process has changed."""
         self._queue_changed_at = time.monotonic()
