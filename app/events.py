@@ -4,11 +4,20 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import literal_column, select, update
+from sqlalchemy import bindparam, insert, literal_column, select, update
 from sqlalchemy.orm import Session
 
-from app.db.tables import EventRow, JobRow, now
+from app.db.tables import EventRow, JobRow, now, table_of
 from app.webhooks.outbox import enqueue_event
+
+_JOBS = table_of(JobRow)
+_NEXT_NUMBER = (
+    update(_JOBS)
+    .where(_JOBS.c.id == bindparam("job_id"))
+    .values(last_seq=_JOBS.c.last_seq + 1, version=_JOBS.c.version + 1, updated_at=now())
+    .returning(_JOBS.c.last_seq)
+)
+_INSERT = insert(table_of(EventRow))
 
 
 class EventKind(StrEnum):
@@ -40,6 +49,17 @@ class EventKind(StrEnum):
     """Training stopped because the monitored value no longer improves: data {step, best}."""
     SKIPPED_STEP = "skipped_step"
     """A step with a loss that is not finite was skipped: data {step}."""
+    EDIT_ACCEPTED = "edit_accepted"
+    """An edit has passed every check, and waits for its moment: data {edit, at}."""
+    EDIT_APPLIED = "edit_applied"
+    """An edit was applied before a step, and made a revision: data {edit, step, revision}."""
+    EDIT_REJECTED = "edit_rejected"
+    """An edit could not be applied, and the job is as it was: data {edit, problems}."""
+    EDIT_WITHDRAWN = "edit_withdrawn"
+    """An edit was taken back before it was applied: data {edit}."""
+    ROLLED_BACK = "rolled_back"
+    """The job went back to a checkpoint, which began a revision: data {edit, revision, to, step, checkpoint}, of which
+    `to` is the revision of the checkpoint."""
     WARNING = "warning"
     """Something is wrong, and the training goes on: data {code, detail, hint}; with `storage_full` or `unavailable` a
     checkpoint could not be kept, and is tried again, which is logged once in ten minutes at most; `stopped_by_force` is
@@ -52,17 +72,20 @@ def append(session: Session, job_id: str, kind: EventKind | str, data: Mapping[s
 
     The job's row is locked by the update, so numbers have no gaps.
     """
-    seq = session.execute(
-        update(JobRow)
-        .where(JobRow.id == job_id)
-        .values(last_seq=JobRow.last_seq + 1, version=JobRow.version + 1, updated_at=now())
-        .returning(JobRow.last_seq)
-        .execution_options(synchronize_session=False)
-    ).scalar_one()
-    session.add(EventRow(job_id=job_id, seq=seq, kind=str(kind), fence=fence, data=dict(data)))
-    session.flush()
-    enqueue_event(session, job_id, seq, kind, data)
+    seq: int = session.execute(_NEXT_NUMBER, {"job_id": job_id}).scalar_one()
+    _insert(session, job_id, seq, kind, data, fence)
     return seq
+
+
+def append_first(session: Session, job_id: str, kind: EventKind, data: Mapping[str, Any]) -> None:
+    """Log the first event of a job that has just been inserted with `last_seq` 1."""
+    _insert(session, job_id, 1, kind, data, fence=0)
+
+
+def _insert(session: Session, job_id: str, seq: int, kind: str, data: Mapping[str, Any], fence: int) -> None:
+    event = {"job_id": job_id, "seq": seq, "kind": str(kind), "fence": fence, "data": dict(data)}
+    session.execute(_INSERT, event)
+    enqueue_event(session, job_id, seq, kind, data)
 
 
 def list_events(session: Session, job_id: str, seq: int, limit: int) -> Sequence[EventRow]:

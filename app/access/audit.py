@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from app.db.paging import IndexedRows, paginate
-from app.db.tables import AuditRow, now
+from app.db.tables import AuditRow, now, table_of
 from app.ids import new_id
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_INSERT = insert(table_of(AuditRow))
 
 
 class Action(StrEnum):
@@ -35,6 +37,12 @@ class Action(StrEnum):
     """A job was deleted: data {purge}."""
     JOB_RESTORE = "job.restore"
     """A deleted job was restored."""
+    JOB_EDIT = "job.edit"
+    """An edit of a job was accepted: data {edit}."""
+    JOB_EDIT_WITHDRAW = "job.edit_withdraw"
+    """An edit was withdrawn, or that was requested: data {edit}."""
+    JOB_ROLLBACK = "job.rollback"
+    """A job went back to a checkpoint: data {edit, checkpoint}."""
     DATASET_CREATE = "dataset.create"
     """A data set was registered."""
     DATASET_UPLOAD = "dataset.upload"
@@ -77,19 +85,17 @@ def append(
     session: Session, actor: Actor, action: Action, target: str | None, data: Mapping[str, object] | None = None
 ) -> None:
     """Append an entry about the object `target`."""
-    session.add(
-        AuditRow(
-            id=new_id("aud"),
-            owner=actor.owner,
-            key_id=actor.key_id,
-            request_id=actor.request_id,
-            address=actor.address and actor.address[:64],
-            action=action,
-            target=target,
-            data=dict(data or {}),
-        )
-    )
-    session.flush()
+    entry = {
+        "id": new_id("aud"),
+        "owner": actor.owner,
+        "key_id": actor.key_id,
+        "request_id": actor.request_id,
+        "address": actor.address and actor.address[:64],
+        "action": action,
+        "target": target,
+        "data": dict(data or {}),
+    }
+    session.execute(_INSERT, entry)
 
 
 def with_audit(

@@ -5,17 +5,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, select, tuple_, update
+from sqlalchemy import bindparam, delete, select, tuple_, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from app.db.dialect import insert, is_lock_timeout
+from app.db.dialect import INSERTS, dialect_name, is_lock_timeout
 from app.db.sealing import Sealer
-from app.db.tables import IdempotencyRow, now
+from app.db.tables import IdempotencyRow, now, table_of
 from app.errors import IdempotencyKeyInUse, IdempotencyKeyReused
 
 RETENTION_SECONDS = 86_400
 SEALED_BODY = "sealed"  # the only field of a stored response that is sealed
+
+_TABLE = table_of(IdempotencyRow)
+_IS_THIS = (_TABLE.c.owner == bindparam("this_owner"), _TABLE.c.key == bindparam("this_key"))
+_RESERVE = {
+    dialect: insert(_TABLE).on_conflict_do_nothing().returning(_TABLE.c.key) for dialect, insert in INSERTS.items()
+}
+_FIND = select(_TABLE).where(*_IS_THIS)
+_STORE = update(_TABLE).where(*_IS_THIS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +63,7 @@ def run_once(
     if _reserve(session, request):
         status, body = effect()
         stored = body if sealer is None else {SEALED_BODY: sealer.seal(json.dumps(body))}
-        session.execute(update(IdempotencyRow).where(*_row_conditions(request)).values(status=status, body=stored))
+        session.execute(_STORE, {**_row_key(request), "status": status, "body": stored})
         return IdempotentResponse(status, body, replayed=False)
     answer = find_response(session, request, sealer)
     if answer is None:  # purged at this very moment
@@ -73,7 +81,7 @@ def find_response(
     """
     if request.key is None:
         return None
-    row = session.scalar(select(IdempotencyRow).where(*_row_conditions(request)))
+    row = session.execute(_FIND, _row_key(request)).first()
     if row is None:
         return None
     if row.digest != request.digest:
@@ -91,10 +99,9 @@ def purge(session: Session, limit: int = 1000) -> int:
 
 
 def _reserve(session: Session, request: IdempotentRequest) -> bool:
-    values = {"owner": request.owner, "key": request.key, "digest": request.digest}
-    row = insert(session, IdempotencyRow).values(**values, status=0, body={})
+    row = {"owner": request.owner, "key": request.key, "digest": request.digest, "status": 0, "body": {}}
     try:
-        reserved = session.scalar(row.on_conflict_do_nothing().returning(IdempotencyRow.key))
+        reserved = session.execute(_RESERVE[dialect_name(session)], row).first()
     except OperationalError as error:
         if is_lock_timeout(error):
             raise IdempotencyKeyInUse from error
@@ -102,5 +109,5 @@ def _reserve(session: Session, request: IdempotentRequest) -> bool:
     return reserved is not None
 
 
-def _row_conditions(request: IdempotentRequest) -> tuple[Any, ...]:
-    return IdempotencyRow.owner == request.owner, IdempotencyRow.key == request.key
+def _row_key(request: IdempotentRequest) -> dict[str, Any]:
+    return {"this_owner": request.owner, "this_key": request.key}

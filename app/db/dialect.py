@@ -1,6 +1,7 @@
 """What differs between the databases: SQL of some statements, and codes of errors."""
 
 import sqlite3
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import func, select
@@ -22,15 +23,23 @@ class DatabaseFull(DatabaseUnavailable):
     code = "database_full"
 
 
+# Inserts with ``on_conflict_do_nothing`` and ``on_conflict_do_update``, alike on both databases.
+INSERTS: Mapping[str, Callable[[Any], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
 def insert(session: Session, table: type[DeclarativeBase]) -> Any:
-    """Return an insert with ``on_conflict_do_nothing`` and ``on_conflict_do_update``, alike on both databases."""
-    build = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-    return build[session.get_bind().dialect.name](table)
+    """Return an insert into a table, one of `INSERTS`."""
+    return INSERTS[dialect_name(session)](table)
+
+
+def dialect_name(session: Session) -> str:
+    """Return the name of the session's database, a key of `INSERTS`."""
+    return session.get_bind().dialect.name
 
 
 def is_postgresql(session: Session) -> bool:
     """Return whether the session's database is PostgreSQL."""
-    return session.get_bind().dialect.name == "postgresql"
+    return dialect_name(session) == "postgresql"
 
 
 def advisory_lock(session: Session, number: int) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from app import checkpoints, events
@@ -57,7 +58,7 @@ def select_queue(job: "JobSpec") -> str:
 def create(
     db: Database,
     submission: Submission,
-    render: Callable[[JobRow], dict[str, Any]],
+    render: Callable[[Row[Any]], dict[str, Any]],
     *,
     max_queued: int,
     request: IdempotentRequest | None = None,
@@ -105,7 +106,7 @@ def check_submission(session: Session, submission: Submission, max_queued: int, 
     quotas.check_storage(session, owner, limits)
 
 
-def _insert(session: Session, submission: Submission) -> JobRow:
+def _insert(session: Session, submission: Submission) -> Row[Any]:
     job = submission.job
     return repository.insert(
         session,
@@ -166,7 +167,7 @@ def resume(session: Session, owner: str, job_id: str, limits: quotas.EffectiveLi
     if row.status == Status.PAUSED:
         quotas.check_queue(session, row.key_id, limits)
         return repository.transition(
-            session, job_id, Verb.RESUME, **_requeued_values(), not_before=_not_before(row.spec)
+            session, job_id, Verb.RESUME, **repository.requeued_values(), not_before=_not_before(row.spec)
         )
     _check_active(row, "resumed")
     return _request_verb(session, row, None) if row.wish == "pause" else row
@@ -197,7 +198,7 @@ def retry(session: Session, owner: str, job_id: str, limits: quotas.EffectiveLim
         "finished_at": None,
         "result": None,
     }
-    return repository.transition(session, job_id, Verb.RETRY, **_requeued_values(), **fresh)
+    return repository.transition(session, job_id, Verb.RETRY, **repository.requeued_values(), **fresh)
 
 
 def _check_prerequisites(session: Session, row: JobRow) -> None:
@@ -244,7 +245,7 @@ def release(session: Session, job_id: str, fence: int) -> None:
     """Queue the job again after a checkpoint, because its worker stops; a requested cancellation is carried out."""
     if repository.lock_for_attempt(session, job_id, fence).wish == "cancel":
         return complete_cancel(session, job_id, fence)
-    repository.transition(session, job_id, Verb.RELEASE, held=fence, **_requeued_values())
+    repository.transition(session, job_id, Verb.RELEASE, held=fence, **repository.requeued_values())
     return None
 
 
@@ -252,7 +253,7 @@ def complete_pause(session: Session, job_id: str, fence: int) -> None:
     """Record that the job paused at a checkpoint; if the request was withdrawn, queue it again."""
     if repository.lock_for_attempt(session, job_id, fence).wish != "pause":
         return release(session, job_id, fence)
-    repository.transition(session, job_id, Verb.PAUSE, held=fence, **_requeued_values() | {"wish": None})
+    repository.transition(session, job_id, Verb.PAUSE, held=fence, **repository.requeued_values() | {"wish": None})
     return None
 
 
@@ -272,10 +273,6 @@ def record_loss(session: Session, job_id: str, fence: int, error: Mapping[str, A
         fail(session, job_id, fence, final_error)
         return False
     delay = BACKOFF_SECONDS[min(losses - 1, len(BACKOFF_SECONDS) - 1)]
-    values = _requeued_values() | {"attempts": losses, "not_before": now() + delay}
+    values = repository.requeued_values() | {"attempts": losses, "not_before": now() + delay}
     repository.transition(session, job_id, Verb.LOSE, held=fence, data={"error": dict(error)}, **values)
     return True
-
-
-def _requeued_values() -> dict[str, Any]:
-    return {"worker": None, "lease_until": None, "phase": "", "queued_at": now()}

@@ -40,8 +40,7 @@ def start_problems(session: Session, owner: str, job: "JobSpec", pin: bool = Fal
     if (start := job.start_from) is None or start.checkpoint is None:
         return []
     try:
-        source = checkpoints.pin if pin else checkpoints.find_job
-        original = parse_job(source(session, owner, start.checkpoint).spec)
+        document = (checkpoints.pin if pin else checkpoints.find_document)(session, owner, start.checkpoint)
     except NotFound as error:
         return [Problem(START_POINTER, "unknown_checkpoint", error.detail, "look at the job's checkpoints")]
-    return resume_problems(job, original) if start.what == "everything" else []
+    return resume_problems(job, parse_job(document)) if start.what == "everything" else []

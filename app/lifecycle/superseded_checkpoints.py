@@ -21,6 +21,6 @@ def prune(db: Database, store: ArtifactStore, job_id: str, fence: int) -> None:
 
 def _remove_rows(session: Session, job_id: str, fence: int) -> list[CheckpointRow]:
     job = repository.lock_for_attempt(session, job_id, fence)  # another job may be about to start from a checkpoint
-    plan = checkpoints.checkpoint_plan(job)
+    plan = checkpoints.checkpoint_plan(session, job)
     rows = checkpoints.prunable_checkpoints(session, job_id, plan.keep_last, plan.keep_best, plan.monitor, plan.mode)
     return checkpoints.remove(session, rows)

@@ -3,13 +3,22 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from app.db.clock import database_time
-from app.db.tables import DeliveryRow, JobRow, WebhookRow, now
+from app.db.tables import DeliveryRow, JobRow, WebhookRow, now, table_of
 from app.ids import new_id
 from app.webhooks.messages import PING, job_message_body, message_body, message_type
+
+_JOBS, _WEBHOOKS = table_of(JobRow).c, table_of(WebhookRow).c
+_LISTENING = (
+    select(_WEBHOOKS.id, _WEBHOOKS.events, _JOBS.name, _JOBS.status, _JOBS.labels, now().label("at"))
+    .join_from(table_of(WebhookRow), table_of(JobRow), _JOBS.owner == _WEBHOOKS.owner)
+    .where(_JOBS.id == bindparam("job_id"), _WEBHOOKS.disabled_at.is_(None))
+    .where(or_(_WEBHOOKS.all_jobs, _JOBS.spec["webhook"].as_string() == _WEBHOOKS.id))
+    .with_for_update(read=True, key_share=True, of=table_of(WebhookRow))  # none is deleted before this is committed
+)
 
 
 def enqueue_event(session: Session, job_id: str, seq: int, kind: str, data: Mapping[str, Any]) -> None:
@@ -17,14 +26,7 @@ def enqueue_event(session: Session, job_id: str, seq: int, kind: str, data: Mapp
     type_ = message_type(kind, data)
     if type_ is None:
         return
-    named = JobRow.spec["webhook"].as_string() == WebhookRow.id
-    listening = (
-        select(WebhookRow.id, WebhookRow.events, JobRow.name, JobRow.status, JobRow.labels, now().label("at"))
-        .join(JobRow, JobRow.owner == WebhookRow.owner)
-        .where(JobRow.id == job_id, WebhookRow.disabled_at.is_(None), or_(WebhookRow.all_jobs, named))
-        .with_for_update(read=True, key_share=True, of=WebhookRow)  # none is deleted before this is committed
-    )
-    for row in session.execute(listening).all():
+    for row in session.execute(_LISTENING, {"job_id": job_id}).all():
         if type_ in row.events:
             job = {"id": job_id, "name": row.name, "status": row.status, "metadata": row.labels}
             body = job_message_body(type_, row.at, job, seq, data)

@@ -23,11 +23,15 @@ class OnceRequest:
 
     services: Services
     key: str | None
-    digest: str
+    head: str  # method and path
+    content: bytes
 
     def of(self, owner: str) -> IdempotentRequest:
-        """Return the request of an owner, whose keys are its own."""
-        return IdempotentRequest(owner, self.key, self.digest)
+        """Return the request of an owner, whose keys are its own, with a digest of method, path and body."""
+        if self.key is None:
+            return IdempotentRequest(owner, None, "")
+        head = f"{self.head}\n".encode("utf-8", "surrogatepass")
+        return IdempotentRequest(owner, self.key, hashlib.sha256(head + self.content).hexdigest())
 
     def run(self, owner: str, effect: Effect, *, secret: bool = False) -> IdempotentResponse:
         """Run the effect, or return the response to the request before; a response with a `secret` is kept sealed.
@@ -42,7 +46,7 @@ class OnceRequest:
         return self.services.db.run(unit)
 
 
-def once_request(
+async def once_request(
     request: Request,
     services: ServicesDep,
     body: RequestBodyDep,
@@ -56,9 +60,8 @@ def once_request(
         ),
     ] = None,
 ) -> OnceRequest:
-    """Return the request by its key, and a digest of method, path and body."""
-    head = f"{request.method} {request.scope['path']}\n".encode("utf-8", "surrogatepass")
-    return OnceRequest(services, idempotency_key, hashlib.sha256(head + body.content).hexdigest())
+    """Return the request with its key."""
+    return OnceRequest(services, idempotency_key, f"{request.method} {request.scope['path']}", body.content)
 
 
 Once = Annotated[OnceRequest, Depends(once_request)]

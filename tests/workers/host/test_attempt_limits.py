@@ -26,6 +26,7 @@ from tests.full import choose
 from tests.workers.host.test_worker import RecordingWaker
 from workers.host.attempt import Attempt
 from workers.host.worker import Worker
+from workers.runner import memory
 
 ENDLESS_STEP: dict[str, Any] = {"kind": "ReLU"}
 for _ in range(3):  # a thousand million calls, which need no gradient and so no memory
@@ -263,17 +264,31 @@ def memory_group() -> Iterator[Path]:
     pytest.skip("this machine lets nobody create control groups of memory")
 
 
-def test_an_attempt_that_the_kernel_kills_is_out_of_memory(
+def test_an_attempt_that_the_kernel_kills_is_out_of_memory_when_attempts_run_out(
     start: Callable[..., Laboratory], memory_group: Path
 ) -> None:
     laboratory = start(attempt_memory=16 * GIB)
-    laboratory.submit(spec(HUGE))
+    laboratory.submit(spec(HUGE) | {"retries": 0})
     with laboratory.attempt():
         (memory_group / "cgroup.procs").write_text(str(laboratory.processes[0].pid))
     job = laboratory.job()
     error = job.error or {}
     assert (job.status, error["code"]) == ("failed", "out_of_memory"), error
     assert "kernel" in error["message"]
+
+
+def test_an_attempt_is_tried_again_if_the_kernel_has_killed_for_want_of_memory_elsewhere(
+    start: Callable[..., Laboratory], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The count is of the whole machine: with another service's trouble this job must not fail for good."""
+    laboratory = start()
+    laboratory.submit(spec())
+    with laboratory.attempt():
+        laboratory.wait_for_step(1)
+        monkeypatch.setattr(memory, "kernel_kills", lambda: 1 << 40)
+        laboratory.processes[0].send_signal(signal.SIGKILL)
+    assert (laboratory.job().status, laboratory.job().attempts) == ("queued", 1)
+    assert laboratory.events("status")[-1]["error"]["code"] == "out_of_memory"
 
 
 def test_a_loss_for_another_reason_is_tried_again(start: Callable[..., Laboratory]) -> None:
