@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import structlog
 from fastapi import APIRouter, Query, Request
+from sqlalchemy import Row
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
@@ -35,7 +36,6 @@ from app.api.lanes import Lane, in_lane
 from app.api.openapi.routes import FORK_BODY, JOB_BODY, METADATA_PARAMETER, route_responses
 from app.api.services import Services, ServicesDep
 from app.datasets import references
-from app.db.tables import JobRow
 from app.errors import InvalidInput, Problem
 from app.faultpoints import faultpoint
 from app.ids import JOB_ID_PATTERN
@@ -120,7 +120,7 @@ def _submit(
     return once_response(answer, "/v1/jobs")
 
 
-def _job_document(row: JobRow) -> dict[str, Any]:
+def _job_document(row: Row[Any]) -> dict[str, Any]:
     return schemas.Job.from_row(row).as_dict()
 
 
@@ -185,8 +185,8 @@ def list_jobs(
     rows, more = services.db.read(
         listing.page, who.owner, limit, after, status, name, metadata_filters(request), deleted
     )
-    page = schemas.JobPage(items=[schemas.job_summary(row) for row in rows], has_more=more)
-    return JsonResponse(page.as_dict(), headers=next_page_headers(request, more, rows[-1].id if rows else ""))
+    page = {"items": [schemas.job_summary(row) for row in rows], "has_more": more}
+    return JsonResponse(page, headers=next_page_headers(request, more, rows[-1].id if rows else ""))
 
 
 @router.get("/{job_id}", responses=route_responses(200, schemas.Job, 304, 404, 412))
