@@ -15,7 +15,7 @@ from app.access import idempotency
 from app.access.audit import Action
 from app.access.keys import Credential
 from app.api import schemas
-from app.api.auth import CredentialDep, Principal, ReadPrincipal, WritePrincipal, add_queue_limit_headers
+from app.api.auth import Principal, ReadPrincipal, WritePrincipal, add_queue_limit_headers, request_credential
 from app.api.http.bodies import RequestBodyDep
 from app.api.http.idempotency import Once, OnceRequest
 from app.api.http.parameters import (
@@ -191,10 +191,10 @@ def list_jobs(
 
 @router.get("/{job_id}", responses=route_responses(200, schemas.Job, 304, 404, 412))
 async def read_job(
+    request: Request,
     job_id: JobId,
     who: ReadPrincipal,
     services: ServicesDep,
-    credential: CredentialDep,
     if_none_match: IfNoneMatch = None,
     if_match: IfMatch = None,
     wait: Annotated[float, Query(ge=0, le=MAX_WAIT_SECONDS, description="Seconds to wait for a change.")] = 0.0,
@@ -204,7 +204,7 @@ async def read_job(
     A job that has ended is answered at once; 401 once the key is no longer valid.
     """
     if wait:
-        job = await _wait_for_job(services, who, credential, job_id, if_none_match, wait)
+        job = await _wait_for_job(services, who, request_credential(request, who), job_id, if_none_match, wait)
     else:
         job = await services.lanes.run_sync(Lane.READ, services.job_documents.read, who.owner, job_id)
     headers = {"ETag": job.etag}
