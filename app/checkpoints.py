@@ -153,8 +153,8 @@ def public_files(row: CheckpointRow) -> dict[str, FileRecord]:
 
 def checkpoint_plan(session: Session, job: JobRow) -> Checkpointing:
     """Return when the job's checkpoints are taken and which are kept, by its current revision."""
-    document = revisions.current_document(session, job)
-    return Checkpointing.model_validate((document.get("training") or {}).get("checkpoint") or {})
+    training = revisions.current_document(session, job).get("training") or {}
+    return Checkpointing.model_validate(training.get("checkpoint") or {})
 
 
 def best_by_plan(session: Session, job: JobRow, file: str | None = None) -> CheckpointRow | None:

@@ -74,7 +74,7 @@ def find_ground(session: Session, job: JobRow, edit: Edit) -> Ground:
     if len(pending) >= MAX_PENDING_EDITS:
         detail = f"{len(pending)} edits of the job wait already"
         raise TooManyPendingEdits(detail, hint="wait until they are applied, or put several operations into one edit")
-    check_order(edit, pending, job.progress.get("steps_per_epoch"))
+    check_order(edit, pending, job.progress)
     spec = parse_job(document)
     series = [*spec.objective.series_names(), *curves.series_names(session, job.id)]
     if problems := moment_problems(edit.at, job.progress, series, not pending, _has_validation(job)):

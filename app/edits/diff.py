@@ -10,12 +10,11 @@ TOTALS = ("totals", "memory")  # parts of an inspection
 def diff_revisions(before: Json, after: Json, inspected: tuple[Json, Json]) -> dict[str, Any]:
     """Return what differs between two specs, of whose networks `inspected` are the inspections: before, and after."""
     old, new = (dict(_nodes(each, "")) for each in inspected)
+    changed = [path for path, node in new.items() if path in old and node != old[path]]
     return {
         "added": {path: node for path, node in new.items() if path not in old},
         "removed": {path: node for path, node in old.items() if path not in new},
-        "changed": {
-            path: _difference(old[path], node) for path, node in new.items() if path in old and node != old[path]
-        },
+        "changed": {path: _difference(old[path], new[path]) for path in changed},
         "totals": dict(_totals(*inspected)),
         "settings": dict(_settings(before, after, "")),
     }

@@ -11,6 +11,7 @@ from app.spec.hints.names import did_you_mean
 
 NEVER = math.inf  # of a moment whose step is not known: a condition may never be true
 At = Moment | str  # "now", or a moment
+Progress = Mapping[str, Any]  # step, epoch, total_steps, steps_per_epoch
 
 
 class BehindPending(Conflict):
@@ -24,10 +25,10 @@ def parse_at(value: Any) -> At:
     return value if isinstance(value, str) else Moment.model_validate(value)
 
 
-def check_order(edit: Edit, pending: Sequence[EditRow], steps_per_epoch: int | None) -> None:
-    """Raise `BehindPending` if an edit is due before one of those that wait already."""
+def check_order(edit: Edit, pending: Sequence[EditRow], progress: Progress) -> None:
+    """Raise `BehindPending` if an edit is due before one of those that wait already; `progress` is the job's."""
     for row in pending:
-        if _is_before(edit.at, parse_at(row.at), steps_per_epoch):
+        if _is_before(edit.at, parse_at(row.at), progress):
             detail = f"edit {row.number} comes first, and waits for {describe(parse_at(row.at))}"
             hint = f"withdraw edit {row.number}, or give a moment after it"
             raise BehindPending(detail, pointer="/at", hint=hint)
@@ -42,15 +43,15 @@ def describe(at: At) -> str:
     return f"step {at.step}" if at.step is not None else f"epoch {at.epoch}"
 
 
-def _is_before(new: At, earlier: At, steps_per_epoch: int | None) -> bool:
+def _is_before(new: At, earlier: At, progress: Progress) -> bool:
     if isinstance(new, Moment) and new.when is not None:
         return False  # looked at once the others are applied
     if isinstance(new, Moment) and isinstance(earlier, Moment) and new.epoch is not None and earlier.epoch is not None:
         return new.epoch < earlier.epoch
-    return _due_step(new, steps_per_epoch, 0.0) < _due_step(earlier, steps_per_epoch, NEVER)
+    return _due_step(new, progress, 0.0) < _due_step(earlier, progress, NEVER)
 
 
-def _due_step(at: At, steps_per_epoch: int | None, unknown: float) -> float:
+def _due_step(at: At, progress: Progress, unknown: float) -> float:
     """Return the step before which an edit is applied; `unknown` for an epoch of unknown length."""
     if isinstance(at, str):
         return 0.0
@@ -58,12 +59,13 @@ def _due_step(at: At, steps_per_epoch: int | None, unknown: float) -> float:
         return NEVER
     if at.step is not None:
         return float(at.step)
-    return float((at.epoch or 0) * steps_per_epoch) if steps_per_epoch else unknown
+    if not (per_epoch := progress.get("steps_per_epoch")):
+        return unknown
+    ahead = (at.epoch or 0) - progress.get("epoch", 0.0)  # the length of earlier epochs may have been another one
+    return round(progress.get("step", 0) + ahead * per_epoch)
 
 
-def moment_problems(
-    at: At, progress: Mapping[str, Any], series: Sequence[str], alone: bool, validated: bool
-) -> list[Problem]:
+def moment_problems(at: At, progress: Progress, series: Sequence[str], alone: bool, validated: bool) -> list[Problem]:
     """Return why a moment never comes: it has passed, comes after the end, or follows a series that does not exist.
 
     `progress` is the job's, `series` are the names that it has or will have, `alone` says that no other edit waits,
@@ -74,7 +76,7 @@ def moment_problems(
     if at.when is not None:
         return _series_problems(at.when, series, validated)
     place = "/at/step" if at.step is not None else "/at/epoch"
-    due = _due_step(at, progress.get("steps_per_epoch"), NEVER)
+    due = _due_step(at, progress, NEVER)
     step, total = progress.get("step", 0), progress.get("total_steps")
     if due < step:
         detail = f"{describe(at)} has passed: the job is at step {step}"

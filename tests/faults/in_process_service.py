@@ -111,7 +111,7 @@ class DirectContext:
             self.attempt._write()
 
     def commands(self) -> list[Command]:
-        wish = self.db.run(repository.requested_verb, self.attempt.job.id, self.attempt.fence)
+        wish = self.db.run(repository.find_requests, self.attempt.job.id, self.attempt.fence).verb
         return [Command("cancel" if wish == "cancel" else "pause")] if wish else []
 
     def report_edit(self, message: EditMessage) -> None:

@@ -11,11 +11,13 @@ from torch import Tensor
 
 from app.errors import InvalidInput, Problem
 from app.spec.data.columns import DataSchema
+from app.spec.edits.operations import Initialisation
 from app.spec.job import canonical_document, parse_job, resolve_job_features
 from app.spec.job_checks import check_job
 from workers.network.blueprint import Blueprint
 from workers.network.inference.partial_network import PartialNetwork
 from workers.network.inference.shape_inference import infer_shapes
+from workers.surgery.initial.functions import InitialFunction
 from workers.surgery.layer_ids import write_layer_ids
 from workers.surgery.lineage import Lineage
 from workers.surgery.node_places import JsonObject, NodePlace, all_bodies, find_node
@@ -75,7 +77,12 @@ class Draft:
     lineage: Lineage = field(default_factory=Lineage)
     # What operations wrote: pointers into the edit, by the identity of a node's object, and by pointer into the job.
     written_nodes: dict[int, str] = field(default_factory=dict)
+    written_ids: dict[int, str] = field(default_factory=dict)
+    written_fields: dict[tuple[int, str], str] = field(default_factory=dict)
     written_settings: dict[str, str] = field(default_factory=dict)
+    functions: dict[int, InitialFunction] = field(default_factory=dict)  # what new nodes compute, by identity too
+    # The network before the operations that are not settled yet.
+    blueprint: Blueprint = field(default_factory=lambda: Blueprint((), (), {}))
     implicit_ids: list[JsonObject] = field(default_factory=list)  # layers whose ids the user did not write
     warnings: list[Problem] = field(default_factory=list)
 
@@ -84,6 +91,15 @@ class Draft:
         """The network in the document."""
         model: JsonObject = self.document["model"]
         return model
+
+    def write_node(self, node: JsonObject, pointer: str, field: str, init: Initialisation) -> None:
+        """Note that the operation at `pointer` writes a node, which is its field, and what the node computes first."""
+        self.written_nodes[id(node)] = f"{pointer}/{field}"
+        self.set_function(node, pointer, init)
+
+    def set_function(self, node: JsonObject, pointer: str, init: Initialisation) -> None:
+        """Note what the operation at `pointer` makes a node compute first."""
+        self.functions[id(node)] = InitialFunction(init, pointer)
 
     def find(self, path: str, pointer: str) -> NodePlace:
         """Return the place of a node. Raises `InvalidInput` at `pointer`, of the edit, if there is none."""
@@ -116,8 +132,13 @@ class Draft:
         places = dict(self.written_settings)
         for within in all_bodies(self.model):
             for index, node in enumerate(within.nodes):
+                place = f"/model{within.node_pointer(index)}"
                 if id(node) in self.written_nodes:
-                    places[f"/model{within.node_pointer(index)}"] = self.written_nodes[id(node)]
+                    places[place] = self.written_nodes[id(node)]
+                fields = {name: each for (owner, name), each in self.written_fields.items() if owner == id(node)}
+                places |= {f"{place}/{name}": each for name, each in fields.items()}
+                if id(node) in self.written_ids:
+                    places[f"{place}/id"] = self.written_ids[id(node)]
         return places
 
 

@@ -1,6 +1,7 @@
 """Nodes of a document by their paths: "fc1", or "loop.body.fc1" in the body of a control-flow node."""
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,6 +88,16 @@ def node_references(node: JsonObject) -> Iterator[str]:
             yield from value
 
 
+def replace_references(node: JsonObject, replacements: Mapping[str, str]) -> None:
+    """Replace what a node reads, where it is among the replacements."""
+    for field in reference_fields(node):
+        value = node.get(field)
+        if isinstance(value, str):
+            node[field] = replacements.get(value, value)
+        elif isinstance(value, list):
+            node[field] = [replacements.get(each, each) for each in value]
+
+
 def inner_bodies(model: JsonObject, node: JsonObject, pointer: str) -> dict[str, BodyPlace]:
     """Return the bodies of a node by the names that they have in paths; of a block's use the empty name.
 
@@ -154,14 +165,24 @@ def _unknown_node(model: JsonObject, path: str, pointer: str) -> InvalidInput:
 
 def node_paths(model: JsonObject) -> Iterator[str]:
     """Yield the paths of all nodes."""
-    pending = [("", BodyPlace(model, ""))]
+    yield from (place.path for place in _node_uses(model))
+
+
+def use_paths(model: JsonObject, pointer: str) -> Iterator[str]:
+    """Yield the paths of every use of the node at a pointer."""
+    yield from (place.path for place in _node_uses(model) if place.pointer == pointer)
+
+
+def _node_uses(model: JsonObject) -> Iterator[NodePlace]:
+    """Yield every node by every path that it has, the outermost first."""
+    pending = deque([("", BodyPlace(model, ""))])
     while pending:
-        prefix, within = pending.pop(0)
+        prefix, within = pending.popleft()
         for index, node in enumerate(within.nodes):
-            path = f"{prefix}{node['id']}"
-            yield path
-            for name, body in inner_bodies(model, node, within.node_pointer(index)).items():
-                pending.append((f"{path}.{name}." if name else f"{path}.", body))
+            place = NodePlace(f"{prefix}{node['id']}", within, index)
+            yield place
+            for name, body in inner_bodies(model, node, place.pointer).items():
+                pending.append((f"{place.path}.{name}." if name else f"{place.path}.", body))
 
 
 def all_bodies(model: JsonObject) -> Iterator[BodyPlace]:

@@ -8,11 +8,13 @@ from app.errors import InvalidInput, Problem
 from app.spec.data.columns import DataSchema
 from app.spec.edits.operations import Operation
 from app.spec.job import canonical_document, parse_job
-from workers.network.blueprint import Blueprint
 from workers.surgery.draft import Change, Draft, Revision, Weights, open_draft
+from workers.surgery.group_parameters import drop_removed_paths
+from workers.surgery.initial.functions import check_initial_functions
 from workers.surgery.layer_ids import remove_layer_ids
 from workers.surgery.operations.catalog import OPERATIONS
 
+GROUPS_POINTER = "/training/groups"
 MAX_ATTRIBUTIONS = 32  # beginnings of an edit that are tried for the operation that a problem comes from
 
 
@@ -60,41 +62,49 @@ def _revise(
     choices: Mapping[int, Sequence[int]] | None,
 ) -> Revision:
     draft = open_draft(document, schema, weights, choices)
+    draft.blueprint = draft.infer().blueprint
     changes: list[Change] = []
-    before = draft.infer().blueprint
     pending = False
     for index, operation in enumerate(operations):
         row = OPERATIONS[operation.op]
-        if row.changes_shapes and pending:
-            changes.append(_settle(draft, before))
-            before, pending = changes[-1].blueprint, False
+        if pending and (row.changes_shapes or row.reads_network):
+            changes.append(_settle(draft))
+            pending = False
         change = row.apply(draft, operation, index)
         if change is None:
             pending = True
         else:
             changes.append(change)
-            before = change.blueprint
+            draft.blueprint = change.blueprint
             draft.lineage.restart(draft.model)
     if pending:
-        changes.append(_settle(draft, before))
+        changes.append(_settle(draft))
     places = draft.places()
     remove_layer_ids(draft.model, draft.implicit_ids)
     final = canonical_document(parse_job(draft.document), draft.document)
     return Revision(final, tuple(changes), draft.choices, tuple(draft.warnings), places)
 
 
-def _settle(draft: Draft, before: Blueprint) -> Change:
+def _settle(draft: Draft) -> Change:
     """Return the change that the operations since the last one make together."""
     try:
-        after = draft.infer().blueprint
+        network = draft.infer()
     except InvalidInput as error:
         places = draft.places()
         raise _InvalidDocument([locate(problem, places) for problem in error.problems]) from None
-    tensors, problems = draft.lineage.tensor_map(before, after, draft.model)
+    if refused := check_initial_functions(network, draft.model, draft.functions, draft.lineage):
+        raise InvalidInput(refused)
+    after = network.blueprint
+    tensors, problems = draft.lineage.tensor_map(draft.blueprint, after, draft.model)
     if problems:
         places = draft.places()
         raise _InvalidDocument([locate(each.with_prefix("/model"), places) for each in problems])
+    for path in drop_removed_paths(draft.document, draft.blueprint, after):
+        detail = f'"{path}" has no parameters any more, and was taken out of its group'
+        draft.warnings.append(Problem(GROUPS_POINTER, "group_changed", detail))
     draft.lineage.restart(draft.model)
+    draft.functions.clear()
+    draft.blueprint = after
     return Change(after, tensors)
 
 
@@ -109,7 +119,14 @@ def locate(problem: Problem, places: Mapping[str, str]) -> Problem:
             return replace(problem, pointer=places[pointer] + rest)
         pointer, _, part = pointer.rpartition("/")
         rest = f"/{part}{rest}"
-    return problem
+    inner = [place for place in places if _is_part(place, problem.pointer)]
+    return replace(problem, pointer=places[inner[-1]]) if inner else problem
+
+
+def _is_part(place: str, pointer: str) -> bool:
+    """Say whether a place is a part of an object, such as a setting of a node, or of the plan."""
+    inside = place.startswith(f"{pointer}/") and pointer != ""
+    return inside and (place.rpartition("/")[0] == pointer or not place.startswith("/model/"))
 
 
 def _of_operation(problem: Problem, index: int) -> Problem:

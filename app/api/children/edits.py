@@ -8,11 +8,14 @@ from sqlalchemy.orm import Session
 
 from app.access import quotas
 from app.api.auth import Principal
+from app.api.children.revisions import inspect_revision
 from app.api.http.bodies import validate_model
 from app.api.services import Services
 from app.datasets import references
-from app.edits import acceptance
+from app.edits import acceptance, revisions
+from app.edits import repository as edits
 from app.edits.acceptance import Ground, SubmittedEdit
+from app.edits.diff import diff_revisions
 from app.errors import InvalidInput
 from app.jobs import repository
 from app.spec.data.columns import DataSchema
@@ -26,6 +29,7 @@ class CheckedEdit:
 
     submitted: SubmittedEdit
     ground: Ground
+    schema: Mapping[str, Any]  # of the job's data
     revised: ReviseResponse
 
     @property
@@ -53,4 +57,18 @@ def check_edit(services: Services, who: Principal, job_id: str, document: Any) -
     problems = quotas.network_problems(who.limits, revised.report["totals"]["parameters"])
     if problems:
         raise InvalidInput([replace(problem, pointer="/operations") for problem in problems])
-    return CheckedEdit(submitted, ground, revised)
+    return CheckedEdit(submitted, ground, schema, revised)
+
+
+def diff_edit(services: Services, owner: str, job_id: str, check: CheckedEdit) -> dict[str, Any]:
+    """Return what an edit changes of the job that it meets, see `app.edits.diff`."""
+
+    def unit(session: Session) -> Mapping[str, Any] | None:
+        job = repository.find(session, owner, job_id)
+        if check.ground.pending:
+            return edits.find(session, job_id, check.ground.pending[-1][0]).inspection
+        return revisions.inspection_at(session, job, check.ground.revision)
+
+    before = check.revised.before
+    inspection = services.db.read(unit) or inspect_revision(services, owner, before, check.schema)
+    return diff_revisions(before, check.revised.document, (inspection, check.revised.report))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import structlog
 
+from app.api.children.deadlines import Deadlines
 from app.errors import ServiceOverloaded, Unavailable
 from app.forkserver.client import ForkServer, open_pipe
 from workers.protocol.child_requests import REQUESTS, RESPONSES, ChildRequest, ChildResponse, FailureResponse
@@ -25,6 +26,7 @@ SERVER_MODULE = "workers.runner.preload"
 
 _log = structlog.get_logger(__name__)
 _server = ForkServer(SERVER_MODULE)
+_deadlines = Deadlines()
 
 
 def share_server(address: Path | None) -> None:
@@ -93,25 +95,16 @@ class ChildProcess:
     @contextmanager
     def _kill_after(self, seconds: float) -> Iterator[None]:
         """Kill the process when the time is up: that ends sending and receiving, even if it is stopped."""
-        expired = threading.Event()
-
-        def expire() -> None:
-            expired.set()
-            self._process.kill()
-
-        timer = threading.Timer(seconds, expire)
-        timer.daemon = True
-        timer.start()
+        deadline = _deadlines.set(self._process.kill, seconds)
         try:
             yield
         except (EOFError, OSError):
-            if expired.is_set():
+            if deadline.expired:
                 raise ChildFailure("time") from None
             self._process.join(EXIT_TIMEOUT)
             raise ChildFailure("memory" if self._process.exitcode in OUT_OF_MEMORY_EXIT_CODES else "killed") from None
         finally:
-            timer.cancel()
-            timer.join()
+            _deadlines.meet(deadline)
 
 
 def _not_started(error: Exception) -> Unavailable:

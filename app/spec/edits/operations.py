@@ -12,7 +12,7 @@ from app.spec.base import Count, Name, Size, SpecModel, validation_error
 from app.spec.network.nodes import Node
 
 NodePath = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*$", max_length=1000)]
-SettingPath = Annotated[str, Field(pattern=r"^(training|objective|model)(\.[A-Za-z0-9_]+)+$", max_length=1000)]
+SettingPath = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*$", max_length=1000)]
 Initialisation = Literal["default", "identity", "zero"]
 Selection = Literal["magnitude", "gradient"]
 

@@ -27,6 +27,7 @@ from app.db.tables import (
     DatasetRow,
     DeliveryRow,
     DeploymentRow,
+    EditRow,
     EventRow,
     IdempotencyRow,
     JobRow,
@@ -37,10 +38,12 @@ from app.db.tables import (
     WorkerRow,
 )
 from app.errors import DatabaseUnavailable
-from app.jobs import deletion
+from app.jobs import deletion, repository, service
+from app.jobs.rollback import roll_back
 from app.lifecycle import orphans
 from app.spec.data.sources import NewDataset
-from tests.app.api.job_factories import create_running_job, finish_job, record_curve
+from app.spec.edits.rollback import Rollback
+from tests.app.api.job_factories import create_running_job, record_curve
 from tests.app.webhooks.factories import create_webhook
 
 TABLES = (
@@ -50,6 +53,7 @@ TABLES = (
     EventRow,
     MetricChunkRow,
     CheckpointRow,
+    EditRow,
     DatasetRow,
     ContentRow,
     IdempotencyRow,
@@ -66,7 +70,9 @@ def fill(database: Database) -> None:
     job = create_running_job(database, labels={"team": "vision", "a'b": '"'})
     record_curve(database, job, 100)
     database.run(checkpoints.add, job.id, job.fence, id="ckpt_1", step=1, epoch=0.1, values={}, files=[])
-    finish_job(database, job)
+    database.run(roll_back, "anna", job.id, Rollback(revision=1), "")
+    assert database.run(repository.claim, [job.queue], "w1", 300.0) is not None
+    database.run(service.succeed, job.id, job.fence + 1, {})
     database.run(keys.create, "anna", "x", ["read"])
     new = NewDataset.model_validate({"name": "x", "source": {"kind": "builtin", "name": "iris"}})
     database.run(registry.register, "anna", new)

@@ -1,6 +1,5 @@
 """Inserting a node: after a node, before one, or on the edge between two."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.errors import InvalidInput, Problem
@@ -11,13 +10,13 @@ from workers.surgery.node_places import (
     BodyPlace,
     JsonObject,
     NodePlace,
-    find_node,
     free_id,
     is_leaf,
     node_references,
     output_names,
-    reference_fields,
+    replace_references,
 )
+from workers.surgery.operations.rename import check_id
 
 
 def insert(draft: Draft, operation: Insert, index: int) -> None:
@@ -31,7 +30,10 @@ def insert(draft: Draft, operation: Insert, index: int) -> None:
         edge = _edge_between(draft, *(operation.between or ("", "")), pointer=f"{pointer}/between")
     node = node_document(operation.node, edge.within, f"{pointer}/node")
     draft.lineage.add(node, operation.init)
-    draft.written_nodes[id(node)] = f"{pointer}/node"
+    draft.write_node(node, pointer, "node", operation.init)
+    if operation.init == "identity" and node.get("inputs", [edge.source]) != [edge.source]:
+        detail = f"a node that changes nothing reads {edge.source}, in whose place it is read"
+        raise InvalidInput([Problem(f"{pointer}/node/inputs", "not_identity", detail, "remove inputs")])
     if edge.within.is_chain:
         edge.within.nodes.insert(edge.index, node)
     elif is_leaf(node["kind"]):  # which others may name
@@ -55,10 +57,7 @@ def node_document(node: BaseNode, within: BodyPlace, pointer: str) -> JsonObject
     document: JsonObject = node.model_dump(mode="json", exclude_unset=True)
     if "id" not in document:
         document = {"id": free_id(within, node.kind), **document}
-    if document["id"] in within.ids or document["id"] in (within.body.get("inputs") or ()):
-        detail = f'the id "{document["id"]}" is taken'
-        hint = f'use "{free_id(within, node.kind)}"'
-        raise InvalidInput([Problem(f"{pointer}/id", "duplicate_id", detail, hint)])
+    check_id(within, document["id"], node.kind, f"{pointer}/id")
     return document
 
 
@@ -104,18 +103,17 @@ def _source(draft: Draft, path: str, pointer: str) -> tuple[BodyPlace, int, str]
     top = BodyPlace(draft.model, "")
     if not top.is_chain and path not in top.ids and path in draft.input_names():
         return top, 0, path
+    owner, _, output = path.rpartition(".")
     try:
         place = draft.find(path, pointer)
-        return place.within, place.index + 1, place.node["id"]
     except InvalidInput:
-        owner, _, output = path.rpartition(".")
-        try:
-            place = find_node(draft.model, owner, pointer) if owner else None
-        except InvalidInput:
-            place = None
-        if place is None or output not in output_names(draft.model, place):
+        if not owner:
             raise
-        return place.within, place.index + 1, f"{place.node['id']}.{output}"
+        node = draft.find(owner, pointer)
+        if output not in output_names(draft.model, node):
+            raise
+        return node.within, node.index + 1, f"{node.node['id']}.{output}"
+    return place.within, place.index + 1, place.node["id"]
 
 
 def _same_node(reference: str, source: str) -> bool:
@@ -137,7 +135,7 @@ def _beside(path: str, name: str) -> str:
 def _insert_node(model: JsonObject, edge: _Edge, node: JsonObject) -> None:
     """Insert a node that reads the source of an edge, unless it names its inputs, and is read instead of it."""
     within, source = edge.within, edge.source or ""
-    renamed = dict.fromkeys(_equal_references(model, within, source), node["id"])
+    renamed: dict[str, str] = dict.fromkeys(_equal_references(model, within, source), node["id"])
     within.nodes.insert(edge.index, node)
     node.setdefault("inputs", [source])
     needed = _ancestors(within, node)
@@ -167,13 +165,3 @@ def _ancestors(within: BodyPlace, node: JsonObject) -> set[str]:
             if referenced_node(reference) not in names:
                 names.append(referenced_node(reference))
     return set(names)
-
-
-def replace_references(node: JsonObject, replacements: Mapping[str, str]) -> None:
-    """Replace what a node reads, where it is among the replacements."""
-    for field in reference_fields(node):
-        value = node.get(field)
-        if isinstance(value, str):
-            node[field] = replacements.get(value, value)
-        elif isinstance(value, list):
-            node[field] = [replacements.get(each, each) for each in value]

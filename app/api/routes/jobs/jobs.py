@@ -91,7 +91,7 @@ def fork_job(
 
 
 def _fork_source(session: Session, owner: str, job_id: str, fork: Fork) -> tuple[dict[str, Any], str]:
-    """Return the spec by which a checkpoint was trained, and its id: the named one, or the newest of the current line."""
+    """Return the spec by which a checkpoint was trained, and its id: the named one, or the current line's newest."""
     job = repository.find(session, owner, job_id)
     step, revision = fork.from_step, fork.from_revision
     default = step is None and revision is None
@@ -230,7 +230,9 @@ async def _wait_for_job(
     valid meanwhile.
     """
     with services.job_watcher.watch(job_id, who.owner, credential) as watch:
-        state = await watch.look()
+        state = watch.state  # of the last look for others, who may be waiting too; whoever has it waits with them
+        if state is None or known is None or not etag_matches(f'"{state.version}"', known):
+            state = await watch.look()
         if state.status not in TERMINAL_STATUSES:
             waits = known is None or etag_matches(f'"{state.version}"', known)
             if not waits and state.status == Status.QUEUED:  # the ETag has the position, too
@@ -242,6 +244,10 @@ async def _wait_for_job(
 
 
 async def _read_shared(services: Services, who: Principal, job_id: str, version: int) -> JobDocument:
+    """Return a job whose owner and version were looked at a moment ago."""
+    known = services.job_documents.find(job_id, version)
+    if known is not None:
+        return known
     return await services.job_reads.get((job_id, version), partial(services.job_documents.read, who.owner, job_id))
 
 

@@ -7,7 +7,8 @@ from starlette.responses import Response
 
 from app.api import schemas
 from app.api.auth import ReadPrincipal
-from app.api.children.edits import check_edit, measure_difference
+from app.api.children.edits import check_edit, diff_edit
+from app.api.children.measurements import measure_difference
 from app.api.children.revisions import find_revision
 from app.api.http.bodies import RequestBodyDep
 from app.api.http.parameters import JobId
@@ -72,7 +73,7 @@ def try_edit(job_id: JobId, who: ReadPrincipal, services: ServicesDep, body: Req
         {
             "revision": check.ground.revision,
             "pending": [number for number, _ in check.ground.pending],
-            "diff": {"from": None, "to": None, **check.differences},
+            "diff": {"from": None, "to": None, **diff_edit(services, who.owner, job_id, check)},
             "memory": check.revised.report.get("memory"),
             "warnings": check.report["warnings"],
             "difference": difference,
