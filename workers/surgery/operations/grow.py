@@ -4,8 +4,8 @@ from app.spec.edits.operations import GrowClasses, GrowVocabulary
 from app.spec.network.backbones import BACKBONES
 from workers.network.analysis.parameters import index_parameters
 from workers.network.blueprint import Blueprint
+from workers.surgery.built_nodes import built_nodes
 from workers.surgery.draft import Change, Draft
-from workers.surgery.lineage import node_uses
 from workers.surgery.node_places import NodePlace
 from workers.surgery.operations.width_changes import (
     change_width,
@@ -62,7 +62,7 @@ def grow_classes(draft: Draft, operation: GrowClasses, index: int) -> Change:
 def _grow_field(draft: Draft, place: NodePlace, name: str, size: int, fill: Fill, index: int) -> Change:
     """Return the change that follows from a larger number in one field of a node, which no other node depends on."""
     before = draft.infer().blueprint
-    sizes = {use.node.parameters[name] for use in node_uses(before) if use.node.pointer == place.pointer}
+    sizes = {use.node.parameters[name] for use in built_nodes(before).values() if use.node.pointer == place.pointer}
     old = max(sizes, default=size)
     if size <= old:
         _refuse_size(place, size, old, f"/operations/{index}")
@@ -80,7 +80,7 @@ def _refuse_size(place: NodePlace, size: int, before: int, pointer: str) -> None
 def _grown_tensors(before: Blueprint, after: Blueprint, pointer: str, fill: Fill) -> dict[str, TensorSource]:
     """Return where tensors come from, if those of one node have grown along axes that counted the same thing."""
     old, new = index_parameters(before).shapes, index_parameters(after).shapes
-    owners = tuple(f"{use.path}." for use in node_uses(after) if use.node.pointer == pointer)
+    owners = tuple(f"{use.path}." for use in built_nodes(after).values() if use.node.pointer == pointer)
     sources: dict[str, TensorSource] = {}
     for name, shape in new.items():
         pairs = list(enumerate(zip(old[name], shape, strict=True)))
