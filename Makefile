@@ -74,10 +74,12 @@ bench: .venv/.installed ## the measurements behind the README's numbers
 	@$(BIN)/python benchmarks/checkpoint_stall.py
 	@$(BIN)/python benchmarks/recovery.py
 	@$(BIN)/python benchmarks/sequence_lengths.py
+	@$(BIN)/python benchmarks/surgery.py
 	@$(BIN)/python benchmarks/table.py
 
 accuracy: .venv/.installed ## what the examples reach on real data, beside simpler ways; ARGS="tweets-gru" for some
 	@$(BIN)/python -m examples.accuracy $(ARGS)
+	@$(if $(ARGS),,$(BIN)/python -m examples.live_edits)
 	@$(if $(ARGS),,$(BIN)/python -m examples.tables)
 
 gpu-check: .venv/.installed ## what only a machine with a GPU can show
