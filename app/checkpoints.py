@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.db.session import Database
 from app.db.tables import CheckpointRow, JobRow, now
+from app.edits import repository, revisions
 from app.errors import NotFound
 from app.jobs.states import TERMINAL_STATUSES
 from app.spec.training.plan import Checkpointing
@@ -17,6 +18,7 @@ from app.storage.protocol import FileRecord
 Mode = Literal["min", "max"]
 READ_GRACE_SECONDS = 3600.0  # after the last request for its files, in which a checkpoint is not removed
 TOUCH_INTERVAL_SECONDS = 60.0  # between two notes of it
+KEPT_REVISIONS = 10  # the last revisions of a job of which one checkpoint stays, to go back to or to fork
 
 
 def add(
@@ -30,6 +32,7 @@ def add(
     values: Mapping[str, Any],
     files: Sequence[Mapping[str, Any]],
     final: bool = False,
+    revision: int = revisions.FIRST_REVISION,
 ) -> CheckpointRow:
     """List a checkpoint whose files are durable. Listing it twice changes nothing, and a job has one final one.
 
@@ -45,6 +48,7 @@ def add(
             job_id=job_id,
             fence=fence,
             step=step,
+            revision=revision,
             epoch=epoch,
             values=dict(values),
             files=[dict(file) for file in files],
@@ -57,9 +61,26 @@ def add(
 
 
 def list_checkpoints(session: Session, job_id: str) -> list[CheckpointRow]:
-    """Return the job's checkpoints, newest first: those of a later attempt before those of an earlier one."""
+    """Return the job's checkpoints, newest first: those of a later attempt before those of an earlier one.
+
+    Of two at a step, before and after an edit, the one after it comes first.
+    """
     newest = (CheckpointRow.fence.desc(), CheckpointRow.step.desc(), CheckpointRow.id.desc())
     return list(session.scalars(select(CheckpointRow).where(CheckpointRow.job_id == job_id).order_by(*newest)))
+
+
+def line_checkpoints(session: Session, job: JobRow) -> list[CheckpointRow]:
+    """Return the checkpoints from which the job can go on, newest first.
+
+    Those that a rollback has left behind are not among them, see `app.edits.revisions`.
+    """
+    line = revisions.current_line(session, job)
+    return [row for row in list_checkpoints(session, job.id) if line.holds(row)]
+
+
+def latest(session: Session, job: JobRow) -> CheckpointRow | None:
+    """Return the newest checkpoint from which the job goes on; `None` if there is none yet."""
+    return next(iter(line_checkpoints(session, job)), None)
 
 
 def find(session: Session, owner: str, checkpoint_id: str) -> CheckpointRow:
@@ -101,18 +122,16 @@ def _not_read_within(seconds: float) -> ColumnElement[bool]:
     return or_(CheckpointRow.read_at.is_(None), CheckpointRow.read_at < now() - seconds)
 
 
-def find_job(session: Session, owner: str, checkpoint_id: str) -> JobRow:
-    """Return the job of a checkpoint of the owner's; raises `NotFound` for any other."""
-    return session.get_one(JobRow, find(session, owner, checkpoint_id).job_id)
+def find_document(session: Session, owner: str, checkpoint_id: str) -> dict[str, Any]:
+    """Return the whole spec by which a checkpoint of the owner's was trained; raises `NotFound` for any other."""
+    row = find(session, owner, checkpoint_id)
+    return revisions.checkpoint_document(session, session.get_one(JobRow, row.job_id), row)
 
 
-def pin(session: Session, owner: str, checkpoint_id: str) -> JobRow:
-    """Return the job of a checkpoint, locked: until the transaction ends, the checkpoint stays. Raises `NotFound`."""
-    job = session.get(JobRow, find(session, owner, checkpoint_id).job_id, with_for_update=True, populate_existing=True)
-    find(session, owner, checkpoint_id)  # it may have been removed before the lock was had
-    if job is None:
-        raise NotFound(f"there is no checkpoint {checkpoint_id}")
-    return job
+def pin(session: Session, owner: str, checkpoint_id: str) -> dict[str, Any]:
+    """Return what `find_document` does, and lock the job: until the transaction ends, the checkpoint stays."""
+    session.get(JobRow, find(session, owner, checkpoint_id).job_id, with_for_update=True, populate_existing=True)
+    return find_document(session, owner, checkpoint_id)  # it may have been removed before the lock was had
 
 
 def referenced_ids(session: Session, job_id: str) -> set[str]:
@@ -132,34 +151,60 @@ def public_files(row: CheckpointRow) -> dict[str, FileRecord]:
     return {file["name"]: file for file in row.files if file["public"]}
 
 
+def checkpoint_plan(session: Session, job: JobRow) -> Checkpointing:
+    """Return when the job's checkpoints are taken and which are kept, by its current revision."""
+    training = revisions.current_document(session, job).get("training") or {}
+    return Checkpointing.model_validate(training.get("checkpoint") or {})
+
+
 def best_by_plan(session: Session, job: JobRow, file: str | None = None) -> CheckpointRow | None:
     """Return the best checkpoint by the monitor of the job's plan, or the newest; see `best_or_latest`."""
-    plan = Checkpointing.model_validate((job.spec.get("training") or {}).get("checkpoint") or {})
+    plan = checkpoint_plan(session, job)
     return best_or_latest(session, job.id, plan.monitor, plan.mode, file)
 
 
 def best_or_latest(
     session: Session, job_id: str, monitor: str, mode: Mode, file: str | None = None
 ) -> CheckpointRow | None:
-    """Return the best checkpoint, or where nothing was evaluated the newest; `None` if there is none yet.
+    """Return the best checkpoint of the current network, or where nothing was evaluated the newest; `None` for none.
 
-    With `file` only of those that have such a file.
+    Another network, which an edit has changed since, is not what the job has become. With `file` only those count that
+    have such a file.
     """
+    job = session.get_one(JobRow, job_id)
+    same_network = revisions.same_network(session, job)
     rows = [
-        row for row in list_checkpoints(session, job_id) if file is None or file in (each["name"] for each in row.files)
+        row for row in line_checkpoints(session, job) if file is None or file in (each["name"] for each in row.files)
     ]
-    return next(iter([*_sort_by_metric(rows, monitor, mode), *rows]), None)
+    comparable = [row for row in rows if row.revision in same_network]
+    return next(iter([*_sort_by_metric(comparable, monitor, mode), *rows]), None)
 
 
 def prunable_checkpoints(
     session: Session, job_id: str, keep_last: int, keep_best: int, monitor: str, mode: Mode
 ) -> list[CheckpointRow]:
-    """Return the checkpoints that are neither among the newest nor the best, nor final, nor needed by another job."""
-    rows = list_checkpoints(session, job_id)
-    kept = {row.id for row in rows[:keep_last] + _sort_by_metric(rows, monitor, mode)[:keep_best]} | referenced_ids(
-        session, job_id
-    )
+    """Return the checkpoints that are superfluous.
+
+    Those stay that are among the newest or the best, of all revisions and of the current network, the final one, those
+    that another job or a rollback needs, and the newest of each of the last `KEPT_REVISIONS` revisions.
+    """
+    job, rows = session.get_one(JobRow, job_id), list_checkpoints(session, job_id)
+    kept = {row.id for row in rows[:keep_last] + _sort_by_metric(rows, monitor, mode)[:keep_best]}
+    kept |= referenced_ids(session, job_id)
+    if job.revision > revisions.FIRST_REVISION:
+        same_network = revisions.same_network(session, job)
+        comparable = [row for row in line_checkpoints(session, job) if row.revision in same_network]
+        kept |= {row.id for row in _sort_by_metric(comparable, monitor, mode)[:keep_best]}
+        kept |= repository.rollback_bases(session, job_id) | _newest_by_revision(rows)
     return [row for row in rows if row.id not in kept and not row.final]
+
+
+def _newest_by_revision(rows: Sequence[CheckpointRow]) -> set[str]:
+    """Return the newest checkpoint of each of the last revisions that have any; `rows` are sorted, newest first."""
+    newest: dict[int, str] = {}
+    for row in rows:
+        newest.setdefault(row.revision, row.id)
+    return {newest[revision] for revision in sorted(newest)[-KEPT_REVISIONS:]}
 
 
 def remove(session: Session, rows: Sequence[CheckpointRow]) -> list[CheckpointRow]:

@@ -6,7 +6,7 @@ GraftwerkError
 │   ├── MalformedRequest, BodyTimeout, InvalidInput (carries every problem, each with a JSON Pointer)
 │   ├── Conflict      InvalidState, WrongOffset, NotExportable, NotPredictable, IdempotencyKeyInUse, StaleFence
 │   ├── IdempotencyKeyReused, ContentTooLarge, UnsupportedMediaType, RangeNotSatisfiable, UnknownParameter
-│   └── QuotaExceeded what the key or its owner may use is used up; TooManyQueuedJobs: for now
+│   └── QuotaExceeded what the key or its owner may use is used up; TooManyQueuedJobs, TooManyPendingEdits: for now
 ├── Unavailable       try again later: DatabaseUnavailable, ServiceOverloaded, TooManyRequests
 └── TrainingError     an attempt ended because of the job itself: BuildError, DataError, NumericError, OutOfMemory,
                       LoaderDied, StorageFull (of a request's files too), CorruptCheckpoint
@@ -181,6 +181,13 @@ class TooManyQueuedJobs(QuotaExceeded):
     """Too many jobs of this key are waiting."""
 
     code = "too_many_waiting"
+    retryable = True
+
+
+class TooManyPendingEdits(QuotaExceeded):
+    """Too many edits of this job wait for their moment."""
+
+    code = "too_many_pending"
     retryable = True
 
 

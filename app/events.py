@@ -49,6 +49,17 @@ class EventKind(StrEnum):
     """Training stopped because the monitored value no longer improves: data {step, best}."""
     SKIPPED_STEP = "skipped_step"
     """A step with a loss that is not finite was skipped: data {step}."""
+    EDIT_ACCEPTED = "edit_accepted"
+    """An edit has passed every check, and waits for its moment: data {edit, at}."""
+    EDIT_APPLIED = "edit_applied"
+    """An edit was applied before a step, and made a revision: data {edit, step, revision}."""
+    EDIT_REJECTED = "edit_rejected"
+    """An edit could not be applied, and the job is as it was: data {edit, problems}."""
+    EDIT_WITHDRAWN = "edit_withdrawn"
+    """An edit was taken back before it was applied: data {edit}."""
+    ROLLED_BACK = "rolled_back"
+    """The job went back to a checkpoint, which began a revision: data {edit, revision, to, step, checkpoint}, of which
+    `to` is the revision of the checkpoint."""
     WARNING = "warning"
     """Something is wrong, and the training goes on: data {code, detail, hint}; with `storage_full` or `unavailable` a
     checkpoint could not be kept, and is tried again, which is logged once in ten minutes at most; `stopped_by_force` is

@@ -35,7 +35,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from app.spec.data.columns import Column, DataSchema
 from app.storage.catalog import open_store
 from workers.protocol.assignment import Assignment, DatasetRef
-from workers.protocol.messages import Command, Ending, ProgressReport, SavedCheckpoint, send
+from workers.protocol.messages import Command, EditMessage, Ending, ProgressReport, SavedCheckpoint, send
 from workers.training.loop import train
 from workers.training.prepare import prepare
 
@@ -82,7 +82,11 @@ class ConnectionContext:
         """Return nothing."""
         return []
 
-    def has_commands(self) -> bool:
+    def report_edit(self, message: EditMessage) -> None:
+        """Send what became of an edit."""
+        send(self.pipe, message)
+
+    def has_ending_command(self) -> bool:
         """Return nothing else."""
         return False
 

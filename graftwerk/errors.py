@@ -17,7 +17,7 @@ GraftwerkClientError
     └── ServerError           429 and 5xx: the service could not complete the request
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,7 +111,7 @@ class ApiStatusError(GraftwerkClientError):
         self.title = str(document.get("title", ""))
         self.detail = str(document.get("detail") or self.title or f"HTTP {status}")
         self.request_id = str(document.get("request_id", ""))
-        self.errors = tuple(_parse_problem(item) for item in document.get("errors", ()) if isinstance(item, dict))
+        self.errors = tuple(parse_problem(item) for item in document.get("errors", ()) if isinstance(item, dict))
         self.request = request
         super().__init__(self.detail)
 
@@ -166,5 +166,6 @@ def error_from_response(response: httpx.Response) -> ApiStatusError:
     return kind(response.status_code, document, f"{response.request.method} {response.request.url.path}")
 
 
-def _parse_problem(item: dict[str, Any]) -> Problem:
+def parse_problem(item: Mapping[str, Any]) -> Problem:
+    """Return a problem of the service's JSON."""
     return Problem(*(str(item.get(name, "")) for name in ("pointer", "code", "detail", "hint")))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from graftwerk import predictions
+from graftwerk.edits import EditedJob
 from graftwerk.errors import NoSuchFile, WaitTimeout
 from graftwerk.http import downloads, stream
 from graftwerk.http.pagination import paginate
@@ -18,20 +19,11 @@ LONG_POLL_SECONDS = 20.0  # of one long poll
 WEIGHT_FILES = ("weights.safetensors", "weights.pth", "model.py")
 
 
-class Job:
+class Job(EditedJob):
     """A job, as of the last response of the service; `refresh()` reads it again."""
-
-    def __init__(self, transport: Transport, document: Mapping[str, Any]) -> None:
-        self._transport = transport
-        self.document = document
 
     def __repr__(self) -> str:
         return f"Job({self.id}, {self.name!r}, {self.status})"
-
-    @property
-    def id(self) -> str:
-        """The identifier, such as ``job_0199…``."""
-        return str(self.document["id"])
 
     @property
     def name(self) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from celery.signals import setup_logging, worker_ready, worker_shutting_down
 
-from app.db import migrate
+from app.db import revisions
 from app.db.sealing import open_sealer
 from app.db.session import Database
 from app.disk.spool import Spool
@@ -47,7 +47,7 @@ def main() -> int:
     settings = get_settings()
     log_context = {"process": "worker", "worker": worker_name()}
     configure(settings.log_json, **log_context)
-    if not migrate.is_compatible(settings.resolved_database_url, patient=True):
+    if not revisions.is_compatible(settings.resolved_database_url, patient=True):
         return os.EX_CONFIG
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(settings.home / "compiled"))  # outlives this process
     with Spool(settings.resolved_spool, "worker") as spool:

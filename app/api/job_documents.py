@@ -13,6 +13,7 @@ from app import events
 from app.api import schemas
 from app.db.session import Database
 from app.db.tables import JobRow
+from app.edits import revisions
 from app.errors import NotFound
 from app.jobs import queue, repository
 from app.jobs.queue import QueuePosition
@@ -66,6 +67,11 @@ class JobDocuments:
         self._keep(job_id, document)
         return document
 
+    def find(self, job_id: str, version: int) -> JobDocument | None:
+        """Return this version of a job if it is known and has no position; it needs no database."""
+        known = self._documents.get(job_id)
+        return known if known is not None and known.version == version and known.status != Status.QUEUED else None
+
     def forget_positions(self) -> None:
         """Look anew at the queue, which this process has changed."""
         self._queue_changed_at = time.monotonic()
@@ -80,7 +86,10 @@ class JobDocuments:
         row = repository.find(session, owner, job_id)
         queued = row.status == Status.QUEUED
         place = queue.queue_position(session, row, self._running_limit) if queued else QueuePosition()
-        return schemas.Job.from_row(row, events.list_transitions(session, job_id, MAX_TRANSITIONS), place)
+        transitions = events.list_transitions(session, job_id, MAX_TRANSITIONS)
+        edited = row.revision > revisions.FIRST_REVISION
+        inspection = revisions.inspection_at(session, row, row.revision) or {} if edited else None
+        return schemas.Job.from_row(row, transitions, place, inspection)
 
     def _render(self, session: Session, owner: str, job_id: str) -> JobDocument:
         read_at = time.monotonic()

@@ -8,13 +8,13 @@ import hmac
 import threading
 import time
 from dataclasses import dataclass
-
-from anyio import CapacityLimiter
-from anyio.to_thread import run_sync
+from functools import partial
 
 from app.access import keys
 from app.access.keys import ValidKey
 from app.access.quotas import EffectiveLimits, effective_limits
+from app.api.streams.shared_reads import SharedReads
+from app.api.streams.turns import TurnQueue
 from app.db.session import Database
 from app.settings import Settings
 
@@ -50,12 +50,15 @@ class KeyCache:
         self._lock = threading.Lock()
         self._keys: dict[str, CachedKey] = {}
         self._changes = 0
-        self._limiter = CapacityLimiter(THREADS)
+        self._reads = SharedReads[tuple[str, int], Identity](THREADS, turns=TurnQueue())
 
     async def identify(self, token: str) -> Identity:
-        """Return who a token stands for. Raises `Unauthenticated`."""
+        """Return who a token stands for; requests that ask at the same time share a read. Raises `Unauthenticated`."""
         known = self.find(token)
-        return known if known is not None else await run_sync(self.authenticate, token, limiter=self._limiter)
+        if known is not None:
+            return known
+        key = keys.token_digest(token), self._changes  # what was asked for before a change is not shared after it
+        return await self._reads.get(key, partial(self.authenticate, token))
 
     def find(self, token: str) -> Identity | None:
         """Return who a token stands for, if that is known; it needs no database and waits for nothing."""

@@ -16,7 +16,19 @@ from app.api.middleware import RequestMiddleware
 from app.api.openapi.document import build_openapi
 from app.api.prometheus import MetricsCollector
 from app.api.routes import audit, catalog, datasets, health, keys, networks, webhooks, workers
-from app.api.routes.jobs import checkpoints, curves, evaluations, events, exports, jobs, predictions, reports, verbs
+from app.api.routes.jobs import (
+    checkpoints,
+    curves,
+    edits,
+    evaluations,
+    events,
+    exports,
+    jobs,
+    predictions,
+    reports,
+    revisions,
+    verbs,
+)
 from app.api.services import Services, open_services
 from app.db.clock import clock_setter
 from app.settings import Settings
@@ -25,6 +37,8 @@ ROUTE_MODULES = (
     health,  # first: routes are searched in this order
     jobs,
     verbs,
+    edits,
+    revisions,
     curves,
     events,
     checkpoints,

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.backup import databases
 from app.backup.databases import ArtifactRef
 from app.backup.manifest import ARTIFACTS_FOLDER, BackupFile, Manifest, describe_file
-from app.db import migrate
+from app.db import revisions
 from app.db.session import Database
 from app.db.tables import CheckpointRow, ContentRow, DatasetRow
 from app.disk.durability import make_directory, sync_file
@@ -33,7 +33,7 @@ def create(db: Database, store: ArtifactStore, folder: Path) -> Manifest:
     make_directory(folder)
     if any(folder.iterdir()):
         raise BackupError(f"{folder} is not empty", hint="name a new folder")
-    unfit = migrate.revision_mismatch(db)
+    unfit = revisions.revision_mismatch(db)
     if unfit is not None:
         raise BackupError(unfit[0], hint=unfit[1])
     copied: dict[str, BackupFile] = {}
@@ -54,7 +54,7 @@ def create(db: Database, store: ArtifactStore, folder: Path) -> Manifest:
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         graftwerk=version("graftwerk"),
         kind=db.url.get_backend_name(),
-        revision=str(migrate.head_revision()),
+        revision=revisions.head_revision(),
         database=describe_file(folder, file),
         artifacts=tuple(copied[key] for key in sorted(copied)),
         left_out=left_out,

@@ -11,7 +11,7 @@ from app.backup import databases
 from app.backup.create import ID_COLUMNS
 from app.backup.manifest import ARTIFACTS_FOLDER, Manifest
 from app.datasets.lookup import DatasetStatus
-from app.db import migrate
+from app.db import migrate, revisions
 from app.db.session import Database
 from app.db.tables import DatasetRow, WorkerRow
 from app.errors import BackupError
@@ -47,11 +47,11 @@ def _check_target(db: Database, store: ArtifactStore, manifest: Manifest, overwr
             f"the backup is of {manifest.kind}, the database here is {db.url.get_backend_name()}",
             hint="set GRAFTWERK_DATABASE_URL to a database of that kind",
         )
-    if not migrate.is_known_revision(manifest.revision):
+    if manifest.revision not in revisions.revisions():
         detail = f"the backup's tables are at {manifest.revision}, of a newer version than this one"
         raise BackupError(detail, hint=f"install graftwerk {manifest.graftwerk}")
     tables = _table_names(db)
-    if tables and migrate.revision_mismatch(db) is None and db.read(heartbeat.live_worker_slots):
+    if tables and revisions.revision_mismatch(db) is None and db.read(heartbeat.live_worker_slots):
         raise BackupError("workers are running on this database", hint="stop the service, and wait for a minute")
     if overwrite:
         return

@@ -13,6 +13,7 @@ from app.spec.problems import json_pointer
 
 DATA_POINTER = "/data/id"  # the data set that a job trains on
 START_POINTER = "/start_from/dataset"  # its first weights; any other pointer is that of vectors of words
+OWN_POINTERS = (DATA_POINTER, START_POINTER)  # what a job has in its own row, or has used up when it is edited
 
 # Place → split that a data set has to have there, what is wrong otherwise, hint.
 _WORD_VECTORS = (

@@ -1,7 +1,7 @@
 """Which workers can run a job: those that serve its queue, and have the device that it needs."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, func, or_
 from sqlalchemy.orm import Session
@@ -9,7 +9,9 @@ from sqlalchemy.orm import Session
 from app import heartbeat
 from app.db.tables import JobRow
 from app.errors import Problem
-from app.spec.job import JobSpec
+
+if TYPE_CHECKING:
+    from app.spec.job import JobSpec
 
 GPU_DEVICES = ("cuda", "mps")
 
@@ -23,7 +25,7 @@ class DeviceNeed(NamedTuple):
     hint: str
 
 
-def device_needs(job: JobSpec) -> list[DeviceNeed]:
+def device_needs(job: "JobSpec") -> list[DeviceNeed]:
     """Return the devices that a job cannot run without; on a CPU everything else runs."""
     needs, training = [], job.training
     if job.resources.gpus:
@@ -49,7 +51,7 @@ def runs_on(devices: Sequence[str]) -> ColumnElement[bool]:
     return and_(*conditions)
 
 
-def placement_warnings(session: Session, job: JobSpec, queue: str) -> list[Problem]:
+def placement_warnings(session: Session, job: "JobSpec", queue: str) -> list[Problem]:
     """Return warnings if no worker that lives can run the job: it waits for one."""
     live = heartbeat.live_workers(session)
     serving = [worker for worker in live if queue in worker.queues]

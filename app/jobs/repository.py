@@ -14,11 +14,12 @@ from sqlalchemy.orm import Session
 
 from app import events
 from app.db.tables import JobRow, now, table_of
+from app.edits import outcomes
 from app.errors import InvalidState, NotFound, StaleFence
 from app.events import EventKind
 from app.ids import new_id
 from app.jobs import queue
-from app.jobs.states import TRANSITIONS, Status, Verb
+from app.jobs.states import TERMINAL_STATUSES, TRANSITIONS, Status, Verb
 
 _JOBS = table_of(JobRow)
 _INSERT = insert_into(_JOBS).returning(*_JOBS.c)
@@ -126,7 +127,7 @@ def transition(
     data: Mapping[str, object] | None = None,
     **values: object,
 ) -> JobRow:
-    """Carry out one transition: a guarded update and an event row.
+    """Carry out one transition: a guarded update and an event row. What edits wait for is settled, see `app.edits`.
 
     `held` is the fence of the attempt that acts; a stale one raises `StaleFence`. A status that the verb does not
     allow raises `InvalidState`.
@@ -150,10 +151,17 @@ def transition(
     if changed.rowcount != 1:  # type: ignore[attr-defined]
         raise _stale_fence(job_id, before.fence)
     session.refresh(before)
+    if source == Status.RUNNING or target in TERMINAL_STATUSES:
+        outcomes.end_attempt(session, before, ended=target in TERMINAL_STATUSES)
     log = {"verb": verb, "from": source, "to": target, **(data or {})}
     events.append(session, job_id, EventKind.STATUS, log, before.fence)
     session.refresh(before)
     return before
+
+
+def requeued_values() -> dict[str, Any]:
+    """Return the columns of a job that waits for an attempt."""
+    return {"worker": None, "lease_until": None, "phase": "", "queued_at": now()}
 
 
 def lock_for_attempt(session: Session, job_id: str, fence: int) -> JobRow:
@@ -164,31 +172,39 @@ def lock_for_attempt(session: Session, job_id: str, fence: int) -> JobRow:
     return row
 
 
-def renew_lease(session: Session, job_id: str, fence: int, lease_seconds: float) -> str | None:
-    """Extend the lease; return the verb that the user requested, if any. Raises `StaleFence`."""
+@dataclass(frozen=True, slots=True)
+class AttemptRequests:
+    """What users request of a running attempt: a verb, and how often they have changed the edits that wait."""
+
+    verb: str | None
+    edit_changes: int
+
+
+def renew_lease(session: Session, job_id: str, fence: int, lease_seconds: float) -> AttemptRequests:
+    """Extend the lease; return what the user requests. Raises `StaleFence`."""
     statement = (
         update(JobRow)
         .where(JobRow.id == job_id, JobRow.fence == fence, JobRow.status == Status.RUNNING)
         .values(lease_until=now() + lease_seconds)
-        .returning(JobRow.id, JobRow.wish)
+        .returning(JobRow.wish, JobRow.edit_changes)
         .execution_options(synchronize_session=False)
     )
     row = session.execute(statement).first()
     if row is None:
         raise _stale_fence(job_id, fence)
-    wish: str | None = row.wish
-    return wish
+    return AttemptRequests(*row)
 
 
-def requested_verb(session: Session, job_id: str, fence: int) -> str | None:
-    """Return the verb that the user requested, if any. Raises `StaleFence`."""
+def find_requests(session: Session, job_id: str, fence: int) -> AttemptRequests:
+    """Return what the user requests of an attempt. Raises `StaleFence`."""
     row = session.execute(
-        select(JobRow.wish).where(JobRow.id == job_id, JobRow.fence == fence, JobRow.status == Status.RUNNING)
+        select(JobRow.wish, JobRow.edit_changes).where(
+            JobRow.id == job_id, JobRow.fence == fence, JobRow.status == Status.RUNNING
+        )
     ).first()
     if row is None:
         raise _stale_fence(job_id, fence)
-    wish: str | None = row.wish
-    return wish
+    return AttemptRequests(*row)
 
 
 def update_visible(session: Session, job_id: str, **values: object) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
@@ -22,9 +22,11 @@ from app.jobs import repository, start
 from app.jobs.queue import MAX_BACKOFF_SECONDS
 from app.jobs.states import TERMINAL_STATUSES, TRANSITIONS, Status, Verb
 from app.spec.data.columns import DataSchema
-from app.spec.job import JobSpec
 from app.spec.timestamps import parse_rfc3339
 from app.webhooks.repository import webhook_problems
+
+if TYPE_CHECKING:
+    from app.spec.job import JobSpec
 
 BACKOFF_SECONDS = (0.0, 1.0, 4.0, 15.0, MAX_BACKOFF_SECONDS)  # seconds before the next attempt, by losses so far
 GPU_QUEUE = "gpu"
@@ -36,7 +38,7 @@ class Submission:
 
     actor: Actor
     limits: EffectiveLimits
-    job: JobSpec
+    job: "JobSpec"
     document: Mapping[str, Any]
     schema: DataSchema
     inspection: Mapping[str, Any]
@@ -47,7 +49,7 @@ class Submission:
         return self.actor.owner
 
 
-def select_queue(job: JobSpec) -> str:
+def select_queue(job: "JobSpec") -> str:
     """Return the queue that serves the job: what needs a GPU goes to the workers that have one."""
     needs_gpu = job.resources.gpus > 0 or job.training.device == "cuda"
     return GPU_QUEUE if needs_gpu and job.resources.queue == "default" else job.resources.queue
@@ -165,7 +167,7 @@ def resume(session: Session, owner: str, job_id: str, limits: quotas.EffectiveLi
     if row.status == Status.PAUSED:
         quotas.check_queue(session, row.key_id, limits)
         return repository.transition(
-            session, job_id, Verb.RESUME, **_requeued_values(), not_before=_not_before(row.spec)
+            session, job_id, Verb.RESUME, **repository.requeued_values(), not_before=_not_before(row.spec)
         )
     _check_active(row, "resumed")
     return _request_verb(session, row, None) if row.wish == "pause" else row
@@ -196,7 +198,7 @@ def retry(session: Session, owner: str, job_id: str, limits: quotas.EffectiveLim
         "finished_at": None,
         "result": None,
     }
-    return repository.transition(session, job_id, Verb.RETRY, **_requeued_values(), **fresh)
+    return repository.transition(session, job_id, Verb.RETRY, **repository.requeued_values(), **fresh)
 
 
 def _check_prerequisites(session: Session, row: JobRow) -> None:
@@ -243,7 +245,7 @@ def release(session: Session, job_id: str, fence: int) -> None:
     """Queue the job again after a checkpoint, because its worker stops; a requested cancellation is carried out."""
     if repository.lock_for_attempt(session, job_id, fence).wish == "cancel":
         return complete_cancel(session, job_id, fence)
-    repository.transition(session, job_id, Verb.RELEASE, held=fence, **_requeued_values())
+    repository.transition(session, job_id, Verb.RELEASE, held=fence, **repository.requeued_values())
     return None
 
 
@@ -251,7 +253,7 @@ def complete_pause(session: Session, job_id: str, fence: int) -> None:
     """Record that the job paused at a checkpoint; if the request was withdrawn, queue it again."""
     if repository.lock_for_attempt(session, job_id, fence).wish != "pause":
         return release(session, job_id, fence)
-    repository.transition(session, job_id, Verb.PAUSE, held=fence, **_requeued_values() | {"wish": None})
+    repository.transition(session, job_id, Verb.PAUSE, held=fence, **repository.requeued_values() | {"wish": None})
     return None
 
 
@@ -271,10 +273,6 @@ def record_loss(session: Session, job_id: str, fence: int, error: Mapping[str, A
         fail(session, job_id, fence, final_error)
         return False
     delay = BACKOFF_SECONDS[min(losses - 1, len(BACKOFF_SECONDS) - 1)]
-    values = _requeued_values() | {"attempts": losses, "not_before": now() + delay}
+    values = repository.requeued_values() | {"attempts": losses, "not_before": now() + delay}
     repository.transition(session, job_id, Verb.LOSE, held=fence, data={"error": dict(error)}, **values)
     return True
-
-
-def _requeued_values() -> dict[str, Any]:
-    return {"worker": None, "lease_until": None, "phase": "", "queued_at": now()}

@@ -1,10 +1,14 @@
 """The checkpoint that a job starts from: whether it is there, and whether the job can go on from it."""
 
+from typing import TYPE_CHECKING
+
 from sqlalchemy.orm import Session
 
 from app import checkpoints
 from app.errors import NotFound, Problem
-from app.spec.job import JobSpec, parse_job, resume_problems
+
+if TYPE_CHECKING:
+    from app.spec.job import JobSpec
 
 START_POINTER = "/start_from/checkpoint"
 WEIGHTS_FILE = "weights.safetensors"
@@ -26,16 +30,17 @@ def find_start_weights(session: Session, owner: str, document: object) -> str | 
     return next((file["path"] for file in files if file["name"] == WEIGHTS_FILE), None)
 
 
-def start_problems(session: Session, owner: str, job: JobSpec, pin: bool = False) -> list[Problem]:
+def start_problems(session: Session, owner: str, job: "JobSpec", pin: bool = False) -> list[Problem]:
     """Return why the job cannot go on from its checkpoint: it is missing, or the training that is resumed differs.
 
     With `pin`, the checkpoint stays until the transaction ends.
     """
+    from app.spec.job import parse_job, resume_problems  # noqa: PLC0415 - a worker has no need of the whole language
+
     if (start := job.start_from) is None or start.checkpoint is None:
         return []
     try:
-        source = checkpoints.pin if pin else checkpoints.find_job
-        original = parse_job(source(session, owner, start.checkpoint).spec)
+        document = (checkpoints.pin if pin else checkpoints.find_document)(session, owner, start.checkpoint)
     except NotFound as error:
         return [Problem(START_POINTER, "unknown_checkpoint", error.detail, "look at the job's checkpoints")]
-    return resume_problems(job, original) if start.what == "everything" else []
+    return resume_problems(job, parse_job(document)) if start.what == "everything" else []

@@ -39,6 +39,8 @@ class Verb(StrEnum):
     """The user's wish to pause the job came true."""
     RESUME = "resume"
     """A paused job waits for a worker again."""
+    ROLL_BACK = "roll_back"
+    """The job goes on from a checkpoint of an earlier revision; its attempt is ended."""
     RETRY = "retry"
     """A job that ended without success waits for a worker again, with what it has trained."""
 
@@ -47,6 +49,7 @@ TRANSITIONS: dict[Verb, tuple[frozenset[Status], Status]] = {
     Verb.CLAIM: (frozenset({Status.QUEUED}), Status.RUNNING),
     Verb.RELEASE: (frozenset({Status.RUNNING}), Status.QUEUED),
     Verb.LOSE: (frozenset({Status.RUNNING}), Status.QUEUED),
+    Verb.ROLL_BACK: (frozenset({Status.RUNNING}), Status.QUEUED),
     Verb.SUCCEED: (frozenset({Status.RUNNING}), Status.SUCCEEDED),
     Verb.FAIL: (frozenset({Status.RUNNING, Status.QUEUED}), Status.FAILED),
     Verb.CANCEL: (frozenset({Status.QUEUED, Status.RUNNING, Status.PAUSED}), Status.CANCELLED),

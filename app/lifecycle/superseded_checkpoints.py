@@ -7,7 +7,6 @@ from app.db.session import Database
 from app.db.tables import CheckpointRow
 from app.faultpoints import faultpoint
 from app.jobs import repository
-from app.spec.job import parse_job
 from app.storage.protocol import ArtifactStore
 from app.storage.removal import remove_checkpoint_files
 
@@ -22,6 +21,6 @@ def prune(db: Database, store: ArtifactStore, job_id: str, fence: int) -> None:
 
 def _remove_rows(session: Session, job_id: str, fence: int) -> list[CheckpointRow]:
     job = repository.lock_for_attempt(session, job_id, fence)  # another job may be about to start from a checkpoint
-    plan = parse_job(job.spec).training.checkpoint
+    plan = checkpoints.checkpoint_plan(session, job)
     rows = checkpoints.prunable_checkpoints(session, job_id, plan.keep_last, plan.keep_best, plan.monitor, plan.mode)
     return checkpoints.remove(session, rows)

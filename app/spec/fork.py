@@ -4,13 +4,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from app.spec.base import Count, SpecModel
+from app.spec.base import Count, Size, SpecModel
 
 
 class Fork(SpecModel):
     """The checkpoint that a new job starts from, and the changes to the spec."""
 
     from_step: Annotated[Count, Field(description="Step of a listed checkpoint; default: the newest.")] | None = None
+    from_revision: Annotated[Size, Field(description="Of that checkpoint, where an edit came at its step.")] | None = (
+        None
+    )
     what: Literal["weights", "everything"] = "everything"
     changes: dict[str, Any] = Field(default_factory=dict, description="A JSON merge patch (RFC 7396) for the spec.")
 

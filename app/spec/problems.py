@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from re import fullmatch
+from re import findall, fullmatch
 from typing import Any
 
 from pydantic import ValidationError
@@ -121,12 +121,20 @@ class _Translation:
 
     def _unknown_kind(self, item: Any, path: list[str | int], context: Mapping[str, Any]) -> Problem:
         tag = str(context.get("tag", ""))
+        if (field_ := _discriminator(context)) != "kind":
+            known = _quoted(context["expected_tags"])
+            hint = did_you_mean(tag[:MAX_WORD], known) if self.hints.spend() else ""
+            return Problem(
+                json_pointer([*path, field_]), "unknown_value", f'there is no {field_} "{tag}"', hint or choices(known)
+            )
         place = path if isinstance(self._value(path), str) else [*path, "kind"]
         hint = unknown_kind_hint(tag, self.model, self.document, path) if self.hints.spend() else CATALOG_HINT
         return Problem(json_pointer(place), "unknown_kind", f'there is no kind "{tag}"', hint)
 
     def _missing_kind(self, item: Any, path: list[str | int], context: Mapping[str, Any]) -> Problem:
         hint = ""
+        if (field_ := _discriminator(context)) != "kind":
+            return Problem(json_pointer([*path, field_]), "missing", f'"{field_}" is required', f'add "{field_}": …')
         if self.hints.spend():
             hint = missing_kind_hint(self._value(path), self.model, self.document, path)
         return Problem(json_pointer([*path, "kind"]), "missing", '"kind" is required', hint)
@@ -163,6 +171,16 @@ class _Translation:
         for part in path:
             here = here[part]
         return here
+
+
+def _discriminator(context: Mapping[str, Any]) -> str:
+    """Return the field that selects a member of a union: in specs `kind`, in edits `op`."""
+    return next(iter(_quoted(context.get("discriminator", ""))), "kind")
+
+
+def _quoted(text: str) -> list[str]:
+    """Return the words in quotes of a text."""
+    return findall("'([^']*)'", text)
 
 
 _CODES = {

@@ -8,6 +8,7 @@ import typer
 from graftwerk.cli import jobs
 from graftwerk.cli.datasets import datasets, train
 from graftwerk.cli.doctor import doctor
+from graftwerk.cli.edits import commands as edits
 from graftwerk.cli.keys import audit, keys, usage
 from graftwerk.cli.output import CommandGroup
 from graftwerk.cli.predict import predict
@@ -60,6 +61,11 @@ app.command("pause")(pause)
 app.command("resume")(resume)
 app.command("retry")(retry)
 app.command("fork")(jobs.fork)
+app.command("edit", context_settings=edits.UNKNOWN_TO_CLICK, epilog=edits.SHORT_FORMS)(edits.edit)
+app.command("edits")(edits.edits)
+app.command("withdraw")(edits.withdraw)
+app.command("rollback")(edits.rollback)
+app.command("diff")(edits.diff)
 app.command("rm")(rm)
 app.command("undelete")(undelete)
 app.command("download")(jobs.download)

@@ -12,6 +12,13 @@ from graftwerk.jobs import Job
 from graftwerk.types import TERMINAL_STATUSES, Event, parse_number
 
 LINE_INTERVAL_SECONDS = 2.0  # between two plain lines of the same phase
+# Kind of event → what is printed of its data.
+EDIT_EVENTS: Mapping[str, str] = {
+    "edit_applied": "edit {edit} is applied before step {step}: revision {revision}",
+    "edit_rejected": "edit {edit} is rejected; `graftwerk edits` says why",
+    "edit_withdrawn": "edit {edit} is withdrawn",
+    "rolled_back": "back to revision {to} at step {step}: revision {revision}",
+}
 
 
 class ProgressView(Protocol):
@@ -19,6 +26,10 @@ class ProgressView(Protocol):
 
     def show(self, state: str, progress: Mapping[str, Any]) -> None:
         """Show the state (a status or phase) and the progress."""
+        ...
+
+    def note(self, line: str) -> None:
+        """Print a line that stays."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -44,6 +55,10 @@ class ProgressBarView:
         self._bar.update(
             self._task, description=state, total=total, completed=progress.get("step", 0), epoch=epoch, words=words
         )
+
+    def note(self, line: str) -> None:
+        """Print above the bar."""
+        self._bar.console.print(line, markup=False)
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -71,6 +86,10 @@ class ProgressLineView:
             self._pending = line if line != self._line else ""
             return
         self._state, self._line, self._printed_at, self._pending = state, line, now, ""
+        self._console.print(line, markup=False)
+
+    def note(self, line: str) -> None:
+        """Print the line."""
         self._console.print(line, markup=False)
 
     def __enter__(self) -> Self:
@@ -108,8 +127,16 @@ def watch_progress(job: Job, console: Console) -> Job:
         view.show(state, progress)
         for event in job.stream(after=int(job.document.get("last_event") or 0)):
             state, progress = apply_event(state, progress, event)
+            if note := format_edit_event(event):
+                view.note(note)
             view.show(state, progress)
     return job.refresh()
+
+
+def format_edit_event(event: Event) -> str:
+    """Return what an event tells of an edit; nothing for other events."""
+    form = EDIT_EVENTS.get(event.kind)
+    return form.format_map(event.data) if form is not None else ""
 
 
 def apply_event(state: str, progress: dict[str, Any], event: Event) -> tuple[str, dict[str, Any]]:

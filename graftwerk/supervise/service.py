@@ -130,8 +130,9 @@ class Service:
             self._add(Program("worker", [sys.executable, "-m", "workers"], grace=drain + 10), environment)
         api = self._add(Program("api", [sys.executable, "-m", "app.api"]), environment)
         url = service_url(self._config.host, port)
-        if not self._supervisor.wait_until(lambda: _is_ready(url), START_SECONDS, needed=api):
-            return self._fail_start("the API did not become ready", api)
+        with httpx.Client(timeout=5.0) as http:  # one for all attempts: to make one takes longer than to ask
+            if not self._supervisor.wait_until(lambda: _is_ready(http, url), START_SECONDS, needed=api):
+                return self._fail_start("the API did not become ready", api)
         self._ensure_key(url, environment)
         homes.write_private(self._config.home / "address", url)
         self._log(f"ready at {url}, key in {self._config.home / 'key'}; Ctrl-C stops")
@@ -178,8 +179,8 @@ class Service:
         )
 
 
-def _is_ready(url: str) -> bool:
+def _is_ready(http: httpx.Client, url: str) -> bool:
     try:
-        return httpx.get(f"{url}/readyz", timeout=5.0).is_success
+        return http.get(f"{url}/readyz").is_success
     except httpx.TransportError:
         return False

@@ -44,8 +44,16 @@ def test_a_package_runs_without(package: str, never: tuple[str, ...]) -> None:
     assert not loaded(modules) & set(never)
 
 
-def test_the_worker_process_never_loads_torch() -> None:
-    assert not loaded(["workers.__main__"]) & {*HEAVY, "app.api", "fastapi"}
+@pytest.mark.parametrize(
+    ("process", "never"),
+    [
+        ("workers.__main__", (*HEAVY, "alembic", "app.api", "app.spec.job", "fastapi", "mako", "scipy")),
+        ("app.api.__main__", (*HEAVY, "alembic", "mako", "scipy")),
+    ],
+)
+def test_a_process_never_loads(process: str, never: tuple[str, ...]) -> None:
+    """It would take memory all the time, for what the process does not do, or does once."""
+    assert not loaded([process]) & set(never)
 
 
 def loaded(modules: list[str]) -> set[str]:

@@ -37,7 +37,7 @@ from tests.faults.invariants import every_listed_checkpoint_is_whole, find_viola
 from workers.host.assignments import build_assignment
 from workers.host.attempt import Attempt
 from workers.host.worker import Worker
-from workers.protocol.messages import Command, Ending, Outcome, ProgressReport, SavedCheckpoint
+from workers.protocol.messages import Command, EditMessage, Ending, Outcome, ProgressReport, SavedCheckpoint
 from workers.runner.main import _failure_outcome
 from workers.training.loop import train
 from workers.training.prepare import prepare
@@ -105,16 +105,19 @@ class DirectContext:
     def save(self, saved: SavedCheckpoint) -> None:
         self._write(saved)
 
-    def _write(self, message: ProgressReport | SavedCheckpoint) -> None:
+    def _write(self, message: ProgressReport | SavedCheckpoint | EditMessage) -> None:
         self.attempt._backlog.append(replace(message, job_id=self.attempt.job.id))
         while self.attempt._backlog:
             self.attempt._write()
 
     def commands(self) -> list[Command]:
-        wish = self.db.run(repository.requested_verb, self.attempt.job.id, self.attempt.fence)
+        wish = self.db.run(repository.find_requests, self.attempt.job.id, self.attempt.fence).verb
         return [Command("cancel" if wish == "cancel" else "pause")] if wish else []
 
-    def has_commands(self) -> bool:
+    def report_edit(self, message: EditMessage) -> None:
+        self._write(message)
+
+    def has_ending_command(self) -> bool:
         return False
 
 

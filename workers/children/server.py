@@ -16,7 +16,7 @@ from typing import Any
 
 from app.disk.capacity import is_disk_full
 from app.errors import GraftwerkError, InvalidInput, NotExportable, OutOfMemory, StorageFull
-from workers.children import describe, evaluate, export, inspect, predict, query
+from workers.children import describe, evaluate, export, inspect, predict, query, revise
 from workers.children.memory import GrowthLimit, limit_growth
 from workers.prediction.network import NetworkCache
 from workers.protocol.child_requests import (
@@ -34,6 +34,7 @@ from workers.protocol.child_requests import (
     QueryRequest,
     ReadyResponse,
     RefusedResponse,
+    ReviseRequest,
 )
 
 MAX_INSPECTIONS = 1000  # after so many requests an inspector is replaced
@@ -45,6 +46,7 @@ Handlers = Mapping[type, Callable[[Any], ChildResponse]]  # the class of a reque
 INSPECTOR_HANDLERS: Handlers = {
     InspectRequest: inspect.handle,
     QueryRequest: query.handle,
+    ReviseRequest: revise.handle,
     DescribeRequest: describe.handle,
     ExportRequest: export.handle,
 }

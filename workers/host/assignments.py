@@ -4,15 +4,17 @@ from sqlalchemy.orm import Session
 
 from app import checkpoints
 from app.datasets import lookup, references
-from app.db.tables import CheckpointRow, JobRow
+from app.db.tables import CheckpointRow, EditRow, JobRow
+from app.edits import repository as edits
+from app.edits import revisions
 from app.settings import Settings
-from workers.protocol.assignment import Assignment, CheckpointRef, DatasetRef
+from workers.protocol.assignment import Assignment, CheckpointRef, DatasetRef, EditRef
 from workers.runner.memory import attempt_memory
 
 
 def build_assignment(session: Session, job: JobRow, settings: Settings, gpus: tuple[int, ...]) -> Assignment:
     """Return everything the attempt needs. Raises `NotFound` if a data set or checkpoint that it names is gone."""
-    listed = checkpoints.list_checkpoints(session, job.id)  # newest first; the older ones in case it is damaged
+    listed = checkpoints.line_checkpoints(session, job)  # newest first; the older ones in case it is damaged
     start_id = (job.spec.get("start_from") or {}).get("checkpoint")
     start = checkpoints.find(session, job.owner, start_id) if start_id and not listed else None
     dataset_ids = references.referenced_datasets(job.spec)
@@ -41,6 +43,30 @@ def build_assignment(session: Session, job: JobRow, settings: Settings, gpus: tu
         },
         resume_from=tuple(map(_checkpoint_ref, listed)),
         start_from=_checkpoint_ref(start) if start is not None else None,
+        edits=(*map(edit_ref, revisions.current_line(session, job).edits()), *pending_edits(session, job.id)),
+        documents={
+            revision: revisions.document_at(session, job, revision)
+            for revision in sorted({row.revision for row in listed} - {revisions.FIRST_REVISION})
+        },
+    )
+
+
+def pending_edits(session: Session, job_id: str) -> list[EditRef]:
+    """Return the edits that wait for their moment, and that nobody wants to withdraw."""
+    return [edit_ref(row) for row in edits.pending(session, job_id) if not row.withdraw_requested]
+
+
+def edit_ref(row: EditRow) -> EditRef:
+    """Return an edit as an attempt gets it."""
+    return EditRef(
+        row.number,
+        tuple(row.operations),
+        row.at,
+        row.step,
+        row.revision,
+        {int(place): tuple(chosen) for place, chosen in (row.choices or {}).items()},
+        row.rule,
+        row.firing or 0,
     )
 
 
@@ -50,4 +76,4 @@ def _dataset_ref(session: Session, owner: str, dataset_id: str) -> DatasetRef:
 
 
 def _checkpoint_ref(row: CheckpointRow) -> CheckpointRef:
-    return CheckpointRef(row.id, row.step, tuple(row.files), dict(row.values))
+    return CheckpointRef(row.id, row.step, tuple(row.files), dict(row.values), row.revision)

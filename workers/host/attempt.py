@@ -17,21 +17,35 @@ from app.errors import NotFound, StaleFence, StorageFull, Unavailable
 from app.faultpoints import faultpoint
 from app.jobs import repository
 from app.jobs.dispatch import Waker
+from app.jobs.repository import AttemptRequests
 from app.lifecycle import orphans, superseded_checkpoints
 from app.logs import bind
 from app.settings import Settings
 from app.storage.protocol import ArtifactStore
 from workers.host.assignments import build_assignment
+from workers.host.edit_sender import EditSender
 from workers.host.heartbeat import Heartbeat
 from workers.host.persist import MAX_REPORTS, next_batch, record_all
-from workers.protocol.messages import Ending, JobMessage, Message, Outcome, ProgressReport, SavedCheckpoint, receive
+from workers.protocol.messages import (
+    EditApplied,
+    EditRejected,
+    EditWithdrawn,
+    Ending,
+    JobMessage,
+    Message,
+    Outcome,
+    ProgressReport,
+    SavedCheckpoint,
+    receive,
+    send,
+)
 from workers.runner import forkserver
 from workers.runner.commands import CommandSender
 from workers.runner.memory import MemoryWatch, attempt_memory
 from workers.runner.outcomes import (
-    KERNEL_KILL,
     StepCounter,
     explain,
+    kernel_kill_outcome,
     lost_outcome,
     out_of_memory_outcome,
     time_limit_outcome,
@@ -44,6 +58,9 @@ MAX_BACKLOG = 10_000  # messages kept while the database is away; beyond that th
 WRITE_FAULTPOINTS: dict[type[JobMessage], tuple[str, str]] = {  # before and after a message is written
     ProgressReport: ("before_chunk", "chunk_committed"),
     SavedCheckpoint: ("before_row", "row_committed"),
+    EditApplied: ("edit_applied", "edit_recorded"),
+    EditRejected: ("edit_rejected", "edit_recorded"),
+    EditWithdrawn: ("edit_withdrawn", "edit_recorded"),
     Outcome: ("before_outcome", "outcome_committed"),
 }
 
@@ -82,6 +99,7 @@ class Attempt:
         self._poll_at = began + ATTEMPT_POLL_SECONDS
         self._deadline = _deadline(job, settings.lease_seconds)
         self._steps = StepCounter()
+        self._edits = EditSender(worker.db, job.id, job.edit_changes)
 
     def run(self) -> None:
         """Train the job in a child process and record how it ended."""
@@ -100,6 +118,7 @@ class Attempt:
         except Unavailable as error:
             self._finish(lost_outcome("assignment_failed", error.detail))
             return
+        self._edits.assign(assignment.edits)
         with ExitStack() as stack:
             try:
                 # The worker removes the folder: a killed attempt removes nothing.
@@ -155,7 +174,7 @@ class Attempt:
         if len(self._backlog) >= MAX_BACKLOG:
             time.sleep(ATTEMPT_POLL_SECONDS)
             return None
-        wait = min(ATTEMPT_POLL_SECONDS, self.worker.settings.lease_seconds / 4)
+        wait = max(0.0, min(self._poll_at - time.monotonic(), self.worker.settings.lease_seconds / 4))
         try:
             return receive(processes.pipe) if processes.pipe.poll(wait) else None
         except (EOFError, OSError):
@@ -163,7 +182,7 @@ class Attempt:
             if self._commands.verb in ("cancel", "drain"):
                 return Outcome(self._commands.killed_ending)
             if self._memory.has_kernel_killed():
-                return out_of_memory_outcome(KERNEL_KILL, self._memory)
+                return kernel_kill_outcome(self._memory)
             return lost_outcome("runner_died", f"the training process ended with exit code {exit_code}")
 
     def _write(self) -> bool:
@@ -199,9 +218,11 @@ class Attempt:
         requested: str | None = None
         with suppress(Unavailable):
             if clock >= self._renew_at:
-                requested = self._renew()
+                requests = self._renew()
             else:
-                requested = self.worker.db.read(repository.requested_verb, self.job.id, self.fence)
+                requests = self.worker.db.read(repository.find_requests, self.job.id, self.fence)
+            requested = requests.verb
+            self._edits.poll(requests.edit_changes, lambda command: send(processes.pipe, command))
         if requested == "cancel" or clock > self._deadline:
             if self._commands.verb != "cancel":
                 faultpoint("cancel_seen")
@@ -211,8 +232,8 @@ class Attempt:
         elif requested == "pause":
             self._commands.send(processes, "pause")
 
-    def _renew(self) -> str | None:
-        """Extend the lease; returns the verb that the user requests."""
+    def _renew(self) -> AttemptRequests:
+        """Extend the lease; returns what the user requests."""
         lease = self.worker.settings.lease_seconds
         requested = self.worker.db.run(repository.renew_lease, self.job.id, self.fence, lease)
         self._renew_at = time.monotonic() + lease / 3

@@ -13,10 +13,21 @@ from sqlalchemy.orm import Session
 
 from app import checkpoints, curves, events
 from app.db.tables import JobRow
+from app.edits import outcomes
+from app.edits.outcomes import Application, Rule
 from app.events import EventKind
 from app.jobs import repository, service
 from app.settings import Settings
-from workers.protocol.messages import Ending, JobMessage, Outcome, ProgressReport, SavedCheckpoint
+from workers.protocol.messages import (
+    EditApplied,
+    EditRejected,
+    EditWithdrawn,
+    Ending,
+    JobMessage,
+    Outcome,
+    ProgressReport,
+    SavedCheckpoint,
+)
 
 MAX_REPORTS = 16  # written in one transaction
 
@@ -87,9 +98,34 @@ def _(message: SavedCheckpoint, session: Session, job: JobRow, settings: Setting
         values=dict(message.values),
         files=files,
         final=message.final,
+        revision=message.revision,
     )
     events.append(session, job.id, EventKind.CHECKPOINT, {"id": message.id, "step": message.step}, job.fence)
     repository.update_visible(session, job.id, attempts=0)  # the attempt got somewhere: losses count from here
+
+
+@_record.register
+def _(message: EditApplied, session: Session, job: JobRow, settings: Settings) -> None:
+    applied = Application(message.step, message.revision, message.document, message.choices, message.details)
+    if message.number is not None:
+        outcomes.record_applied(session, job, message.number, applied)
+    else:
+        rule = Rule(message.rule or 0, message.firing, message.operations)
+        outcomes.record_plan_applied(session, job, rule, applied)
+
+
+@_record.register
+def _(message: EditRejected, session: Session, job: JobRow, settings: Settings) -> None:
+    if message.number is not None:
+        outcomes.record_rejected(session, job, message.number, message.problems)
+    else:
+        rule = Rule(message.rule or 0, message.firing)
+        outcomes.record_plan_rejected(session, job, rule, message.step, message.problems)
+
+
+@_record.register
+def _(message: EditWithdrawn, session: Session, job: JobRow, settings: Settings) -> None:
+    outcomes.record_withdrawn(session, job, message.number)
 
 
 @_record.register

@@ -52,6 +52,29 @@ class InspectResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class ReviseRequest:
+    """Revise a job by an edit, and inspect what it becomes; answered by `ReviseResponse`."""
+
+    document: Json  # of the current revision
+    schema: Json  # of the data that it trains on
+    pending: tuple[tuple[Json, ...], ...]  # operations of edits that are applied before
+    operations: tuple[Json, ...]
+    named_schemas: Mapping[str, Json]  # of other data sets that it names, by JSON Pointer
+    limits: InspectionLimits
+
+
+@dataclass(frozen=True, slots=True)
+class ReviseResponse:
+    """The document that the edit meets and the one that it makes, whose report is partial if there are problems."""
+
+    before: Json
+    document: Json
+    report: Json
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class DescribeRequest:
     """Read an upload; answered by `DescribeResponse`."""
 
@@ -187,6 +210,7 @@ class FailureResponse:
 ChildRequest = (
     InspectRequest
     | QueryRequest
+    | ReviseRequest
     | DescribeRequest
     | ExportRequest
     | PredictRequest
@@ -195,6 +219,7 @@ ChildRequest = (
 )
 ChildResponse = (
     InspectResponse
+    | ReviseResponse
     | DescribeResponse
     | ExportResponse
     | PredictResponse
@@ -207,10 +232,18 @@ ChildResponse = (
 )
 
 REQUESTS = MessageCodec[ChildRequest](
-    InspectRequest, QueryRequest, DescribeRequest, ExportRequest, PredictRequest, EvaluateRequest, CheckpointRequest
+    InspectRequest,
+    QueryRequest,
+    ReviseRequest,
+    DescribeRequest,
+    ExportRequest,
+    PredictRequest,
+    EvaluateRequest,
+    CheckpointRequest,
 )
 RESPONSES = MessageCodec[ChildResponse](
     InspectResponse,
+    ReviseResponse,
     DescribeResponse,
     ExportResponse,
     PredictResponse,

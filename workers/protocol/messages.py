@@ -58,6 +58,47 @@ class SavedCheckpoint(JobMessage):
     files: tuple[SavedFile, ...]
     final: bool = False
     seconds: float = 0.0  # the time to write it
+    revision: int = 1  # of the job: whose document its network and its state follow
+
+
+@dataclass(frozen=True, slots=True)
+class EditApplied(JobMessage):
+    """An edit was applied between two steps. It may come again, after an attempt has resumed from before the edit.
+
+    An edit that the plan has made (`rule` and `firing`) has no number of its own yet: whoever records it numbers it.
+    If `step` is before steps that were reported, a `rewound` event has said so: the training went back to a checkpoint.
+    """
+
+    number: int | None
+    step: int  # finished steps of the optimizer at that moment
+    revision: int  # that begins with it
+    document: Mapping[str, Any]  # the job's whole spec afterwards
+    choices: Mapping[int, tuple[int, ...]] = field(default_factory=dict)  # by place of the operation
+    details: Mapping[str, Any] = field(default_factory=dict)  # warnings, milliseconds, parameters
+    operations: tuple[Mapping[str, Any], ...] = ()
+    rule: int | None = None  # the place in `training.edits` of the rule that made it
+    firing: int = 0  # which time of that rule, from 1
+
+
+@dataclass(frozen=True, slots=True)
+class EditRejected(JobMessage):
+    """An edit could not be applied: the training goes on as it was. `problems` are as those of a spec."""
+
+    number: int | None
+    problems: tuple[Mapping[str, Any], ...]  # pointer, code, detail, hint; pointers lead into the edit
+    step: int = 0
+    rule: int | None = None
+    firing: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EditWithdrawn(JobMessage):
+    """An edit that was waiting for its moment will not be applied: the answer to the command `withdraw`."""
+
+    number: int
+
+
+EditMessage = EditApplied | EditRejected | EditWithdrawn
 
 
 class Ending(StrEnum):
@@ -80,19 +121,25 @@ class Outcome(JobMessage):
     error: Mapping[str, Any] | None = None  # code, message, pointer, retryable
 
 
-CommandVerb = Literal["cancel", "pause", "drain"]
+EndingVerb = Literal["cancel", "pause", "drain", "rollback"]  # commands that end an attempt; only two save a checkpoint
+CommandVerb = EndingVerb | Literal["edit", "withdraw"]
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """An instruction from the worker to the attempt."""
+    """An instruction from the worker to the attempt.
+
+    The payload of `edit` is an `EditRef` as a mapping, that of `withdraw` is {"number"}.
+    """
 
     verb: CommandVerb
-    payload: Mapping[str, object] = field(default_factory=dict)
+    payload: Mapping[str, Any] = field(default_factory=dict)
 
 
 Message = JobMessage | Command
-_CODEC = MessageCodec[Message](ProgressReport, SavedCheckpoint, Outcome, Command)
+_CODEC = MessageCodec[Message](
+    ProgressReport, SavedCheckpoint, EditApplied, EditRejected, EditWithdrawn, Outcome, Command
+)
 
 
 def send(pipe: Connection, message: Message) -> None:

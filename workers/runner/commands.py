@@ -4,13 +4,14 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 
-from workers.protocol.messages import Command, CommandVerb, Ending, send
+from workers.protocol.messages import Command, CommandVerb, Ending, EndingVerb, send
 from workers.runner.process_group import ProcessGroup
 
 KILLED_ENDINGS: Mapping[CommandVerb, Ending] = {
     "cancel": Ending.CANCELLED,
     "pause": Ending.PAUSED,
     "drain": Ending.RELEASED,
+    "rollback": Ending.RELEASED,
 }
 
 
@@ -20,10 +21,10 @@ class CommandSender:
     An attempt that is killed goes on from its last checkpoint, if it goes on.
     """
 
-    def __init__(self, graces: Mapping[CommandVerb, float]) -> None:
+    def __init__(self, graces: Mapping[EndingVerb, float]) -> None:
         self._graces = graces
         self._kill_at = float("inf")
-        self.verb: CommandVerb | None = None  # the last command
+        self.verb: EndingVerb | None = None  # the last command
 
     @property
     def grace(self) -> float:
@@ -40,7 +41,7 @@ class CommandSender:
         """How an attempt has ended that was killed after the last command."""
         return KILLED_ENDINGS[self.verb] if self.verb is not None else Ending.LOST
 
-    def send(self, processes: ProcessGroup, verb: CommandVerb) -> None:
+    def send(self, processes: ProcessGroup, verb: EndingVerb) -> None:
         """Send a command, unless it is the last one."""
         if self.verb == verb:
             return

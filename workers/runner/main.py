@@ -22,6 +22,7 @@ from workers.children.memory import limit_growth
 from workers.protocol.assignment import Assignment
 from workers.protocol.messages import (
     Command,
+    EditMessage,
     Ending,
     JobMessage,
     Outcome,
@@ -81,12 +82,13 @@ class PipeContext:
                 self._receive(message)
 
     def _receive(self, command: Command) -> None:
-        """Keep a command for the training. One that comes before it ends the attempt: nothing is trained yet."""
+        """Keep a command for the training. One to end that comes before it ends the attempt: nothing is trained yet."""
+        ending = KILLED_ENDINGS.get(command.verb)
         with self._commands_lock:
-            if self._has_begun:
+            if self._has_begun or ending is None:
                 self._commands.append(command)
                 return
-            self._send(Outcome(KILLED_ENDINGS[command.verb]))
+            self._send(Outcome(ending))
             exit_group(os.EX_OK)
 
     def report(self, report: ProgressReport) -> None:
@@ -123,9 +125,16 @@ class PipeContext:
             self._commands.clear()
         return commands
 
-    def has_commands(self) -> bool:
-        """Return whether there are commands since the last call of `commands`."""
-        return bool(self._commands)
+    def has_ending_command(self) -> bool:
+        """Return whether there is a command to end since the last call of `commands`."""
+        if not self._commands:
+            return False
+        with self._commands_lock:
+            return any(command.verb in KILLED_ENDINGS for command in self._commands)
+
+    def report_edit(self, message: EditMessage) -> None:
+        """Say what became of an edit."""
+        self._send(message)
 
 
 def main(pipe: Connection, assignment: str, folder: str | None) -> None:

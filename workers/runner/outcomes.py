@@ -6,7 +6,7 @@ from app.errors import LoaderDied, OutOfMemory
 from workers.protocol.messages import Ending, JobMessage, Outcome, ProgressReport, SavedCheckpoint
 from workers.runner.memory import MemoryWatch
 
-KERNEL_KILL = "the machine ran out of memory, and its kernel ended the attempt or a child of it"
+KERNEL_KILL = "the attempt or a child of it was killed while the kernel was ending processes for want of memory"
 OUT_OF_MEMORY_HINT = (
     "use a smaller batch_size, with accumulate, or a smaller network; or allow more with GRAFTWERK_ATTEMPT_MEMORY"
 )
@@ -24,11 +24,21 @@ def out_of_memory_outcome(reason: str, memory: MemoryWatch) -> Outcome:
     return Outcome(Ending.FAILED, error=error | place)
 
 
+def kernel_kill_outcome(memory: MemoryWatch) -> Outcome:
+    """Return the outcome of an attempt that was killed while the kernel ended processes for want of memory.
+
+    The kernel counts for the whole machine: it may have ended another process, and somebody else this one. So the
+    attempt is tried again, as after any loss; if attempts run out, the job ends with this error.
+    """
+    outcome = out_of_memory_outcome(KERNEL_KILL, memory)
+    return replace(outcome, ending=Ending.LOST, error={**(outcome.error or {}), "retryable": True})
+
+
 def explain(outcome: Outcome, memory: MemoryWatch) -> Outcome:
     """Return the attempt's own outcome; figures are added if it has run out of memory, or the kernel says so."""
     error = outcome.error or {}
     if error.get("code") == LoaderDied.code and memory.has_kernel_killed():
-        return out_of_memory_outcome(KERNEL_KILL, memory)
+        return kernel_kill_outcome(memory)
     if error.get("code") != OutOfMemory.code:
         return outcome
     message = f"{error['message']}: {memory.figures()}"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from workers.protocol.messages import Command, ProgressReport, SavedCheckpoint, SeriesPoints
+from workers.protocol.messages import Command, EditMessage, ProgressReport, SavedCheckpoint, SeriesPoints
 
 
 class Context(Protocol):
@@ -21,8 +21,12 @@ class Context(Protocol):
         """Return the commands since the last call, oldest first. Cheap enough for every step."""
         ...
 
-    def has_commands(self) -> bool:
-        """Return whether `commands` would return any: within an evaluation, which is given up then."""
+    def has_ending_command(self) -> bool:
+        """Return whether `commands` would return one to end: within an evaluation, which is given up then."""
+        ...
+
+    def report_edit(self, message: EditMessage) -> None:
+        """Say what became of an edit, after everything that was reported before."""
         ...
 
 
@@ -37,6 +41,7 @@ class MemoryContext:
     script: dict[int, list[Command]] = field(default_factory=dict)
     reports: list[ProgressReport] = field(default_factory=list)
     saved: list[SavedCheckpoint] = field(default_factory=list)
+    edits: list[EditMessage] = field(default_factory=list)
     evaluation_script: dict[tuple[int, int], list[Command]] = field(default_factory=dict)  # by (call, batch)
     calls: int = 0
     batches: int = 0  # evaluated since the last call of `commands`
@@ -54,7 +59,11 @@ class MemoryContext:
         self.calls, self.batches = self.calls + 1, 0
         return self.script.get(self.calls - 1, [])
 
-    def has_commands(self) -> bool:
+    def report_edit(self, message: EditMessage) -> None:
+        """Append to `edits`."""
+        self.edits.append(message)
+
+    def has_ending_command(self) -> bool:
         """Return whether `evaluation_script` has commands for this batch; the next call of `commands` returns them."""
         self.batches += 1
         commands = self.evaluation_script.pop((self.calls - 1, self.batches), None)

@@ -33,7 +33,9 @@ FILE_DESCRIPTIONS: Mapping[str, str] = {
     "preparation.json": "how rows become the network's inputs: what was fitted on the training rows",
     "report.json": "how well it does, class by class",
     "test_report.json": "the same of the job's test, with the weights of the checkpoint that was best",
-    "spec.json": "the job as it was sent",
+    "spec.json": "the job as it was sent, or as edits have made it",
+    "first_spec.json": "the job as it was sent, before edits",
+    "edits.json": "the edits that led to this checkpoint, each with its step",
 }
 TOKENIZER_DESCRIPTION = "a tokenizer: tokenizers.Tokenizer.from_file(...)"
 
@@ -41,12 +43,12 @@ TOKENIZER_DESCRIPTION = "a tokenizer: tokenizers.Tokenizer.from_file(...)"
 def write_bundle(
     store: ArtifactStore,
     files: Sequence[Mapping[str, Any]],
-    spec: Mapping[str, Any],
+    documents: Mapping[str, Any],
     placeholders: Mapping[str, Any],
     target: Path,
 ) -> None:
-    """Write the archive: the checkpoint's files, the spec, and a README, in which `placeholders` are filled in."""
-    names = [*(file["name"] for file in files), "spec.json"]
+    """Write the archive: the checkpoint's files, documents by name, and a README with `placeholders` filled in."""
+    names = [*(file["name"] for file in files), *documents]
     descriptions = {
         name: FILE_DESCRIPTIONS.get(name, TOKENIZER_DESCRIPTION if name.endswith("tokenizer.json") else "")
         for name in names
@@ -57,5 +59,6 @@ def write_bundle(
             with archive.open(zipfile.ZipInfo(file["name"], ZIP_EPOCH), "w", force_zip64=True) as member:
                 for chunk in store.read(file["path"]):
                     member.write(chunk)
-        archive.writestr(zipfile.ZipInfo("spec.json", ZIP_EPOCH), json.dumps(spec, indent=2))
+        for name, document in documents.items():
+            archive.writestr(zipfile.ZipInfo(name, ZIP_EPOCH), json.dumps(document, indent=2))
         archive.writestr(zipfile.ZipInfo("README.md", ZIP_EPOCH), README_TEMPLATE.format(**placeholders, files=table))

@@ -67,7 +67,7 @@ def _evaluate(services: Services, source: EvaluationSource, request: EvaluationR
     with services.predictors.copies.local_files(services.store, source.files) as (weights, preparation, *content):
         return services.predictors.evaluate(
             EvaluateRequest(
-                job=job.spec,
+                job=source.trained.spec,
                 schema=job.data_schema,
                 weights=weights,
                 preparation=preparation,
@@ -93,7 +93,7 @@ def _evaluation_source(session: Session, owner: str, job_id: str, request: Evalu
     if "train" not in dataset.data_schema["rows"]:
         detail = "the data set holds no examples"
         raise InvalidInput([Problem(DATASET_POINTER, "wrong_dataset", detail, "name another one")])
-    return EvaluationSource(trained, dataset, _is_own_data(session, owner, trained.job.spec["data"], dataset))
+    return EvaluationSource(trained, dataset, _is_own_data(session, owner, trained.spec["data"], dataset))
 
 
 def _is_own_data(session: Session, owner: str, data: Mapping[str, Any], dataset: DatasetRow) -> bool:

@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 from app import checkpoints
 from app.api.children.bundle import write_bundle
 from app.api.services import Services
-from app.db.tables import JobRow
+from app.db.tables import CheckpointRow, EditRow, JobRow
+from app.edits import repository, revisions
 from app.errors import NotExportable, NotFound
 from app.storage.keys import exports_prefix
 from app.storage.protocol import ArtifactStore
@@ -34,9 +35,11 @@ class ExportSource:
     job_id: str
     checkpoint: str
     step: int
-    spec: Mapping[str, Any]
+    spec: Mapping[str, Any]  # of the checkpoint's revision
     data_schema: Mapping[str, Any]
     files: tuple[Mapping[str, Any], ...]  # the public ones
+    first_spec: Mapping[str, Any]  # of revision 1
+    edits: tuple[Mapping[str, Any], ...]  # that led from it to the spec
 
     @property
     def weights(self) -> str:
@@ -52,7 +55,20 @@ def export_source(session: Session, owner: str, checkpoint_id: str) -> ExportSou
     row = checkpoints.find(session, owner, checkpoint_id)
     job = session.get_one(JobRow, row.job_id)
     files = tuple(file for file in row.files if file["public"])
-    return ExportSource(job.id, row.id, row.step, job.spec, job.data_schema, files)
+    document, first = revisions.checkpoint_document(session, job, row), row.revision == revisions.FIRST_REVISION
+    log = [] if first else [_edit_entry(each) for each in _edits_before(session, job, row)]
+    return ExportSource(job.id, row.id, row.step, document, job.data_schema, files, job.spec, tuple(log))
+
+
+def _edits_before(session: Session, job: JobRow, checkpoint: CheckpointRow) -> list[EditRow]:
+    """Return the edits that led to a checkpoint, oldest first."""
+    return revisions.trace_line(checkpoint.revision, repository.applied(session, job.id)).edits()
+
+
+def _edit_entry(row: EditRow) -> dict[str, Any]:
+    """Return an edit as a bundle holds it: with the first spec, all that is needed to train the same again."""
+    names = ("number", "origin", "step", "revision", "parent", "operations", "choices", "comment", "base")
+    return {name: getattr(row, name) for name in names}
 
 
 def get_or_create_export(services: Services, owner: str, checkpoint_id: str, form: str) -> Mapping[str, Any]:
@@ -80,7 +96,10 @@ def _write_export(services: Services, source: ExportSource, form: str, target: P
             "job": source.job_id,
             "step": source.step,
         }
-        write_bundle(services.store, source.files, source.spec, placeholders, target)
+        documents: dict[str, Any] = {"spec.json": source.spec}
+        if source.edits:
+            documents |= {"first_spec.json": source.first_spec, "edits.json": source.edits}
+        write_bundle(services.store, source.files, documents, placeholders, target)
         return None
     weights = services.store.fetch(source.weights, target.with_name(WEIGHTS))
     return services.inspector.export(ExportRequest(form, source.spec, source.data_schema, weights, target))

@@ -6,13 +6,14 @@ The API process never loads torch, and no spec can stall it: a child that takes 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from app.api.children.pool import ChildPool, request_once
+from app.edits.acceptance import Ground
 from app.errors import InvalidInput, MissingDependency, NotExportable, Problem, ServiceOverloaded, StorageFull
 from app.settings import Settings
 from app.spec.data.columns import DataSchema
@@ -30,6 +31,8 @@ from workers.protocol.child_requests import (
     InvalidResponse,
     QueryRequest,
     RefusedResponse,
+    ReviseRequest,
+    ReviseResponse,
 )
 
 INSPECTOR_MAIN = "inspector"  # of the fork server
@@ -59,7 +62,9 @@ UNREADABLE_CONTENT = Problem("", "unreadable", "the content could not be read", 
 EXPORT_ERRORS: Mapping[str, type[MissingDependency | StorageFull]] = {
     kind.code: kind for kind in (MissingDependency, StorageFull)
 }
-NO_SCHEMAS: Mapping[str, DataSchema] = {}
+Schemas = Mapping[str, DataSchema]
+NO_SCHEMAS: Schemas = {}
+BUSY = "specs are being inspected"
 
 _log = structlog.get_logger(__name__)
 
@@ -102,7 +107,7 @@ class Inspector:
         self,
         document: Any,
         schema: DataSchema | None = None,
-        others: Mapping[str, DataSchema] = NO_SCHEMAS,
+        others: Schemas = NO_SCHEMAS,
         start_shapes: Mapping[str, tuple[int, ...]] | None = None,
     ) -> Mapping[str, Any]:
         """Return the report on a job as the user wrote it, with its warnings.
@@ -122,19 +127,39 @@ class Inspector:
         )
         return {**response.report, "warnings": [warning.as_dict() for warning in response.warnings]}
 
+    def check_edit(
+        self, ground: Ground, operations: Sequence[Mapping[str, Any]], schema: Mapping[str, Any], others: Schemas
+    ) -> ReviseResponse:
+        """Return what an edit makes of the job that it meets; `schema` is that of the job's data.
+
+        Raises as `inspect` does, with pointers into the edit.
+        """
+        named = {pointer: other.model_dump(mode="json") for pointer, other in others.items()}
+        pending = tuple(each for _, each in ground.pending)
+        request = ReviseRequest(ground.document, schema, pending, tuple(operations), named, self._limits)
+        response = self.inspect_pool.request(request, self._seconds, self._seconds, BUSY)
+        if not isinstance(response, ReviseResponse):
+            raise InspectionError([self._inspection_failure(response, "/operations")], {})
+        if response.problems:
+            raise InspectionError(response.problems, response.report)
+        return response
+
     def inspect_model(self, document: Any) -> Mapping[str, Any]:
         """Return the report on a network alone, see `app.spec.inspection`. Raises as `inspect` does."""
         return self._request(self.question_pool, QueryRequest(document, self._limits.max_nodes)).report
 
     def _request(self, pool: ChildPool, request: InspectRequest | QueryRequest) -> InspectResponse:
-        response = pool.request(request, self._seconds, self._seconds, "specs are being inspected")
+        response = pool.request(request, self._seconds, self._seconds, BUSY)
         if not isinstance(response, InspectResponse):
-            reason = _failure_reason(response)
-            problem = _failure_problem(reason, "inspecting", self._seconds, self._memory, INSPECTION_FAILED)
-            raise InspectionError([problem], {})
+            raise InspectionError([self._inspection_failure(response, "/model")], {})
         if response.problems:
             raise InspectionError(response.problems, response.report)
         return response
+
+    def _inspection_failure(self, response: ChildResponse, pointer: str) -> Problem:
+        reason = _failure_reason(response)
+        problem = _failure_problem(reason, "inspecting", self._seconds, self._memory, INSPECTION_FAILED)
+        return replace(problem, pointer=pointer)
 
     def describe_upload(self, path: Path, source: UploadSource) -> UploadDescription:
         """Read an upload in a process of its own. Raises `ServiceOverloaded`, `Unavailable`."""

@@ -14,6 +14,7 @@ from app.api.auth import ReadPrincipal
 from app.api.children.predictor import CheckpointMismatch
 from app.api.services import Services
 from app.db.tables import CheckpointRow, JobRow
+from app.edits import revisions
 from app.errors import CorruptCheckpoint, InvalidState, NotFound, NotPredictable, UnsupportedMediaType
 from app.jobs import repository
 from app.jobs.states import TERMINAL_STATUSES
@@ -64,6 +65,7 @@ class PredictionSource:
 
     job: JobRow
     checkpoint: CheckpointRow
+    spec: Mapping[str, Any]  # of the checkpoint's revision
 
     @property
     def files(self) -> list[Mapping[str, Any]]:
@@ -85,7 +87,7 @@ def prediction_source(session: Session, owner: str, job_id: str, checkpoint_id: 
         named = checkpoints.find(session, owner, checkpoint_id)
         if named.job_id != job_id:
             raise NotFound(f"{job_id} has no checkpoint {checkpoint_id}")
-        return PredictionSource(job, named)
+        return PredictionSource(job, named, revisions.checkpoint_document(session, job, named))
     checkpoint = checkpoints.best_by_plan(session, job)
     if checkpoint is None:
         hint = (
@@ -94,7 +96,7 @@ def prediction_source(session: Session, owner: str, job_id: str, checkpoint_id: 
             else "wait until it has trained for a while"
         )
         raise InvalidState(f"the job is {job.status} and has no checkpoint", hint=hint)
-    return PredictionSource(job, checkpoint)
+    return PredictionSource(job, checkpoint, revisions.checkpoint_document(session, job, checkpoint))
 
 
 def predict_rows(
@@ -132,7 +134,7 @@ def _run_prediction(
     with services.predictors.copies.local_files(services.store, source.files) as (weights, preparation):
         request = PredictRequest(
             checkpoint=checkpoint.id,
-            job=job.spec,
+            job=source.spec,
             schema=job.data_schema,
             metadata={"job": job.id, "checkpoint": checkpoint.id, "step": checkpoint.step},
             weights=weights,

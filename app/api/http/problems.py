@@ -40,6 +40,7 @@ ERROR_STATUSES: Mapping[type[GraftwerkError], int] = {
     errors.RangeNotSatisfiable: 416,
     errors.QuotaExceeded: 403,
     errors.TooManyQueuedJobs: 429,
+    errors.TooManyPendingEdits: 429,
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
     errors.MissingDependency: 501,

@@ -14,6 +14,8 @@ from app.api.openapi.schemas import SCHEMA_REF, merge_schemas, request_schemas
 from app.api.schemas import KeyChange, KeyRequest, KeyRotation, ProblemDocument, WebhookRequest
 from app.proposals.request import ProposalRequest
 from app.spec.data.sources import NewDataset
+from app.spec.edits.edit import Edit
+from app.spec.edits.rollback import Rollback
 from app.spec.fork import Fork
 from app.spec.inspection import InspectionRequest
 from app.spec.job import JobSpec
@@ -29,6 +31,8 @@ NAMED_MODELS: Mapping[str, type[BaseModel]] = {
     "KeyRotation": KeyRotation,
     "Question": InspectionRequest,
     "Fork": Fork,
+    "EditRequest": Edit,
+    "Rollback": Rollback,
     "ProposalRequest": ProposalRequest,
     "Prediction": Prediction,
     "EvaluationRequest": EvaluationRequest,

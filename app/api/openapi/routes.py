@@ -76,6 +76,8 @@ KEY_CHANGE_BODY = _request_body("KeyChange")
 KEY_ROTATION_BODY = _request_body("KeyRotation", required=False)
 QUESTION_BODY = _request_body("Question")
 FORK_BODY = _request_body("Fork")
+EDIT_BODY = _request_body("EditRequest")
+ROLLBACK_BODY = _request_body("Rollback")
 EVALUATION_BODY = _request_body("EvaluationRequest")
 PROPOSAL_BODY = _request_body("ProposalRequest")
 EXAMPLE_ROWS: dict[str, Any] = {

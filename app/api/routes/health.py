@@ -14,7 +14,7 @@ from app.api.http.responses import JsonResponse
 from app.api.lanes import Lane, in_lane
 from app.api.openapi.routes import PUBLIC_STATUSES, route_responses
 from app.api.services import ServicesDep
-from app.db import migrate
+from app.db import revisions
 from app.db.tables import IdempotencyRow
 from app.errors import Unavailable
 
@@ -32,12 +32,12 @@ async def livez() -> Response:
 @router.get("/readyz", dependencies=PUBLIC, responses=route_responses(200, schemas.Readiness, always=PUBLIC_STATUSES))
 def readyz(services: ServicesDep) -> Response:
     """Say whether jobs can be accepted: the database takes writes, has room, and has this version's tables."""
-    unfit = migrate.revision_mismatch(services.db)
+    unfit = revisions.revision_mismatch(services.db)
     if unfit is not None:
         raise Unavailable(unfit[0], hint=unfit[1])
     services.db.run(_check_writable)
     services.db.check_room()
-    database = f"{services.db.url.get_backend_name()} at {migrate.head_revision()}"
+    database = f"{services.db.url.get_backend_name()} at {revisions.head_revision()}"
     return JsonResponse(schemas.Readiness(version=VERSION, database=database).as_dict())
 
 

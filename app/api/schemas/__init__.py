@@ -6,6 +6,7 @@ Here: Pydantic models of responses. Never: models of what users write (see `app.
 from app.api.schemas.audit import AuditEntry, AuditPage
 from app.api.schemas.catalog import Catalog, CatalogKind
 from app.api.schemas.datasets import Dataset, DatasetPage, Proposal
+from app.api.schemas.edits import DryRun, Edit, EditDetail, EditPage, FunctionDifference, NetworkDiff, NodeChange
 from app.api.schemas.jobs import Failure, Job, JobPage, JobSummary, Report, Transition, job_summary, network_inspection
 from app.api.schemas.keys import Key, KeyChange, KeyLimits, KeyPage, KeyRequest, KeyRotation, NewKey, Usage, UsedLimit
 from app.api.schemas.predictions import Chance, Predicted, PredictedOutput, Predictions
@@ -38,9 +39,14 @@ __all__ = [
     "Delivery",
     "DeliveryAttempt",
     "DeliveryPage",
+    "DryRun",
+    "Edit",
+    "EditDetail",
+    "EditPage",
     "Event",
     "EventPage",
     "Failure",
+    "FunctionDifference",
     "Inspection",
     "Job",
     "JobEvaluation",
@@ -55,8 +61,10 @@ __all__ = [
     "KeyRequest",
     "KeyRotation",
     "Liveness",
+    "NetworkDiff",
     "NewKey",
     "NewWebhook",
+    "NodeChange",
     "Predicted",
     "PredictedOutput",
     "Predictions",

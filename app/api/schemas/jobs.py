@@ -76,7 +76,8 @@ class JobSummary(ResponseModel):
 class Job(JobSummary):
     """A job with its spec and its transitions."""
 
-    spec: JsonObject = Field(description="As it was sent, with shorthands written out.")
+    spec: JsonObject = Field(description="As it was sent, with shorthands written out: revision 1.")
+    revision: int = Field(description="The current one, as edits have made it.")
     inspection: JsonObject = Field(description="Of the network: inputs, outputs, totals and memory.")
     splits: JsonObject = Field(description="Rows that train, and those held out: how many, if known, and which.")
     columns: list[ColumnRole] = Field(description="What it makes of each column of its data; the first 200 of many.")
@@ -92,17 +93,23 @@ class Job(JobSummary):
 
     @classmethod
     def from_row(
-        cls, row: JobRow | Row[Any], transitions: Sequence[EventRow] = (), place: QueuePosition = NO_QUEUE_PLACE
+        cls,
+        row: JobRow | Row[Any],
+        transitions: Sequence[EventRow] = (),
+        place: QueuePosition = NO_QUEUE_PLACE,
+        inspection: Mapping[str, Any] | None = None,
     ) -> Self:
-        """Describe a job."""
-        inspection = {part: row.inspection[part] for part in INSPECTION_SUMMARY_KEYS if part in row.inspection}
+        """Describe a job; `inspection` is that of its current revision, by default of the first."""
+        network = row.inspection if inspection is None else inspection
+        warnings = [*row.inspection.get("warnings", ()), *(network.get("warnings", ()) if inspection else ())]
         return cls(
             **job_summary(row),
             spec=row.spec,
-            inspection=inspection,
+            revision=row.revision,
+            inspection={part: network[part] for part in INSPECTION_SUMMARY_KEYS if part in network},
             splits=row.inspection.get("splits", {}),
             columns=[ColumnRole.model_construct(**role) for role in row.inspection.get("columns", ())],  # as checked
-            warnings=[ProblemDetail(**warning) for warning in row.inspection.get("warnings", ())],
+            warnings=[ProblemDetail(**each) for place, each in enumerate(warnings) if each not in warnings[:place]],
             result=row.result,
             attempts=row.attempts,
             worker=row.worker,

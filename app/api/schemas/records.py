@@ -68,6 +68,7 @@ class Checkpoint(ResponseModel):
     id: str
     job_id: str
     step: int
+    revision: int = Field(description="Of the job: whose network the weights fit.")
     epoch: float
     values: dict[str, JsonNumber] = Field(description="The series' values at this step.")
     final: bool
@@ -91,6 +92,7 @@ class Checkpoint(ResponseModel):
             id=row.id,
             job_id=row.job_id,
             step=row.step,
+            revision=row.revision,
             epoch=row.epoch,
             values=values,
             final=row.final,

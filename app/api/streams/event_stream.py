@@ -1,6 +1,5 @@
 """A job's events as a stream: those that there are, and then each as it comes."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
 
@@ -10,6 +9,7 @@ from fastapi.sse import format_sse_event
 from app.api.streams.job_watcher import JobWatch
 from app.api.streams.pieces import PIECE_BYTES, Piece, Position, read_piece
 from app.api.streams.shared_reads import SharedReads
+from app.api.streams.turns import TurnQueue
 from app.db.session import Database
 from app.errors import Unauthenticated, Unavailable
 from app.jobs.states import TERMINAL_STATUSES
@@ -17,19 +17,19 @@ from app.jobs.states import TERMINAL_STATUSES
 PING_SECONDS = 15.0
 DATABASE_RETRY_SECONDS = 2.0
 CACHE_BYTES = 512 * PIECE_BYTES  # of pieces that several streams may send
+PIECE_OVERHEAD = 1024  # bytes that a piece takes beside its content
 READING_THREADS = 2
-SENDING_STREAMS = 4  # streams that go on with another piece in one turn of the event loop: other requests come between
 
 
 class EventStreams:
     """The streams of one event loop: they share pieces, the threads that read them, and the turns to send them."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, turns: TurnQueue | None = None) -> None:
         self._db = db
+        self._turns = turns or TurnQueue()
         self._pieces = SharedReads[tuple[str, Position], Piece](
-            READING_THREADS, CACHE_BYTES, lambda piece: len(piece.content)
+            READING_THREADS, CACHE_BYTES, lambda piece: PIECE_OVERHEAD + len(piece.content), self._turns
         )
-        self._turns = asyncio.Semaphore(SENDING_STREAMS)
 
     async def stream(self, watch: JobWatch, seq: int) -> AsyncIterator[bytes]:
         """Yield the events after `seq`, or all where that is beyond the last one, as after a backup was restored.
@@ -63,6 +63,8 @@ class EventStreams:
                 if piece.content:
                     yield piece.content
                 position = piece.following
+                if position.event or position.seq < state.last_seq:  # another piece: others come between
+                    await self._turns.wait()
             elif position.event:  # the job was deleted amid an event
                 return
             elif state is None or (state.status in TERMINAL_STATUSES and position.seq == state.last_seq):
@@ -73,8 +75,6 @@ class EventStreams:
                 yield format_sse_event(comment="ping")
 
     async def _piece(self, job_id: str, position: Position) -> Piece:
-        async with self._turns:
-            await asyncio.sleep(0)
         piece = await self._pieces.get((job_id, position), partial(self._db.read, read_piece, job_id, position))
         if piece.following is None:
             self._pieces.clear()  # whoever comes again must not be given the same beginning

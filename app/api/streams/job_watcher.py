@@ -1,9 +1,11 @@
 """Waiting for changes of jobs: one query for all waiting requests, and one for all of their keys."""
 
 import asyncio
+import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -14,13 +16,17 @@ from sqlalchemy.orm import Session
 
 from app.access import keys
 from app.access.keys import Credential
+from app.api.streams.turns import TurnQueue, settle
 from app.db.session import Database
 from app.db.tables import JobRow
 from app.errors import NotFound, Unauthenticated, Unavailable
 
 POLL_SECONDS = 0.1  # between two looks at jobs …
 MAX_POLL_SECONDS = 1.0  # … and at most, if looks take long:
-POLL_SHARE = 5.0  # the pause after a look is so many times as long as the look
+POLL_SHARE = 5.0  # the pause after a look is so many times as long as the look …
+WAKE_SHARE = (
+    2.0  # … or, if that is longer, as the time until all were woken, so that other requests have the event loop
+)
 KEY_CHECK_SECONDS = 1.0
 DATABASE_RETRY_SECONDS = 1.0
 IDS_PER_QUERY = 500
@@ -46,7 +52,8 @@ class JobWatch:
         self.refused = False  # the key is no longer valid
         self.seen: JobState | None = None  # at the last look of this watch: from there it goes on if entered again
         self._watcher = watcher
-        self._news = asyncio.Event()
+        self._news: asyncio.Future[None] | None = None  # what the request waits for, if it does
+        self._is_late = False
 
     @property
     def state(self) -> JobState | None:
@@ -69,18 +76,38 @@ class JobWatch:
 
         Raises `Unauthenticated` as soon as the key is not valid.
         """
+        loop = asyncio.get_running_loop()
+        self._is_late = False
+        timer = loop.call_later(seconds, self._expire)
         try:
-            async with asyncio.timeout(seconds):
-                while (state := self.state) is not None and state.version == version:
-                    self._news.clear()
-                    await self._news.wait()
-        except TimeoutError:
-            return False
+            while (state := self.state) is not None and state.version == version:
+                if self._is_late:
+                    return False
+                self._news = loop.create_future()
+                await self._news
+        finally:
+            timer.cancel()
+            self._news = None
         return True
+
+    async def changes(self, seconds: float) -> AsyncIterator[JobState]:
+        """Yield the job as it is now and after every change, for so long. Raises as `look` does."""
+        until = time.monotonic() + seconds
+        state: JobState | None = await self.look()
+        while state is not None:
+            yield state
+            if not await self.wait_for_change(state.version, max(0.0, until - time.monotonic())):
+                return
+            state = self.state
 
     def wake(self) -> None:
         """Let the request look at `state` again."""
-        self._news.set()
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
+
+    def _expire(self) -> None:
+        self._is_late = True
+        self.wake()
 
     def __enter__(self) -> Self:
         self._watcher.add(self)
@@ -96,15 +123,19 @@ class JobWatcher:
     """Looks at the jobs and keys of all waiting requests, and wakes those with news. For one event loop.
 
     A look costs what the watched jobs cost, however many requests wait for each. A request that is new has its own job
-    looked at at once; all other jobs wait for their turn.
+    looked at at once; all other jobs wait for their turn. Whoever is woken waits for a turn of the event loop: the more
+    requests wait for the jobs, and the busier the event loop is, the more changes one look finds.
     """
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, turns: TurnQueue | None = None) -> None:
         self._db = db
+        self._turns = turns or TurnQueue()
         self._watches: dict[str, set[JobWatch]] = {}
         self._states: dict[str, JobState | None] = {}
-        self._requested: dict[str, asyncio.Future[None]] = {}  # looks at jobs that are waited for
-        self._request_made = asyncio.Event()
+        self._requested: dict[str, list[asyncio.Future[None]]] = {}  # who waits for looks at jobs
+        self._next_round = 0.0  # when every job is looked at; infinite until all were woken
+        self._next_keys = 0.0
+        self._plan_changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._thread = CapacityLimiter(1)  # of its own: threads that are all in use keep no one waiting
 
@@ -139,44 +170,54 @@ class JobWatcher:
 
     async def look(self, job_id: str) -> None:
         """Look at a watched job, from now on. Raises `Unavailable`."""
-        if job_id not in self._requested:
-            self._requested[job_id] = asyncio.get_running_loop().create_future()
-            self._request_made.set()
-        await asyncio.shield(self._requested[job_id])
+        done = asyncio.get_running_loop().create_future()
+        self._requested.setdefault(job_id, []).append(done)
+        self._plan_changed.set()
+        await done
 
     async def _run(self) -> None:
-        next_round = next_keys = 0.0
+        self._next_round = self._next_keys = 0.0
         while self._watches:
-            requested, self._requested = self._requested, {}
-            self._request_made.clear()
-            began = time.monotonic()
-            everything = began >= next_round
-            job_ids = list(self._watches) if everything else list(requested)
-            credentials = self._credentials() if began >= next_keys else set()
+            self._plan_changed.clear()
+            await self._look_at_what_is_due()
             try:
-                look = await to_thread.run_sync(self._db.read, _look, job_ids, credentials, limiter=self._thread)
-            except Exception as error:  # whoever waits goes on waiting: there is no news
-                if not isinstance(error, Unavailable):
-                    _log.exception("look_failed")
-                _settle(requested, error)
-                next_round = time.monotonic() + DATABASE_RETRY_SECONDS
-            else:
-                self._publish(job_ids, look[0])
-                self._refuse(look[1])
-                _settle(requested, None)
-                ended = time.monotonic()
-                if credentials:
-                    next_keys = began + KEY_CHECK_SECONDS
-                if everything:
-                    next_round = ended + min(MAX_POLL_SECONDS, max(POLL_SECONDS, POLL_SHARE * (ended - began)))
-            await self._pause(next_round - time.monotonic())
+                async with asyncio.timeout(max(0.0, min(self._next_round, self._next_keys) - time.monotonic())):
+                    await self._plan_changed.wait()
+            except TimeoutError:
+                pass
 
-    async def _pause(self, seconds: float) -> None:
+    async def _look_at_what_is_due(self) -> None:
+        requested, self._requested = self._requested, {}
+        began = time.monotonic()
+        is_round = began >= self._next_round
+        job_ids = list(self._watches) if is_round else list(requested)
+        credentials: set[Credential] = set()
+        if began >= self._next_keys:
+            credentials = self._credentials()
+            self._next_keys = began + KEY_CHECK_SECONDS
+        if not job_ids and not credentials:
+            return
         try:
-            async with asyncio.timeout(max(0.0, seconds)):
-                await self._request_made.wait()
-        except TimeoutError:
-            pass
+            look = await to_thread.run_sync(self._db.read, _look, job_ids, credentials, limiter=self._thread)
+        except Exception as error:  # whoever waits goes on waiting: there is no news
+            if not isinstance(error, Unavailable):
+                _log.exception("look_failed")
+            self._answer(requested, error)
+            self._next_round = self._next_keys = time.monotonic() + DATABASE_RETRY_SECONDS
+            return
+        self._publish(job_ids, look[0])
+        self._refuse(look[1])
+        self._answer(requested, None)
+        if is_round:
+            self._next_round = math.inf
+            self._turns.add(partial(self._plan_round, began, time.monotonic()))
+
+    def _plan_round(self, began: float, ended: float) -> None:
+        """Plan the next look at every job, after one whose news have reached everyone."""
+        now = time.monotonic()
+        pause = max(POLL_SECONDS, POLL_SHARE * (ended - began), WAKE_SHARE * (now - ended))
+        self._next_round = now + min(MAX_POLL_SECONDS, pause)
+        self._plan_changed.set()
 
     def _credentials(self) -> set[Credential]:
         return {watch.credential for watch in self._all_watches() if watch.credential is not None}
@@ -189,7 +230,12 @@ class JobWatcher:
             if job_id in self._watches and (job_id not in self._states or self._states[job_id] != found.get(job_id)):
                 self._states[job_id] = found.get(job_id)
                 for watch in self._watches[job_id]:
-                    watch.wake()
+                    self._turns.add(watch.wake)
+
+    def _answer(self, requested: Mapping[str, Sequence[asyncio.Future[None]]], error: Exception | None) -> None:
+        for waiting in requested.values():
+            for done in waiting:
+                self._turns.add(partial(settle, done, error))
 
     def _refuse(self, invalid: set[Credential]) -> None:
         if invalid:
@@ -197,15 +243,6 @@ class JobWatcher:
                 if watch.credential in invalid:
                     watch.refused = True
                     watch.wake()
-
-
-def _settle(requested: Mapping[str, asyncio.Future[None]], error: Exception | None) -> None:
-    for future in requested.values():
-        if error is None:
-            future.set_result(None)
-        else:
-            future.set_exception(error)
-            future.exception()  # whoever asked may be gone
 
 
 def _look(

@@ -3,9 +3,12 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from functools import partial
 from typing import Generic, TypeVar
 
 from anyio import CapacityLimiter, to_thread
+
+from app.api.streams.turns import TurnQueue, settle
 
 KeyT = TypeVar("KeyT", bound=Hashable)
 ResultT = TypeVar("ResultT")
@@ -25,13 +28,22 @@ class SharedReads(Generic[KeyT, ResultT]):
         The size of all results that are kept; 0 keeps none.
     size
         The bytes of a result.
+    turns
+        Where those who wait for one result take turns to go on; without it all go on at once.
     """
 
-    def __init__(self, threads: int, max_bytes: int = 0, size: Callable[[ResultT], int] = lambda result: 0) -> None:
+    def __init__(
+        self,
+        threads: int,
+        max_bytes: int = 0,
+        size: Callable[[ResultT], int] = lambda result: 0,
+        turns: TurnQueue | None = None,
+    ) -> None:
         self.stored_bytes = 0
         self._limiter = CapacityLimiter(threads)
-        self._max_bytes, self._size = max_bytes, size
-        self._reads: dict[KeyT, asyncio.Task[ResultT]] = {}
+        self._max_bytes, self._size, self._turns = max_bytes, size, turns
+        self._waiting: dict[KeyT, list[asyncio.Future[ResultT]]] = {}  # for what is being read
+        self._tasks: set[asyncio.Task[None]] = set()
         self._results: OrderedDict[KeyT, ResultT] = OrderedDict()
 
     async def get(self, key: KeyT, read: Callable[[], ResultT]) -> ResultT:
@@ -39,31 +51,35 @@ class SharedReads(Generic[KeyT, ResultT]):
         if key in self._results:
             self._results.move_to_end(key)
             return self._results[key]
-        task = self._reads.get(key)
-        if task is None:
-            task = self._reads[key] = asyncio.create_task(self._read(key, read))
-            task.add_done_callback(_retrieve)
-        return await asyncio.shield(task)  # whoever asked first may hang up before the others have their result
+        result = asyncio.get_running_loop().create_future()
+        if key not in self._waiting:  # a task reads: whoever asked first may hang up before the others have the result
+            task = asyncio.create_task(self._read(key, read))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        self._waiting.setdefault(key, []).append(result)
+        return await result
 
     def clear(self) -> None:
         """Forget all results."""
         self._results.clear()
         self.stored_bytes = 0
 
-    async def _read(self, key: KeyT, read: Callable[[], ResultT]) -> ResultT:
+    async def _read(self, key: KeyT, read: Callable[[], ResultT]) -> None:
+        result: ResultT | BaseException
         try:
             result = await to_thread.run_sync(read, limiter=self._limiter)
-        finally:
-            del self._reads[key]
+            self._keep(key, result)
+        except Exception as error:
+            result = error
+        for future in self._waiting.pop(key):
+            if self._turns is None:
+                settle(future, result)
+            else:
+                self._turns.add(partial(settle, future, result))
+
+    def _keep(self, key: KeyT, result: ResultT) -> None:
         if self._max_bytes:
             self._results[key] = result
             self.stored_bytes += self._size(result)
             while self.stored_bytes > self._max_bytes:
                 self.stored_bytes -= self._size(self._results.popitem(last=False)[1])
-        return result
-
-
-def _retrieve(task: "asyncio.Task[ResultT]") -> None:
-    """Look at a failure that nobody may be left to see."""
-    if not task.cancelled():
-        task.exception()

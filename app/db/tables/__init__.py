@@ -6,6 +6,7 @@ Here: rows, constraints and indexes, by what they are about. Never: a query.
 from app.db.tables.access import AuditRow, IdempotencyRow, KeyRow
 from app.db.tables.base import Base, now, table_of
 from app.db.tables.datasets import ContentRow, DatasetRow
+from app.db.tables.edits import EditRow
 from app.db.tables.jobs import CheckpointRow, EventRow, JobRow, LabelRow, MetricChunkRow
 from app.db.tables.processes import ClockRow, DeploymentRow, WorkerRow
 from app.db.tables.webhooks import DeliveryRow, WebhookRow
@@ -19,6 +20,7 @@ __all__ = [
     "DatasetRow",
     "DeliveryRow",
     "DeploymentRow",
+    "EditRow",
     "EventRow",
     "IdempotencyRow",
     "JobRow",

@@ -46,6 +46,8 @@ class JobRow(Base):
     not_before: Mapped[float] = mapped_column(default=0.0)  # not claimed earlier: the spec's wish, or backoff
     version: Mapped[int] = mapped_column(default=1)
     last_seq: Mapped[int] = mapped_column(default=0)  # newest job_events.seq
+    revision: Mapped[int] = mapped_column(Integer, default=1, server_default=text("1"))  # 1: the spec, see app.edits
+    edit_changes: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))  # of edits that wait
     progress: Mapped[dict[str, Any]]  # step, epoch, total_steps, steps_per_epoch, rate, latest values
     result: Mapped[dict[str, Any] | None]  # final values, once ended
     error: Mapped[dict[str, Any] | None]  # code, message, pointer, retryable
@@ -113,6 +115,7 @@ class CheckpointRow(Base):
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
     fence: Mapped[int]
     step: Mapped[int]
+    revision: Mapped[int] = mapped_column(Integer, default=1, server_default=text("1"))  # of the job, that it is of
     epoch: Mapped[float]
     values: Mapped[dict[str, Any]]  # series → value at this step, for `keep_best`
     files: Mapped[list[Any]]  # [{name, path, size, sha256, public}]

@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 from app.access import keys
 from app.api.main import ROUTERS
 from app.datasets import registry
+from app.edits import repository as edits
 from app.spec.data.sources import NewDataset
 from app.webhooks import outbox, repository
 from tests.app.api.client import Api
@@ -26,12 +27,15 @@ def create_objects(api: Api, owner: str) -> dict[str, str]:
     report = b'{"version": 1, "step": 5, "rows": 30, "heads": []}'
     files = {"model.py": b"x", "weights.safetensors": b"y", "report.json": report}
     checkpoint = create_checkpoint(db, api.services.store, job, 5, files)
+    values = {"state": "rejected", "origin": "user", "at": "now", "operations": []}
+    edit = db.run(lambda session: edits.insert(session, job, **values))
     hook = create_webhook(db, owner)
     message = db.run(lambda session: outbox.enqueue_ping(session, repository.find(session, owner, hook)))
     return {
         "job_id": finish_job(db, job),
         "checkpoint_id": checkpoint,
         "name": "model.py",
+        "number": str(edit.number),
         "form": "bundle",
         "dataset_id": db.run(registry.register, owner, NEW_DATASET).id,
         "webhook_id": hook,
@@ -49,6 +53,7 @@ class RouteCase(NamedTuple):
 
 
 BUILTIN_DATASET = {"name": "x", "source": {"kind": "builtin", "name": "iris"}}
+EDIT = {"operations": [{"op": "remove", "node": "fc1"}]}
 INSPECTION = {"model": SPEC["model"], "inputs": {"x": {"shape": [4]}}}
 ROUTE_CASES: dict[str, RouteCase] = {
     "GET /livez": RouteCase(None, 200),
@@ -64,7 +69,14 @@ ROUTE_CASES: dict[str, RouteCase] = {
     "GET /v1/jobs/{job_id}/checkpoints": RouteCase("read", 200),
     "GET /v1/jobs/{job_id}/events": RouteCase("read", 200),
     "GET /v1/jobs/{job_id}/metrics": RouteCase("read", 200),
+    "GET /v1/jobs/{job_id}/edits": RouteCase("read", 200),
+    "POST /v1/jobs/{job_id}/edits": RouteCase("write", 409, EDIT),  # it has ended
+    "POST /v1/jobs/{job_id}/edits/dry-run": RouteCase("read", 409, EDIT),
+    "GET /v1/jobs/{job_id}/edits/{number}": RouteCase("read", 200),
+    "DELETE /v1/jobs/{job_id}/edits/{number}": RouteCase("write", 409),
+    "POST /v1/jobs/{job_id}/rollback": RouteCase("write", 409, {"revision": 1}),
     "GET /v1/jobs/{job_id}/network": RouteCase("read", 200),
+    "GET /v1/jobs/{job_id}/network/diff": RouteCase("read", 200),
     "GET /v1/jobs/{job_id}/report": RouteCase("read", 200),
     "GET /v1/jobs/{job_id}/stream": RouteCase("read", 200),
     "GET /v1/jobs/{job_id}/weights": RouteCase("read", 200),

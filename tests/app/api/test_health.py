@@ -3,7 +3,7 @@
 import pytest
 
 from app.api.routes import catalog
-from app.db import migrate
+from app.db import migrate, revisions
 from app.db.session import Database
 from app.jobs.states import Status
 from tests.app.api.client import Api, assert_problem
@@ -16,7 +16,7 @@ def test_it_lives_and_is_ready(api: Api) -> None:
     assert nobody.get("/livez").json() == {"alive": True}
     ready = nobody.get("/readyz").json()
     assert ready["ready"] is True
-    assert ready["database"] == f"{api.services.db.url.get_backend_name()} at {migrate.head_revision()}"
+    assert ready["database"] == f"{api.services.db.url.get_backend_name()} at {revisions.head_revision()}"
 
 
 def test_without_the_tables_it_is_not_ready(api: Api) -> None:

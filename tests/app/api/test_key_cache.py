@@ -1,6 +1,8 @@
 """Keys that are known for a second: what that saves, and that no change of a key is missed."""
 
+import asyncio
 import hmac
+import threading
 import time
 from collections.abc import Callable
 
@@ -58,6 +60,39 @@ def test_only_the_token_that_was_sent_is_known(
     with pytest.raises(Unauthenticated):
         cache.authenticate(change(token))
     assert cache.find(token) is not None
+
+
+def test_requests_that_come_together_share_a_read(
+    database: Database, cache: KeyCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But not with those that came before a change: theirs may be what was true then."""
+    row, token = database.run(keys.create, "anna", "laptop", ["read"])
+    read, reads, revoked = database.read, [0], threading.Event()
+
+    def wait_and_read(*given: object) -> object:
+        reads[0] += 1
+        found = read(*given)  # type: ignore[arg-type]
+        revoked.wait(5)
+        return found
+
+    async def scene() -> list[object]:
+        before = asyncio.gather(*(cache.identify(token) for _ in range(20)))
+        while not reads[0]:
+            await asyncio.sleep(0.01)
+        database.run(keys.revoke, "anna", row.id)
+        cache.forget(row.id)
+        after = asyncio.create_task(cache.identify(token))
+        while reads[0] < 2:
+            await asyncio.sleep(0.01)
+        revoked.set()
+        assert {identity.key_id for identity in await before} == {row.id}
+        return await asyncio.gather(after, return_exceptions=True)
+
+    monkeypatch.setattr(database, "read", wait_and_read)
+    (error,) = asyncio.run(scene())
+    assert isinstance(error, Unauthenticated)
+    assert reads == [2]
+    assert cache.find(token) is None
 
 
 def test_refusals_are_not_kept(database: Database, cache: KeyCache) -> None:

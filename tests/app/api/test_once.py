@@ -19,6 +19,7 @@ from tests.app.api.route_cases import ROUTE_CASES, create_objects, iter_dependen
 # What a POST without an Idempotency-Key does instead: nothing that a repeated request would do twice.
 WITHOUT = {
     "validate_job": "stores nothing",
+    "try_edit": "stores nothing",
     "inspect_model": "stores nothing",
     "predict": "stores nothing",
     "evaluate_job": "stores nothing",

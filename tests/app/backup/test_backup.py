@@ -17,7 +17,7 @@ from app.backup.create import create
 from app.backup.manifest import Manifest
 from app.backup.restore import restore
 from app.datasets import contents, lookup, registry, uploads
-from app.db import migrate
+from app.db import revisions
 from app.db.session import Database
 from app.db.tables import CheckpointRow, DatasetRow, JobRow
 from app.errors import BackupError
@@ -90,7 +90,7 @@ def test_a_backup_is_restored_elsewhere(
     assert (tmp_path / "backup").stat().st_mode & 0o077 == 0
     other, place = elsewhere
     restore(other, place, tmp_path / "backup", overwrite=False)
-    assert migrate.revision_mismatch(other) is None
+    assert revisions.revision_mismatch(other) is None
     found = other.read(repository.find, "anna", job.id)
     assert (found.status, found.fence) == (Status.RUNNING, job.fence)
     (row,) = other.read(checkpoints.list_checkpoints, job.id)
@@ -233,7 +233,7 @@ def test_what_cannot_be_restored_says_why(
 ) -> None:
     with pytest.raises(BackupError, match="not empty"):
         create(database, elsewhere[1], made)
-    monkeypatch.setattr(migrate, "is_known_revision", lambda revision: False)
+    monkeypatch.setattr(revisions, "revisions", tuple)
     with pytest.raises(BackupError, match="newer version"):
         restore(*elsewhere, made, overwrite=False)
     (made / "manifest.json").unlink()

@@ -1,11 +1,13 @@
 """Migrations: there and back, and that they make what `app.db.tables` says, on both databases."""
 
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Column, MetaData, Table, func, inspect, select, text
 
@@ -14,6 +16,7 @@ from app.access import audit, keys
 from app.access.idempotency import IdempotentRequest, run_once
 from app.datasets import contents, registry
 from app.db import migrate
+from app.db.revisions import current_revision, head_revision, revisions
 from app.db.session import Database
 from app.db.tables import (
     AuditRow,
@@ -24,6 +27,7 @@ from app.db.tables import (
     DatasetRow,
     DeliveryRow,
     DeploymentRow,
+    EditRow,
     EventRow,
     IdempotencyRow,
     JobRow,
@@ -34,10 +38,12 @@ from app.db.tables import (
     WorkerRow,
 )
 from app.errors import DatabaseUnavailable
-from app.jobs import deletion
+from app.jobs import deletion, repository, service
+from app.jobs.rollback import roll_back
 from app.lifecycle import orphans
 from app.spec.data.sources import NewDataset
-from tests.app.api.job_factories import create_running_job, finish_job, record_curve
+from app.spec.edits.rollback import Rollback
+from tests.app.api.job_factories import create_running_job, record_curve
 from tests.app.webhooks.factories import create_webhook
 
 TABLES = (
@@ -47,6 +53,7 @@ TABLES = (
     EventRow,
     MetricChunkRow,
     CheckpointRow,
+    EditRow,
     DatasetRow,
     ContentRow,
     IdempotencyRow,
@@ -63,7 +70,9 @@ def fill(database: Database) -> None:
     job = create_running_job(database, labels={"team": "vision", "a'b": '"'})
     record_curve(database, job, 100)
     database.run(checkpoints.add, job.id, job.fence, id="ckpt_1", step=1, epoch=0.1, values={}, files=[])
-    finish_job(database, job)
+    database.run(roll_back, "anna", job.id, Rollback(revision=1), "")
+    assert database.run(repository.claim, [job.queue], "w1", 300.0) is not None
+    database.run(service.succeed, job.id, job.fence + 1, {})
     database.run(keys.create, "anna", "x", ["read"])
     new = NewDataset.model_validate({"name": "x", "source": {"kind": "builtin", "name": "iris"}})
     database.run(registry.register, "anna", new)
@@ -90,10 +99,10 @@ def test_every_table_is_filled(database: Database) -> None:
 def test_down_to_base_and_up_again_with_data(database: Database) -> None:
     fill(database)
     migrate.downgrade(database, "base")
-    assert migrate.current_revision(database) is None
+    assert current_revision(database) is None
     assert set(inspect(database.engine).get_table_names()) <= {"alembic_version"}
     migrate.upgrade(database)
-    assert migrate.current_revision(database) == migrate.head_revision()
+    assert current_revision(database) == head_revision()
     assert counts(database) == [0] * len(TABLES)
     fill(database)
 
@@ -132,7 +141,7 @@ def test_a_migration_that_fails_changes_nothing(database: Database, monkeypatch:
     with pytest.raises(RuntimeError):
         migrate.downgrade(database, "base")
     assert counts(database) == before
-    assert migrate.current_revision(database) == migrate.head_revision()
+    assert current_revision(database) == head_revision()
 
 
 @pytest.mark.parametrize("deleted", [False, True])
@@ -160,7 +169,7 @@ def test_an_unknown_revision_is_refused(database: Database) -> None:
 
 def test_a_database_that_is_away() -> None:
     nowhere = Database("postgresql+psycopg://nobody@127.0.0.1:1/none")
-    for call in (migrate.upgrade, migrate.current_revision):
+    for call in (migrate.upgrade, current_revision):
         with pytest.raises(DatabaseUnavailable):
             call(nowhere)
     nowhere.close()
@@ -173,9 +182,9 @@ def test_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     monkeypatch.setattr(migrate, "get_settings", lambda: Settings(home=home))
     for arguments, printed in (
         (["current"], "base"),
-        (["upgrade"], migrate.head_revision()),
+        (["upgrade"], head_revision()),
         (["downgrade", "base"], "base"),
-        (["upgrade"], migrate.head_revision()),
+        (["upgrade"], head_revision()),
     ):
         assert migrate.main(arguments) == 0
         assert capsys.readouterr().out.strip() == printed
@@ -214,7 +223,13 @@ def test_content_from_before_it_was_shared_is_known(database: Database) -> None:
     assert removed == {"ds_1": ["datasets/1"], "ds_2": ["datasets/2"], "ds_3": ["datasets/3"]}
 
 
-REVISIONS = [script.revision for script in reversed(migrate.revisions()) if script.down_revision]
+SCRIPTS = list(ScriptDirectory(str(files("migrations"))).walk_revisions())  # the newest first
+REVISIONS = [script.revision for script in reversed(SCRIPTS) if script.down_revision]
+
+
+def test_revisions_are_called_as_their_files_and_the_last_by_name_is_the_newest() -> None:
+    assert {script.revision for script in SCRIPTS} == {Path(script.path).stem for script in SCRIPTS} == set(revisions())
+    assert head_revision() == SCRIPTS[0].revision
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
@@ -243,7 +258,7 @@ def test_the_version_before_works_on_after_an_upgrade(database: Database, revisi
 
 
 def before(revision: str) -> str | None:
-    return next(script.down_revision for script in migrate.revisions() if script.revision == revision)
+    return next(script.down_revision for script in SCRIPTS if script.revision == revision)
 
 
 def row(table: Table, name: str) -> dict[str, Any]:
@@ -257,37 +272,3 @@ def _value(column: Column[Any], name: str) -> Any:
     kind = column.type.python_type
     values = {str: name, int: 1, float: 1.0, bool: False, bytes: b"x", object: []}
     return values[kind]
-
-
-def test_tables_that_are_too_old_or_too_new_are_not_worked_on(
-    database: Database, database_url: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert migrate.revision_mismatch(database) is None
-    assert migrate.is_compatible(database_url, patient=True)
-    migrate.downgrade(database, "-1")
-    found = migrate.revision_mismatch(database)
-    assert found is not None
-    assert "migrate upgrade" in found[1]
-    assert not migrate.is_compatible(database_url, patient=True)
-    with database.begin() as session:
-        session.execute(text("UPDATE alembic_version SET version_num = '2099_01_01_of_tomorrow'"))
-    newer = migrate.revision_mismatch(database)
-    assert newer is not None
-    assert "newer version" in newer[0]
-    assert not migrate.is_compatible(database_url, patient=True)
-
-
-def test_who_is_patient_waits_for_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
-    nowhere = "postgresql+psycopg://nobody@127.0.0.1:1/none"
-    assert migrate.is_compatible(nowhere, patient=False)  # /readyz says so while it is away
-    answers = iter([DatabaseUnavailable, DatabaseUnavailable, None])
-
-    def unfit(db: Database) -> None:
-        answer = next(answers)
-        if answer is not None:
-            raise answer
-
-    monkeypatch.setattr(migrate, "revision_mismatch", unfit)
-    monkeypatch.setattr(migrate, "RETRY_SECONDS", 0.0)
-    assert migrate.is_compatible(nowhere, patient=True)
-    assert next(answers, "all asked") == "all asked"

@@ -120,7 +120,7 @@ class Lives(RuleBasedStateMachine):
     @rule(data=st.data())
     def renew(self, data: st.DataObject) -> None:
         job_id, model = self.some(data, Status.RUNNING)
-        assert self.run(repository.renew_lease, job_id, model.fence, 30.0) == model.wish
+        assert self.run(repository.renew_lease, job_id, model.fence, 30.0).verb == model.wish
 
     @precondition(lambda self: self.any_in(Status.RUNNING))
     @rule(data=st.data(), ending=st.sampled_from(list(Ending)))

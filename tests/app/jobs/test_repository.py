@@ -44,7 +44,7 @@ def test_a_claim_counts_the_fence_up_and_leases(database: Database) -> None:
     assert job is not None
     assert (job.id, job.status, job.fence, job.worker) == (job_id, "running", 1, "w1")
     assert claim(database) is None
-    assert database.run(repository.renew_lease, job_id, 1, 30.0) is None
+    assert database.run(repository.renew_lease, job_id, 1, 30.0) == repository.AttemptRequests(None, 0)
 
 
 def test_claims_go_by_priority_then_fairness_then_age(database: Database) -> None:
@@ -94,7 +94,7 @@ def test_a_stale_fence_changes_nothing(database: Database) -> None:
     for write in (
         lambda: database.run(repository.lock_for_attempt, job_id, 1),
         lambda: database.run(repository.renew_lease, job_id, 1, 30.0),
-        lambda: database.run(repository.requested_verb, job_id, 1),
+        lambda: database.run(repository.find_requests, job_id, 1),
         lambda: database.run(service.succeed, job_id, 1, {}),
         lambda: database.run(service.fail, job_id, 1, LOST),
     ):

@@ -229,3 +229,18 @@ def test_up_where_one_runs_already(tmp_path: Path) -> None:
         result = CliRunner().invoke(app, ["up", "--home", str(tmp_path)])
     assert result.exit_code == 3
     assert "another `graftwerk up`" in result.stderr
+
+
+def test_watching_says_what_becomes_of_edits(run: Run) -> None:
+    told = story(
+        ("edit_accepted", {"edit": 1, "at": "now"}),
+        ("edit_applied", {"edit": 1, "step": 70, "revision": 2}),
+        ("edit_rejected", {"edit": 2, "problems": []}),
+        ("rolled_back", {"edit": 3, "revision": 3, "to": 1, "step": 50, "checkpoint": "ckpt_1"}),
+        ("done", {"status": "succeeded"}),
+    )
+    result, _ = run("watch", "job_1", answers=(job_document(), told, job_document(status="succeeded")))
+    lines = [line.strip() for line in result.stderr.splitlines()]
+    assert "edit 1 is applied before step 70: revision 2" in lines
+    assert "edit 2 is rejected; `graftwerk edits` says why" in lines
+    assert "back to revision 1 at step 50: revision 3" in lines

@@ -22,9 +22,11 @@ from app.jobs import repository, service
 from app.settings import Settings
 from app.spec.job import named_dataset_schema, parse_job
 from app.storage.protocol import ArtifactStore
+from tests.full import choose
 from tests.workers.host.test_worker import RecordingWaker
 from workers.host.attempt import Attempt
 from workers.host.worker import Worker
+from workers.runner import memory
 
 ENDLESS_STEP: dict[str, Any] = {"kind": "ReLU"}
 for _ in range(3):  # a thousand million calls, which need no gradient and so no memory
@@ -33,6 +35,7 @@ LINEAR = [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 10}]
 HUGE = [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 2_000_000}, {"kind": "Linear", "out_features": 10}]
 TIMEOUT_SECONDS = 90.0
 GIB = 1 << 30
+DATABASES = choose(("sqlite", "postgresql"), "sqlite")  # where the database has no part in what is tested
 
 
 def spec(layers: list[dict[str, Any]] = LINEAR, **changes: Any) -> dict[str, Any]:
@@ -121,6 +124,7 @@ def store_location(tmp_path: Path) -> tuple[str, dict[str, Any]]:
     return str(tmp_path / "artifacts"), {}
 
 
+@pytest.mark.parametrize("database_url", DATABASES, indirect=True)
 @pytest.mark.parametrize("verb", ["pause", "drain"])
 def test_a_step_that_never_ends_is_ended_and_the_job_goes_on_from_its_checkpoint(
     start: Callable[..., Laboratory], verb: str
@@ -156,6 +160,7 @@ def test_a_step_that_never_ends_is_ended_and_the_job_goes_on_from_its_checkpoint
     assert len(laboratory.events("warning")) == 1
 
 
+@pytest.mark.parametrize("database_url", DATABASES, indirect=True)
 def test_loops_without_end_are_ended_too(start: Callable[..., Laboratory]) -> None:
     laboratory = start()
     job_id = laboratory.submit(spec([ENDLESS_STEP, *LINEAR]))
@@ -167,10 +172,11 @@ def test_loops_without_end_are_ended_too(start: Callable[..., Laboratory]) -> No
     assert "goes on from step 0, and 0 steps" in warning["detail"]
 
 
+@pytest.mark.parametrize("database_url", DATABASES, indirect=True)
 @pytest.mark.parametrize("layers", [[ENDLESS_STEP, *LINEAR], LINEAR], ids=["a step without end", "many steps"])
 def test_max_seconds_end_a_job_whatever_it_does(start: Callable[..., Laboratory], layers: list[dict[str, Any]]) -> None:
     laboratory = start()
-    laboratory.submit(spec(layers, max_seconds=4))
+    laboratory.submit(spec(layers, max_seconds=2))
     with laboratory.attempt():
         pass
     job = laboratory.job()
@@ -258,17 +264,31 @@ def memory_group() -> Iterator[Path]:
     pytest.skip("this machine lets nobody create control groups of memory")
 
 
-def test_an_attempt_that_the_kernel_kills_is_out_of_memory(
+def test_an_attempt_that_the_kernel_kills_is_out_of_memory_when_attempts_run_out(
     start: Callable[..., Laboratory], memory_group: Path
 ) -> None:
     laboratory = start(attempt_memory=16 * GIB)
-    laboratory.submit(spec(HUGE))
+    laboratory.submit(spec(HUGE) | {"retries": 0})
     with laboratory.attempt():
         (memory_group / "cgroup.procs").write_text(str(laboratory.processes[0].pid))
     job = laboratory.job()
     error = job.error or {}
     assert (job.status, error["code"]) == ("failed", "out_of_memory"), error
     assert "kernel" in error["message"]
+
+
+def test_an_attempt_is_tried_again_if_the_kernel_has_killed_for_want_of_memory_elsewhere(
+    start: Callable[..., Laboratory], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The count is of the whole machine: with another service's trouble this job must not fail for good."""
+    laboratory = start()
+    laboratory.submit(spec())
+    with laboratory.attempt():
+        laboratory.wait_for_step(1)
+        monkeypatch.setattr(memory, "kernel_kills", lambda: 1 << 40)
+        laboratory.processes[0].send_signal(signal.SIGKILL)
+    assert (laboratory.job().status, laboratory.job().attempts) == ("queued", 1)
+    assert laboratory.events("status")[-1]["error"]["code"] == "out_of_memory"
 
 
 def test_a_loss_for_another_reason_is_tried_again(start: Callable[..., Laboratory]) -> None:
@@ -284,6 +304,7 @@ def test_a_loss_for_another_reason_is_tried_again(start: Callable[..., Laborator
 STREAMED = {"loading": "streamed", "transforms": [{"kind": "RandomHorizontalFlip"}]}
 
 
+@pytest.mark.parametrize("database_url", DATABASES, indirect=True)
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP])
 def test_the_children_of_an_attempt_end_with_it(start: Callable[..., Laboratory], end: signal.Signals) -> None:
     """Also if a child hangs, which no longer sees that its parent is gone."""

@@ -1,6 +1,6 @@
 """An assignment comes out of its JSON form as it went in."""
 
-from workers.protocol.assignment import Assignment, CheckpointRef, DatasetRef
+from workers.protocol.assignment import Assignment, CheckpointRef, DatasetRef, EditRef
 
 FILE = {"name": "state.pth", "path": "a/b", "size": 3, "sha256": "00", "public": False}
 
@@ -24,6 +24,11 @@ def test_a_full_assignment_makes_a_round_trip() -> None:
         resume_from=(checkpoint, checkpoint),
         start_from=checkpoint,
         store_options={"region": "here"},
+        edits=(
+            EditRef(1, ({"op": "narrow", "node": "a", "to": 2},), "now", 5, 2, {0: (1, 3)}),
+            EditRef(2, ({"op": "remove", "node": "a"},), {"when": {"metric": "val/loss", "below": 0.1}}),
+        ),
+        documents={2: {"version": 1}},
     )
     assert Assignment.from_json(assignment.to_json()) == assignment
 

@@ -8,6 +8,9 @@ import pytest
 from workers.protocol.assignment import Assignment, CheckpointRef
 from workers.protocol.messages import (
     Command,
+    EditApplied,
+    EditRejected,
+    EditWithdrawn,
     Ending,
     Message,
     Outcome,
@@ -36,6 +39,10 @@ FILE = SavedFile("model.py", "jobs/job_1/1/5/model.py", 10, "ab", True)
         Outcome(Ending.SUCCEEDED, job_id="job_2"),
         Command("drain"),
         Command("pause", {"after_step": 3}),
+        Command("edit", {"number": 1, "at": "now", "operations": [{"op": "remove", "node": "a"}]}),
+        EditApplied(3, 10, 2, {"name": "x"}, {0: (1, 2)}, {"ms": 3}, ({"op": "remove", "node": "a"},)),
+        EditRejected(None, ({"pointer": "/operations/0", "code": "x"},), 3, rule=1, firing=2),
+        EditWithdrawn(4),
     ],
 )
 def test_a_message_survives_the_pipe(message: Message) -> None:

@@ -99,11 +99,7 @@ def download_weights(
 
 def _select_checkpoint(session: Session, owner: str, job_id: str, which: str) -> CheckpointRow:
     job = repository.find(session, owner, job_id)
-    row = (
-        checkpoints.best_by_plan(session, job)
-        if which == "best"
-        else next(iter(checkpoints.list_checkpoints(session, job_id)), None)
-    )
+    row = checkpoints.best_by_plan(session, job) if which == "best" else checkpoints.latest(session, job)
     if row is None:
         raise NotFound(f"{job_id} has no checkpoint yet", hint="wait until it has trained for a while")
     return row

@@ -36,6 +36,7 @@ from app.api.lanes import Lane, in_lane
 from app.api.openapi.routes import FORK_BODY, JOB_BODY, METADATA_PARAMETER, route_responses
 from app.api.services import Services, ServicesDep
 from app.datasets import references
+from app.edits import revisions
 from app.errors import InvalidInput, Problem
 from app.faultpoints import faultpoint
 from app.ids import JOB_ID_PATTERN
@@ -83,21 +84,26 @@ def fork_job(
     def document() -> Any:
         services.db.read(repository.find, who.owner, job_id)  # another's job is 404, whatever is sent
         fork = body.validate_as(Fork)
-        spec, checkpoint = services.db.read(_fork_source, who.owner, job_id, fork.from_step)
+        spec, checkpoint = services.db.read(_fork_source, who.owner, job_id, fork)
         return fork_spec(spec, fork, checkpoint)
 
     return _submit(request, who, services, Action.JOB_FORK, once, document)
 
 
-def _fork_source(session: Session, owner: str, job_id: str, step: int | None) -> tuple[dict[str, Any], str]:
-    row = repository.find(session, owner, job_id)
-    rows = checkpoints.list_checkpoints(session, job_id)
-    source = next((saved for saved in rows if step in (None, saved.step)), None)
+def _fork_source(session: Session, owner: str, job_id: str, fork: Fork) -> tuple[dict[str, Any], str]:
+    """Return the spec by which a checkpoint was trained, and its id: the named one, or the current line's newest."""
+    job = repository.find(session, owner, job_id)
+    step, revision = fork.from_step, fork.from_revision
+    default = step is None and revision is None
+    rows = checkpoints.line_checkpoints(session, job) if default else checkpoints.list_checkpoints(session, job_id)
+    source = next((row for row in rows if step in (None, row.step) and revision in (None, row.revision)), None)
     if source is None:
-        steps = ", ".join(str(saved.step) for saved in rows) or "none yet"
-        detail = f"there is no checkpoint {'' if step is None else f'of step {step} '}to fork from"
-        raise InvalidInput([Problem("/from_step", "unknown_checkpoint", detail, f"kept are: {steps}")])
-    return row.spec, source.id
+        steps = ", ".join(f"{row.step} (revision {row.revision})" for row in rows) or "none yet"
+        of = "".join([f" of step {step}"] * (step is not None) + [f" of revision {revision}"] * (revision is not None))
+        place = "/from_step" if step is not None or revision is None else "/from_revision"
+        detail = f"there is no checkpoint{of} to fork from"
+        raise InvalidInput([Problem(place, "unknown_checkpoint", detail, f"kept are: {steps}")])
+    return revisions.checkpoint_document(session, job, source), source.id
 
 
 def _submit(
@@ -224,7 +230,9 @@ async def _wait_for_job(
     valid meanwhile.
     """
     with services.job_watcher.watch(job_id, who.owner, credential) as watch:
-        state = await watch.look()
+        state = watch.state  # of the last look for others, who may be waiting too; whoever has it waits with them
+        if state is None or known is None or not etag_matches(f'"{state.version}"', known):
+            state = await watch.look()
         if state.status not in TERMINAL_STATUSES:
             waits = known is None or etag_matches(f'"{state.version}"', known)
             if not waits and state.status == Status.QUEUED:  # the ETag has the position, too
@@ -236,15 +244,13 @@ async def _wait_for_job(
 
 
 async def _read_shared(services: Services, who: Principal, job_id: str, version: int) -> JobDocument:
+    """Return a job whose owner and version were looked at a moment ago."""
+    known = services.job_documents.find(job_id, version)
+    if known is not None:
+        return known
     return await services.job_reads.get((job_id, version), partial(services.job_documents.read, who.owner, job_id))
 
 
 def _is_not_modified(job: JobDocument, if_none_match: str | None) -> bool:
     """Return whether the client has this response, or the version alone, whatever the position in the queue."""
     return any(etag_matches(tag, if_none_match) for tag in (job.etag, f'"{job.version}"'))
-
-
-@router.get("/{job_id}/network", responses=route_responses(200, schemas.Inspection, 404))
-def read_network(job_id: JobId, who: ReadPrincipal, services: ServicesDep) -> Response:
-    """Read the inspection of the job's network, node by node."""
-    return JsonResponse(schemas.network_inspection(services.db.read(repository.find, who.owner, job_id).inspection))

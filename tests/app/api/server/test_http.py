@@ -1,21 +1,32 @@
 """What HTTP/1.1 promises goes on behind the limits."""
 
+import gc
 import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 import uvicorn
 
 from app.api.server.limits import SPARE_FILES
-from app.api.server.serving import server_config
+from app.api.server.serving import COLLECTION_THRESHOLDS, Server, server_config
 from app.settings import Settings
 from tests.app.api.server.conftest import Served, small_app
 
 GET = b"GET /livez HTTP/1.1\r\nHost: x\r\n%s\r\n"
 POST = b"POST /length HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.fixture
+def frozen_objects() -> Iterator[None]:
+    """Let collections look at everything again afterwards."""
+    thresholds = gc.get_threshold()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*thresholds)
 
 
 def test_keep_alive_and_close(served: Served) -> None:
@@ -100,3 +111,20 @@ def test_the_process_may_open_a_file_for_every_connection() -> None:
     for hard, soft in ((1000 + 2 * SPARE_FILES, 1000 + SPARE_FILES), (500, 500)):
         command = [sys.executable, "-c", script.format(hard=hard)]
         assert int(subprocess.run(command, check=True, capture_output=True, text=True).stdout) == soft
+
+
+def test_collections_skip_what_there_was_before_the_first_request(frozen_objects: None) -> None:
+    """Otherwise each full one stops all requests while it walks over every module."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = Server(server_config(small_app(), Settings()))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            while not server.started or not gc.get_freeze_count():
+                assert thread.is_alive()
+                time.sleep(0.01)
+            assert len(gc.get_objects()) < gc.get_freeze_count() / 2
+            assert gc.get_threshold() == COLLECTION_THRESHOLDS
+        finally:
+            server.should_exit = True
+            thread.join(20)

@@ -11,6 +11,7 @@ from app.access import keys
 from app.access.keys import parse_credential
 from app.api.streams import job_watcher
 from app.api.streams.job_watcher import JobWatch, JobWatcher
+from app.api.streams.turns import TurnQueue
 from app.db.session import Database
 from app.errors import DatabaseUnavailable, NotFound, Unauthenticated
 from app.jobs import deletion, repository
@@ -137,6 +138,42 @@ def test_a_new_request_has_no_other_jobs_looked_at(database: Database, monkeypat
         assert [list(args[1]) for args in reads] == [[job_id] for job_id in job_ids]
 
     watching(database, scene)
+
+
+@pytest.mark.parametrize(
+    ("look_seconds", "wake_seconds", "pause"), [(0.0, 0.0, 0.1), (0.05, 0.0, 0.25), (0.0, 0.2, 0.4), (9.0, 9.0, 1.0)]
+)
+def test_a_pause_is_as_long_as_looking_and_waking_took(
+    database: Database, look_seconds: float, wake_seconds: float, pause: float
+) -> None:
+    async def scene() -> None:
+        watcher, now = JobWatcher(database), time.monotonic()
+        watcher._plan_round(now - wake_seconds - look_seconds, now - wake_seconds)
+        assert watcher._next_round - now == pytest.approx(pause, abs=0.05)
+
+    asyncio.run(scene())
+
+
+def test_no_round_begins_before_everyone_was_woken(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So changes that come faster than they are passed on do not pile up."""
+    monkeypatch.setattr(job_watcher, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(job_watcher, "POLL_SHARE", 0.0)
+    job_id = create_queued_job(database)
+    reads = count_reads(database, monkeypatch)
+
+    async def scene(watcher: JobWatcher, turns: TurnQueue) -> None:
+        with watcher.watch(job_id, "anna", None) as watch:
+            await watch.look()
+            await asyncio.sleep(0.3)  # some rounds
+            assert len(reads) > 2
+            monkeypatch.setattr(turns, "_run", lambda: None)  # the event loop has no time
+            await asyncio.sleep(0.1)
+            count = len(reads)
+            await asyncio.sleep(0.3)
+            assert len(reads) == count
+
+    turns = TurnQueue(1)
+    asyncio.run(scene(JobWatcher(database, turns), turns))
 
 
 def test_jobs_beyond_one_query_are_looked_at_too(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from app.api.streams.shared_reads import SharedReads
+from app.api.streams.turns import TurnQueue
 
 
 def test_many_requests_make_one_read() -> None:
@@ -100,3 +101,22 @@ def test_who_hangs_up_leaves_the_read_to_the_others() -> None:
             await first
 
     asyncio.run(scene())
+
+
+def test_those_who_share_a_result_take_turns() -> None:
+    async def scene() -> list[int]:
+        shared, went = SharedReads[str, str](1, turns=TurnQueue(4)), [0]
+
+        async def go() -> None:
+            assert await shared.get("key", lambda: "result") == "result"
+            went[0] += 1
+
+        tasks = [asyncio.create_task(go()) for _ in range(20)]
+        steps = [0]
+        while went[0] < len(tasks):
+            await asyncio.sleep(0)
+            if went[0] != steps[-1]:
+                steps.append(went[0])
+        return steps
+
+    assert asyncio.run(scene()) == [0, 4, 8, 12, 16, 20]

@@ -1,0 +1,74 @@
+"""Edits before they are accepted: what they make of a job, and how much they change what its network computes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.access import quotas
+from app.api.auth import Principal
+from app.api.children.revisions import inspect_revision
+from app.api.http.bodies import validate_model
+from app.api.services import Services
+from app.datasets import references
+from app.edits import acceptance, revisions
+from app.edits import repository as edits
+from app.edits.acceptance import Ground, SubmittedEdit
+from app.edits.diff import diff_revisions
+from app.errors import InvalidInput
+from app.jobs import repository
+from app.spec.data.columns import DataSchema
+from app.spec.edits.edit import Edit
+from workers.protocol.child_requests import ReviseResponse
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedEdit:
+    """An edit that passed every check, what it meets, and what it makes of the job."""
+
+    submitted: SubmittedEdit
+    ground: Ground
+    schema: Mapping[str, Any]  # of the job's data
+    revised: ReviseResponse
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """The inspection of the revised job."""
+        return {**self.revised.report, "warnings": [warning.as_dict() for warning in self.revised.warnings]}
+
+
+def check_edit(services: Services, who: Principal, job_id: str, document: Any) -> CheckedEdit:
+    """Check an edit against the revision that it will meet.
+
+    Raises `NotFound`, `InvalidInput` with every problem, and what `app.edits.acceptance.find_ground` raises.
+    """
+    submitted = SubmittedEdit(validate_model(Edit, document), document)
+
+    def unit(session: Session) -> tuple[Ground, Mapping[str, Any], Mapping[str, DataSchema]]:
+        job = repository.find(session, who.owner, job_id)
+        ground = acceptance.find_ground(session, job, submitted.edit)
+        named = references.load_schemas(session, who.owner, ground.document)
+        others = {place: schema for place, schema in named.items() if place not in references.OWN_POINTERS}
+        return ground, job.data_schema, others
+
+    ground, schema, others = services.db.read(unit)
+    revised = services.inspector.check_edit(ground, document["operations"], schema, others)
+    problems = quotas.network_problems(who.limits, revised.report["totals"]["parameters"])
+    if problems:
+        raise InvalidInput([replace(problem, pointer="/operations") for problem in problems])
+    return CheckedEdit(submitted, ground, schema, revised)
+
+
+def diff_edit(services: Services, owner: str, job_id: str, check: CheckedEdit) -> dict[str, Any]:
+    """Return what an edit changes of the job that it meets, see `app.edits.diff`."""
+
+    def unit(session: Session) -> Mapping[str, Any] | None:
+        job = repository.find(session, owner, job_id)
+        if check.ground.pending:
+            return edits.find(session, job_id, check.ground.pending[-1][0]).inspection
+        return revisions.inspection_at(session, job, check.ground.revision)
+
+    before = check.revised.before
+    inspection = services.db.read(unit) or inspect_revision(services, owner, before, check.schema)
+    return diff_revisions(before, check.revised.document, (inspection, check.revised.report))

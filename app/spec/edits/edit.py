@@ -1,0 +1,55 @@
+"""An edit: operations that are applied together, and when."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from app.spec.base import MAX_STEPS, Count, Finite, Size, SpecModel, validation_error
+from app.spec.edits.operations import Operation
+
+MAX_OPERATIONS = 256
+StepNumber = Annotated[int, Field(strict=True, ge=0, le=MAX_STEPS)]
+
+
+class Condition(SpecModel):
+    """True after the first evaluation at which a series is below or above a value, or has not improved for a while."""
+
+    metric: Annotated[str, Field(min_length=1, max_length=1000)]
+    below: Finite | None = None
+    above: Finite | None = None
+    plateau: Size | None = Field(None, description="Evaluations without improvement.")
+    mode: Literal["min", "max"] = Field("min", description="What a plateau counts as an improvement.")
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> "Condition":
+        if sum(rule is not None for rule in (self.below, self.above, self.plateau)) != 1:
+            raise validation_error("contradiction", "a condition has one rule", "name below, above or plateau")
+        return self
+
+
+class Moment(SpecModel):
+    """When an edit is applied: before a step, at the beginning of an epoch, or when a condition is true."""
+
+    step: StepNumber | None = None
+    epoch: Count | None = None
+    when: Condition | None = None
+
+    @model_validator(mode="after")
+    def _one_moment(self) -> "Moment":
+        if sum(moment is not None for moment in (self.step, self.epoch, self.when)) != 1:
+            raise validation_error("contradiction", "an edit has one moment", "name step, epoch or when")
+        return self
+
+
+class Edit(SpecModel):
+    """Operations that are applied together, between two steps, or not at all."""
+
+    expect_revision: Annotated[Size, Field(description="The revision that the edit was written for.")] | None = None
+    at: Literal["now"] | Moment = "now"
+    operations: Annotated[tuple[Operation, ...], Field(min_length=1, max_length=MAX_OPERATIONS)]
+    comment: Annotated[str, Field(max_length=1000)] = ""
+
+
+def parse_edit(document: Any) -> Edit:
+    """Return the edit. Raises `pydantic.ValidationError`."""
+    return Edit.model_validate(document)

@@ -1,0 +1,1 @@
+"""Commands for live surgery: edits of a job, its revisions, and what changed between them."""

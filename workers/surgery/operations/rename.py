@@ -1,0 +1,59 @@
+"""Renaming a node: what names it follows, in the network and in the plan."""
+
+from app.errors import InvalidInput, Problem
+from app.spec.edits.operations import Rename
+from app.spec.network.nodes import referenced_node
+from workers.surgery.draft import Draft
+from workers.surgery.node_places import BodyPlace, JsonObject, NodePlace, free_id, replace_references, use_paths
+
+
+def rename(draft: Draft, operation: Rename, index: int) -> None:
+    """Give a node another id. Raises `InvalidInput`."""
+    pointer = f"/operations/{index}"
+    place = draft.find(operation.node, f"{pointer}/node")
+    check_id(place.within, operation.to, place.node["kind"], f"{pointer}/to")
+    draft.written_ids[id(place.node)] = f"{pointer}/to"
+    rename_node(draft, place, operation.to)
+
+
+def check_id(within: BodyPlace, name: str, kind: str, pointer: str) -> None:
+    """Raise `InvalidInput` if an id is taken in a body."""
+    if name in within.ids or name in (within.body.get("inputs") or ()):
+        hint = f'use "{free_id(within, kind)}"'
+        raise InvalidInput([Problem(pointer, "duplicate_id", f'the id "{name}" is taken', hint)])
+
+
+def rename_node(draft: Draft, place: NodePlace, name: str) -> None:
+    """Give a node another id, and let everything follow that names it: inputs, outputs, groups and monitors."""
+    within, node, old = place.within, place.node, place.node["id"]
+    paths = list(use_paths(draft.model, place.pointer))
+    renamed = {path: f"{path[: len(path) - len(old)]}{name}" for path in paths}
+    references = {each for each in within.references() if referenced_node(each) == old}
+    replacements = {each: name + each[len(old) :] for each in references}
+    for reader in within.nodes:
+        replace_references(reader, replacements)
+    if outputs := within.body.get("outputs"):
+        within.body["outputs"] = {key: replacements.get(each, each) for key, each in outputs.items()}
+    node["id"] = name
+    training = draft.document.get("training") or {}
+    for group in training.get("groups") or ():
+        if group.get("nodes"):
+            group["nodes"] = [_renamed(each, ".", renamed) for each in group["nodes"]]
+    for part in ("early_stop", "schedule", "checkpoint"):
+        _rename_monitor(training.get(part), renamed)
+
+
+def _renamed(path: str, separator: str, renamed: dict[str, str]) -> str:
+    """Return a path whose beginning is renamed."""
+    for old, new in renamed.items():
+        if path == old or path.startswith(old + separator):
+            return new + path[len(old) :]
+    return path
+
+
+def _rename_monitor(part: JsonObject | None, renamed: dict[str, str]) -> None:
+    """Rename the node in the series that a part of the plan follows, if it is one of control flow."""
+    if isinstance(part, dict) and isinstance(part.get("monitor"), str) and "flow/" in part["monitor"]:
+        before, flow, path = part["monitor"].partition("flow/")
+        names = {old.replace(".", "/"): new.replace(".", "/") for old, new in renamed.items()}
+        part["monitor"] = before + flow + _renamed(path, "/", names)

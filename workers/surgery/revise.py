@@ -1,0 +1,138 @@
+"""From a document and operations to the next revision: a pure function, with all networks on the meta device."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from app.errors import InvalidInput, Problem
+from app.spec.data.columns import DataSchema
+from app.spec.edits.operations import Operation
+from app.spec.job import canonical_document, parse_job
+from workers.surgery.draft import Change, Draft, Revision, Weights, open_draft
+from workers.surgery.group_parameters import drop_removed_paths
+from workers.surgery.initial.functions import check_initial_functions
+from workers.surgery.layer_ids import remove_layer_ids
+from workers.surgery.operations.catalog import OPERATIONS
+
+GROUPS_POINTER = "/training/groups"
+MAX_ATTRIBUTIONS = 32  # beginnings of an edit that are tried for the operation that a problem comes from
+
+
+def revise(
+    document: Mapping[str, Any],
+    schema: DataSchema,
+    operations: Sequence[Operation],
+    *,
+    weights: Weights | None = None,
+    choices: Mapping[int, Sequence[int]] | None = None,
+) -> Revision:
+    """Return the revision that operations make of a document.
+
+    `schema` is that of the data set as stored with the job. `weights` choose what is removed where an operation leaves
+    it to them, unless `choices` of an earlier application of the same edit are given. Raises `InvalidInput` with
+    problems whose pointers lead into the edit: `/operations/<index>/...`.
+    """
+    try:
+        return _revise(document, schema, operations, weights, choices)
+    except _InvalidDocument as error:
+        problems = error.problems
+        culprit = len(operations) - 1
+    for count in range(culprit, max(0, culprit - MAX_ATTRIBUTIONS), -1):
+        try:
+            _revise(document, schema, operations[:count], weights, choices)
+            break
+        except _InvalidDocument:
+            culprit = count - 1
+    raise InvalidInput([_of_operation(problem, culprit) for problem in problems])
+
+
+class _InvalidDocument(Exception):
+    """Operations made a document with problems. Those of places that operations wrote have pointers into the edit."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__()
+
+
+def _revise(
+    document: Mapping[str, Any],
+    schema: DataSchema,
+    operations: Sequence[Operation],
+    weights: Weights | None,
+    choices: Mapping[int, Sequence[int]] | None,
+) -> Revision:
+    draft = open_draft(document, schema, weights, choices)
+    draft.blueprint = draft.infer().blueprint
+    changes: list[Change] = []
+    pending = False
+    for index, operation in enumerate(operations):
+        row = OPERATIONS[operation.op]
+        if pending and (row.changes_shapes or row.reads_network):
+            changes.append(_settle(draft))
+            pending = False
+        change = row.apply(draft, operation, index)
+        if change is None:
+            pending = True
+        else:
+            changes.append(change)
+            draft.blueprint = change.blueprint
+            draft.lineage.restart(draft.model)
+    if pending:
+        changes.append(_settle(draft))
+    places = draft.places()
+    remove_layer_ids(draft.model, draft.implicit_ids)
+    final = canonical_document(parse_job(draft.document), draft.document)
+    return Revision(final, tuple(changes), draft.choices, tuple(draft.warnings), places)
+
+
+def _settle(draft: Draft) -> Change:
+    """Return the change that the operations since the last one make together."""
+    try:
+        network = draft.infer()
+    except InvalidInput as error:
+        places = draft.places()
+        raise _InvalidDocument([locate(problem, places) for problem in error.problems]) from None
+    if refused := check_initial_functions(network, draft.model, draft.functions, draft.lineage):
+        raise InvalidInput(refused)
+    after = network.blueprint
+    tensors, problems = draft.lineage.tensor_map(draft.blueprint, after, draft.model)
+    if problems:
+        places = draft.places()
+        raise _InvalidDocument([locate(each.with_prefix("/model"), places) for each in problems])
+    for path in drop_removed_paths(draft.document, draft.blueprint, after):
+        detail = f'"{path}" has no parameters any more, and was taken out of its group'
+        draft.warnings.append(Problem(GROUPS_POINTER, "group_changed", detail))
+    draft.lineage.restart(draft.model)
+    draft.functions.clear()
+    draft.blueprint = after
+    return Change(after, tensors)
+
+
+def locate(problem: Problem, places: Mapping[str, str]) -> Problem:
+    """Return a problem of a document with a pointer into the edit, where the edit wrote the place, or else unchanged.
+
+    `places` are those of a `Revision`.
+    """
+    pointer, rest = problem.pointer, ""
+    while pointer:
+        if pointer in places:
+            return replace(problem, pointer=places[pointer] + rest)
+        pointer, _, part = pointer.rpartition("/")
+        rest = f"/{part}{rest}"
+    inner = [place for place in places if _is_part(place, problem.pointer)]
+    return replace(problem, pointer=places[inner[-1]]) if inner else problem
+
+
+def _is_part(place: str, pointer: str) -> bool:
+    """Say whether a place is a part of an object, such as a setting of a node, or of the plan."""
+    inside = place.startswith(f"{pointer}/") and pointer != ""
+    return inside and (place.rpartition("/")[0] == pointer or not place.startswith("/model/"))
+
+
+def _of_operation(problem: Problem, index: int) -> Problem:
+    """Return a problem of an operation; the detail says where in the job it is, if the edit did not write that."""
+    if problem.pointer.startswith("/operations/"):
+        return problem
+    return replace(
+        problem, pointer=f"/operations/{index}", detail=f"{problem.detail} (at {problem.pointer} of the job)"
+    )
