@@ -25,6 +25,8 @@ FAULTPOINTS = {
     "file_half_written": "runner: a file has some of its bytes, under a name that nobody looks for",
     "file_synced": "runner: a file is complete and durable, under that name",
     "file_renamed": "runner: a file has its name, the folder has not been synced",
+    "edit_built": "runner: the network of an edit is built and has its state, nobody knows of it yet",
+    "edit_reported": "runner: an edit has been reported, its own checkpoint is not there yet",
     "final_checkpoint": "runner: every step is done, the last checkpoint is not",
     "before_row": "worker: a checkpoint's files are durable, no row lists them",
     "row_committed": "worker: the checkpoint is listed",

@@ -24,6 +24,7 @@ LOG_EVENTS: Mapping[str, str] = {
     "request_failed": "A request failed because a part of the service is unavailable or overloaded.",
     "bug": "A request met a fault of this service; the exception is with it.",
     "job_accepted": "A job was accepted; its id beside that of the request.",
+    "edit_accepted": "An edit of a job was accepted; its number beside the ids.",
     "inspector_not_started": "No child process could be started to inspect, read or predict.",
     "inspection_failed": "A child process ended while it inspected a spec.",
     "export_failed": "A child process ended while it exported a network.",

@@ -27,9 +27,10 @@ from app.spec.data.columns import Column, DataSchema
 from app.storage.local import LocalStore
 from workers.protocol.assignment import Assignment, DatasetRef
 from workers.protocol.messages import Command, Ending
+from workers.training.assembly import PreparedTraining
 from workers.training.context import MemoryContext
 from workers.training.loop import train
-from workers.training.prepare import PreparedTraining, prepare
+from workers.training.prepare import prepare
 
 FEATURES, CLASSES, ROWS, BATCH = 64, 10, 512, 8
 # Name → units of the two hidden layers, steps between two checkpoints.

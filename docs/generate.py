@@ -9,11 +9,13 @@ import json
 import re
 import sys
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
 import typer.main
+from edit_tables import edit_operations_table, edit_settings_table
 from kind_tables import features_table, kinds_table, markdown_table, model_table
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
@@ -24,8 +26,10 @@ from app.api.main import create_app
 from app.api.prometheus import metric_descriptions
 from app.api.server.refusals import REFUSALS
 from app.api.server.serving import CONNECTION_METRICS
+from app.edits.states import TRANSITIONS as EDIT_TRANSITIONS
+from app.edits.states import EditState
 from app.faultpoints import FAULTPOINTS
-from app.jobs.states import TRANSITIONS, Status, Verb
+from app.jobs.states import TRANSITIONS, Status
 from app.logs import LOG_EVENTS
 from app.settings import Settings
 from app.spec.data.columns import COLUMN_TYPES, DATETIME_FORMATS, NUMBER_FORMATS, DataSchema
@@ -85,32 +89,35 @@ def metrics_table() -> str:
     return markdown_table(["metric", "about", "meaning"], rows)
 
 
-def statuses_table() -> str:
-    """Return the table of statuses with their sentences."""
-    sentences = _member_docstrings(Status)
-    return markdown_table(["status", "meaning"], ([f"`{status}`", sentences[status.name]] for status in Status))
+Transitions = Mapping[Any, tuple[frozenset[Any], Any]]  # verb → sources and target
 
 
-def transitions_table() -> str:
+def states_table(states: type[StrEnum], title: str) -> str:
+    """Return the table of states with their sentences."""
+    sentences = _member_docstrings(states)
+    return markdown_table([title, "meaning"], ([f"`{state}`", sentences[state.name]] for state in states))
+
+
+def transitions_table(states: type[StrEnum], transitions: Transitions) -> str:
     """Return the table of verbs: from where, to where."""
-    sentences = _member_docstrings(Verb)
+    sentences = _member_docstrings(type(next(iter(transitions))))
     rows = []
-    for verb, (sources, target) in TRANSITIONS.items():
-        before = ", ".join(f"`{status}`" for status in Status if status in sources)
+    for verb, (sources, target) in transitions.items():
+        before = ", ".join(f"`{state}`" for state in states if state in sources)
         rows.append([f"`{verb}`", before, f"`{target}`", sentences[verb.name]])
     return markdown_table(["verb", "from", "to", "meaning"], rows)
 
 
-def state_diagram() -> str:
+def state_diagram(states: type[StrEnum], transitions: Transitions, beginning: str) -> str:
     """Return the state machine as a Mermaid diagram."""
     edges = [
         f"    {source} --> {target}: {verb}"
-        for verb, (sources, target) in TRANSITIONS.items()
-        for source in Status
+        for verb, (sources, target) in transitions.items()
+        for source in states
         if source in sources
     ]
-    ends = [f"    {status} --> [*]" for status in Status if not any(status in s for s, _ in TRANSITIONS.values())]
-    return "\n".join(["```mermaid", "stateDiagram-v2", "    [*] --> queued: created", *edges, *ends, "```"])
+    ends = [f"    {state} --> [*]" for state in states if not any(state in s for s, _ in transitions.values())]
+    return "\n".join(["```mermaid", "stateDiagram-v2", f"    [*] --> {beginning}", *edges, *ends, "```"])
 
 
 def _member_docstrings(enum: type) -> dict[str, str]:
@@ -236,6 +243,8 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "initialisers": lambda: kinds_table("initialiser"),
     "reserved": reserved_ids,
     "features": features_table,
+    "edit-operations": edit_operations_table,
+    "edit-settings": edit_settings_table,
     "inspection": lambda: model_table(InspectionRequest),
     "inspection-input": lambda: model_table(Input),
     "losses": lambda: kinds_table("loss"),
@@ -247,9 +256,12 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "builtin": lambda: datasets_table(BUILTIN_SCHEMAS),
     "torchvision": torchvision_table,
     "left-out": excluded_torchvision_table,
-    "statuses": statuses_table,
-    "transitions": transitions_table,
-    "drawing": state_diagram,
+    "statuses": lambda: states_table(Status, "status"),
+    "transitions": lambda: transitions_table(Status, TRANSITIONS),
+    "drawing": lambda: state_diagram(Status, TRANSITIONS, "queued: created"),
+    "edit-states": lambda: states_table(EditState, "state"),
+    "edit-transitions": lambda: transitions_table(EditState, EDIT_TRANSITIONS),
+    "edit-drawing": lambda: state_diagram(EditState, EDIT_TRANSITIONS, "accepted: submitted"),
     "faultpoints": lambda: descriptions_table(FAULTPOINTS, "point"),
     "settings": settings_table,
     "lanes": lanes_table,

@@ -1,5 +1,6 @@
 """Fixtures for every test: a fresh database and a fresh store, each of every kind."""
 
+import gc
 import os
 import shutil
 import sys
@@ -9,6 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+# Before anything imports torch: with one thread for each CPU in each process of `pytest -n`, small tensors take four
+# times as long, most of it waiting for threads of other processes.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from app.db import migrate
 from app.db.session import Database
@@ -29,6 +34,12 @@ SLOW_FIRST = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put slow files first; `make test` hands them out in this order."""
     items.sort(key=_rank)
+
+
+def pytest_collection_finish() -> None:
+    """Let no garbage collection look again at what all test modules have imported, a million objects of torch's."""
+    gc.collect()
+    gc.freeze()
 
 
 def _rank(item: pytest.Item) -> int:

@@ -22,9 +22,10 @@ from workers.data.files.content import Upload
 from workers.protocol.assignment import Assignment, CheckpointRef, DatasetRef
 from workers.protocol.child_requests import InspectResponse
 from workers.protocol.messages import Command
+from workers.training.assembly import PreparedTraining
 from workers.training.context import MemoryContext
 from workers.training.loop import train
-from workers.training.prepare import PreparedTraining, prepare
+from workers.training.prepare import prepare
 
 EXAMPLES_FOLDER = Path(__file__).parents[2] / "examples"
 EXAMPLE_NAMES = sorted(path.stem for path in EXAMPLES_FOLDER.glob("*.json"))

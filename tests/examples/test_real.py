@@ -25,9 +25,10 @@ from workers.children.describe import describe
 from workers.children.inspect import InspectionLimits, inspect_job
 from workers.data.files.content import Upload
 from workers.protocol.assignment import Assignment, CheckpointRef, DatasetRef
+from workers.training.assembly import PreparedTraining
 from workers.training.context import MemoryContext
 from workers.training.loop import train
-from workers.training.prepare import PreparedTraining, prepare
+from workers.training.prepare import prepare
 
 REAL = sorted(path.stem for path in (EXAMPLES_FOLDER / "real").glob("*.json"))
 LIMITS = InspectionLimits(10_000, 100_000_000, 4 << 30)

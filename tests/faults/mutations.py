@@ -21,6 +21,7 @@ from app.faultpoints import faultpoint
 from app.jobs import repository, service
 from app.jobs.states import TRANSITIONS, Verb
 from app.lifecycle import superseded_checkpoints
+from app.spec.job import parse_job
 from app.storage.removal import remove_files
 from tests.faults import scenarios
 from tests.faults.in_process_service import InProcessService
@@ -163,7 +164,7 @@ def _report_dropped(patch: SetAttribute) -> None:
 def _files_before_rows(patch: SetAttribute) -> None:
     def prune(db: Any, store: Any, job_id: str, fence: int) -> None:
         def superseded(session: Session) -> list[str]:
-            plan = superseded_checkpoints.parse_job(session.get_one(JobRow, job_id).spec).training.checkpoint
+            plan = parse_job(session.get_one(JobRow, job_id).spec).training.checkpoint
             rows = superseded_checkpoints.checkpoints.prunable_checkpoints(
                 session, job_id, plan.keep_last, plan.keep_best, plan.monitor, plan.mode
             )

@@ -35,7 +35,7 @@ class EditRef:
     at the step of the checkpoint that it goes back to; the edits in between are left out.
     """
 
-    number: int
+    number: int | None  # `None`: the plan made it, and nobody has numbered it yet
     operations: tuple[Mapping[str, Any], ...]
     at: Mapping[str, Any] | Literal["now"] = "now"  # `app.spec.edits.edit.Moment`
     step: int | None = None  # where it was applied

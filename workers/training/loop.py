@@ -1,19 +1,28 @@
-"""The training loop: resume, then for every step: commands → evaluate? → checkpoint? → stop? → step → report."""
+"""The training loop: resume, then for every step: commands → evaluate? → save? → stop? → edit? → step → report."""
 
 from collections.abc import Mapping
 
+from app.errors import NumericError
 from workers.network.runtime.build import flow_metrics
-from workers.protocol.messages import Ending, Outcome, ProgressReport
+from workers.protocol.messages import CommandVerb, Ending, Outcome, ProgressReport
 from workers.torch_errors import translate_torch_errors
+from workers.training.assembly import PreparedTraining
 from workers.training.checkpoints.files import ReportFunction, checkpoint_ref
+from workers.training.edits.editing import apply_edit, begin_revision
+from workers.training.edits.healing import go_back
 from workers.training.metrics.evaluation import MIN_EVALUATION_BATCH, EvaluationInterrupted, evaluate
 from workers.training.metrics.recorder import Recorder
 from workers.training.metrics.undefined import undefined_metrics
 from workers.training.optim.schedules import JsonState
-from workers.training.prepare import PreparedTraining
 from workers.training.results import training_result, unmeasured_warnings
 
-ENDINGS_BY_VERB = {"pause": Ending.PAUSED, "drain": Ending.RELEASED}  # after a checkpoint
+ENDINGS: Mapping[CommandVerb, Ending] = {
+    "cancel": Ending.CANCELLED,
+    "pause": Ending.PAUSED,
+    "drain": Ending.RELEASED,
+    "rollback": Ending.RELEASED,
+}
+SAVING_VERBS = ("pause", "drain")  # end an attempt with a checkpoint
 
 
 @translate_torch_errors()
@@ -27,12 +36,20 @@ def train(prepared: PreparedTraining) -> Outcome:
         undefined = undefined_metrics(prepared.heads, prepared.validation.targets, prepared.plan)
         prepared.context.report(ProgressReport(events=tuple(("warning", each.as_dict()) for each in undefined)))
     with prepared.saver:  # a checkpoint that is still being written is announced before the outcome
-        return _train(prepared)
+        while True:
+            try:
+                result = _train(prepared)
+            except NumericError as error:
+                result = go_back(prepared, error)
+            if isinstance(result, Outcome):
+                return result
+            prepared = result
 
 
-def _train(prepared: PreparedTraining) -> Outcome:  # noqa: PLR0912, PLR0915 - the one function that may be long
+def _train(prepared: PreparedTraining) -> Outcome | PreparedTraining:  # noqa: PLR0912, PLR0915 - the one long function
+    """Train at one revision; return how the attempt ended, or the training at the next revision."""
     plan, context, state, saver = prepared.plan, prepared.context, prepared.state, prepared.saver
-    training_step, per_epoch = prepared.training_step, prepared.sampler.steps_per_epoch
+    training_step, sampler, agenda = prepared.training_step, prepared.sampler, prepared.agenda
 
     # Resume
     report: ReportFunction | None = None  # of this step's evaluation
@@ -43,27 +60,29 @@ def _train(prepared: PreparedTraining) -> Outcome:  # noqa: PLR0912, PLR0915 - t
         state.load(restored.tensors, restored.state_json, forked=restored.forked)
         saver.saved_step = restored.step
     counters = state.counters
-    heads = tuple(head.name for head in prepared.heads)
-    recorder = Recorder(context, counters, prepared.total_steps, per_epoch, plan.on_nan == "fail", heads)
+    recorder = _recorder(prepared)
     context.report(ProgressReport(phase="training"))
     state.network.train()
+    if agenda.goes_back and saver.saved_step is None:
+        saver.save(state, sampler.epochs(counters.step), {})
 
     while True:
-        step = counters.step
+        step, epoch = counters.step, sampler.epochs(counters.step)
 
         # Commands
         for command in context.commands():
+            if agenda.receive(command, context):
+                continue
             recorder.flush()
-            if command.verb == "cancel":
-                return Outcome(Ending.CANCELLED)
-            saver.save_and_wait(state, step / per_epoch, {})
-            return Outcome(ENDINGS_BY_VERB[command.verb])
+            if command.verb in SAVING_VERBS:
+                saver.save_and_wait(state, epoch, {})
+            return Outcome(ENDINGS[command.verb])
 
         # Evaluate? Not a resumed step whose evaluation has been reported before.
         values: dict[str, float] = {}
         improved = False
         finished = counters.stopped or step >= prepared.total_steps
-        if step != counters.evaluated and (finished or step % prepared.evaluate_every == 0):
+        if step != counters.evaluated and (finished or prepared.is_evaluation_step(step)):
             recorder.read_losses()
             values = counters.training_losses()
             if prepared.validation is not None:
@@ -83,6 +102,7 @@ def _train(prepared: PreparedTraining) -> Outcome:  # noqa: PLR0912, PLR0915 - t
             recorder.evaluation(values)
             counters.mark_evaluated()
             improved = state.best.update(values, step)
+            agenda.after_evaluation(values, state.revision)
             if state.schedule is not None:
                 state.schedule.after_evaluation(values)
             if plan.early_stop is not None and state.stopper is not None and not finished:
@@ -97,7 +117,7 @@ def _train(prepared: PreparedTraining) -> Outcome:  # noqa: PLR0912, PLR0915 - t
         if improved and is_due:
             saver.drop_held()
         elif improved and plan.checkpoint.keep_best and step:
-            saver.hold(state, step / per_epoch, values, report)
+            saver.hold(state, epoch, values, report)
 
         # Test? Not if the final checkpoint, with its report, was saved before.
         if finished:
@@ -109,19 +129,30 @@ def _train(prepared: PreparedTraining) -> Outcome:  # noqa: PLR0912, PLR0915 - t
 
         # Checkpoint? Points up to here are sent first: a resumed attempt does not send them again.
         if finished:
-            for warning in unmeasured_warnings(state):
+            for warning in (*unmeasured_warnings(state), *agenda.idle_rules(state.revision)):
                 recorder.event("warning", warning.as_dict())
         if is_due:
             recorder.flush()
             if finished:
-                saver.save_and_wait(state, step / per_epoch, values, report, final=True, test_report=test_report)
+                saver.save_and_wait(state, epoch, values, report, final=True, test_report=test_report)
             else:
-                saver.save(state, step / per_epoch, values, report)
+                saver.save(state, epoch, values, report)
 
         # Stop?
         if finished:
+            agenda.end(step, context)
             final = saver.saved[-1].id
-            return Outcome(Ending.SUCCEEDED, result=training_result(state, step / per_epoch, test_report, final))
+            return Outcome(Ending.SUCCEEDED, result=training_result(state, epoch, test_report, final))
+
+        # Edit? After the evaluation of this step and before the next one: a resumed attempt repeats it here.
+        if (edit := agenda.due(step, sampler, state.revision, prepared.parameters)) is not None:
+            recorder.flush()
+            edited = apply_edit(prepared, edit)
+            if edited.prepared is prepared:
+                context.report_edit(edited.message)
+                continue
+            begin_revision(prepared, edited, values, report)
+            return edited.prepared
 
         # Step
         lr = state.optimizer.param_groups[0]["lr"]
@@ -129,7 +160,7 @@ def _train(prepared: PreparedTraining) -> Outcome:  # noqa: PLR0912, PLR0915 - t
         counters.step += 1
         report = None
         if state.schedule is not None:
-            state.schedule.after_step(counters.step % per_epoch == 0)
+            state.schedule.after_step(sampler.position(counters.step)[1] == 0)
         if state.average is not None:
             state.average.after_step(counters.step)
 
@@ -137,12 +168,20 @@ def _train(prepared: PreparedTraining) -> Outcome:  # noqa: PLR0912, PLR0915 - t
         recorder.step(result.loss, lr, result.skipped, flow_metrics(state.network), result.head_losses)
 
 
+def _recorder(prepared: PreparedTraining) -> Recorder:
+    plan, sampler = prepared.plan, prepared.sampler
+    heads = tuple(head.name for head in prepared.heads)
+    counters, total, origin = prepared.state.counters, prepared.total_steps, sampler.origin
+    fail = plan.on_nan == "fail"
+    return Recorder(prepared.context, counters, total, sampler.steps_per_epoch, fail, heads, origin)
+
+
 def _test(prepared: PreparedTraining, values: Mapping[str, float]) -> JsonState:
     """Evaluate the test with the best weights, by the `values` of the last evaluation; return its report."""
     assert prepared.test is not None  # noqa: S101 - the caller looked
     prepared.context.report(ProgressReport(phase="testing"))
     prepared.saver.poll(wait=True)  # a checkpoint that is being written may be the best
-    saved = [*prepared.earlier_checkpoints, *map(checkpoint_ref, prepared.saver.saved)]
+    saved = [*prepared.resources.earlier_checkpoints, *map(checkpoint_ref, prepared.saver.saved)]
     state = prepared.state
     prepared.training_step.seed_random(state)
-    return prepared.test.run(state.evaluation_network, state.counters.step, values, saved)
+    return prepared.test.run(state.evaluation_network, state.counters.step, values, saved, state.revision.number)

@@ -1,76 +1,36 @@
 """From an assignment to everything that the loop needs. What fails cheaply is built first."""
 
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from app.errors import CorruptCheckpoint, DataError, InvalidInput
+from app.errors import CorruptCheckpoint, DataError
 from app.faultpoints import faultpoint
-from app.spec.data.columns import Column, DataSchema
-from app.spec.data.images.checks import mixing_transforms
+from app.spec.data.columns import DataSchema
 from app.spec.job import JobSpec, head_targets, job_split_plan, parse_job, resolve_job_features
-from app.spec.training.plan import Training
 from app.storage.keys import attempt_prefix
 from app.storage.protocol import ArtifactStore
 from workers.data.features.preparation import Preparation
-from workers.data.images.column import ImageColumn
-from workers.data.images.mixing import Mixing
-from workers.data.loading.batch_source import BatchSource
-from workers.data.loading.examples import ExampleSet, TrainingData, build_training_data
-from workers.data.loading.sampler import Sampler
+from workers.data.loading.examples import TrainingData, build_training_data
 from workers.data.loading.sources import load_source
-from workers.data.loading.streaming import EvaluationExamples, LoadingStrategy
-from workers.network.runtime.build import BuiltNetwork, build
-from workers.protocol.assignment import Assignment, CheckpointRef
+from workers.network.runtime.build import build
+from workers.protocol.assignment import Assignment, CheckpointRef, EditRef
 from workers.protocol.messages import ProgressReport
 from workers.torch_errors import translate_torch_errors
-from workers.training.checkpoints.files import RestoredCheckpoint, build_exporter, restore_checkpoint
+from workers.training.assembly import AttemptResources, PreparedTraining, assemble, checkpoint_exporter
+from workers.training.checkpoints.files import RestoredCheckpoint, restore_checkpoint
 from workers.training.checkpoints.initial_weights import WEIGHTS_POINTER, load_weights, read_weights
 from workers.training.checkpoints.pretrained_embeddings import load_pretrained_embeddings
-from workers.training.checkpoints.saver import CheckpointPolicy, CheckpointSaver
+from workers.training.checkpoints.saver import CheckpointSaver
 from workers.training.context import Context
-from workers.training.devices import Precision, max_resident_bytes, select_device, set_determinism
-from workers.training.final_test import FinalTest
-from workers.training.objective.class_weights import CLASS_WEIGHTS_KEY, balanced_weights
-from workers.training.objective.objective import ObjectiveHead, build_objective
-from workers.training.objective.training_loss import TrainingLoss
-from workers.training.optim.learning_rate import build_learning_rate_schedule
-from workers.training.optim.optimizers import build_optimizer
-from workers.training.optim.parameter_groups import ParameterSplit, split_parameters
-from workers.training.optim.update import build_update
-from workers.training.optim.weight_averages import WeightAverage, averaging_schedule
-from workers.training.state import BestValue, TrainState, published_weights
-from workers.training.step import TrainingStep
-
-RECOMPILE_LIMIT = 64  # one limit for all bodies of control flow, each of which is compiled by itself
-
-
-@dataclass
-class PreparedTraining:
-    """All parts of one attempt, ready for the loop."""
-
-    plan: Training
-    context: Context
-    device: torch.device
-    precision: Precision
-    network: BuiltNetwork
-    objective: TrainingLoss
-    heads: tuple[ObjectiveHead, ...]
-    train: ExampleSet
-    validation: EvaluationExamples | None
-    test: FinalTest | None
-    earlier_checkpoints: tuple[CheckpointRef, ...]  # of earlier attempts, oldest first
-    sampler: Sampler
-    state: TrainState
-    training_step: TrainingStep
-    saver: CheckpointSaver
-    checkpoint_policy: CheckpointPolicy
-    total_steps: int
-    evaluate_every: int
-    restored_checkpoint: RestoredCheckpoint | None
+from workers.training.devices import select_device, set_determinism
+from workers.training.edits.agenda import Agenda
+from workers.training.revision import RevisionState
+from workers.training.state import published_weights
 
 
 @translate_torch_errors()
@@ -79,12 +39,14 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
 
     Raises `TrainingError` (`BuildError`, `DataError`, `OutOfMemory`), and `InvalidInput` for an invalid spec.
     """
-    job = parse_job(dict(assignment.spec))
     stored = DataSchema.model_validate(assignment.data_schema)
-    features = resolve_job_features(job, stored)
-    restored = restore_checkpoint(assignment.resume_from, store, workdir)
+    candidates = [each for each in assignment.resume_from if _is_of_the_log(each, assignment.edits)]
+    restored = restore_checkpoint(candidates, store, workdir)
     if restored is None and assignment.resume_from:  # starting at step 0 would silently discard the training so far
         raise CorruptCheckpoint(hint="check the artifact store, then retry; or submit the job again")
+    document = _document(assignment, restored)
+    job = parse_job(dict(document))
+    features = resolve_job_features(job, stored)
     initial = _load_start_checkpoint(job, assignment, store, workdir) if restored is None else None
     if initial is not None and job.start_from is not None and job.start_from.what == "everything":
         restored, initial = replace(initial, forked=True), None
@@ -108,13 +70,37 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
     elif restored is None:
         loaded = tuple(load_pretrained_embeddings(network, features, data, assignment.word_vectors, store, workdir))
         context.report(ProgressReport(events=tuple(("vectors", each) for each in loaded)))
-    columns = head_targets(job, stored, features)
-    weights = balanced_weights(job.objective, columns, data.train.targets)
-    export = build_exporter(network, data.preparation, {CLASS_WEIGHTS_KEY: weights} if weights else {})
     prefix = attempt_prefix(assignment.job_id, assignment.fence).removesuffix("/")
-    saver = CheckpointSaver(store, context, prefix, workdir, export)
-    earlier = tuple(reversed(assignment.resume_from))
-    return assemble(job, columns, network, data, saver, device, restored, assignment.loaders, earlier)
+    export = checkpoint_exporter(document, network, data, stored)
+    revision = _revision(restored)
+    saver = CheckpointSaver(store, context, prefix, workdir, export, revision=revision.number)
+    earlier = tuple(reversed(candidates))
+    agenda = Agenda(assignment.edits, job.training.edits)
+    documents = {1: assignment.spec, **assignment.documents}
+    resources = AttemptResources(stored, data, saver, device, assignment.loaders, earlier, agenda, documents)
+    return assemble(document, network, resources, revision, restored)
+
+
+def _is_of_the_log(candidate: CheckpointRef, edits: Sequence[EditRef]) -> bool:
+    """Say whether a checkpoint is of the training that edits describe: the next edit comes at its step, or later."""
+    later = [edit.step for edit in edits if edit.step is not None and (edit.revision or 0) > candidate.revision]
+    return candidate.step <= min(later, default=candidate.step)
+
+
+def _document(assignment: Assignment, restored: RestoredCheckpoint | None) -> Mapping[str, Any]:
+    """Return the spec of the revision at which the attempt begins. Raises `CorruptCheckpoint` if nobody has it."""
+    number = _revision(restored).number
+    if number == 1:
+        return assignment.spec
+    if number not in assignment.documents:
+        raise CorruptCheckpoint(f"the checkpoint is of revision {number}, which the job does not have")
+    return assignment.documents[number]
+
+
+def _revision(restored: RestoredCheckpoint | None) -> RevisionState:
+    if restored is None:
+        return RevisionState()
+    return RevisionState.from_json(restored.state_json.get("revision"), restored.forked)
 
 
 def _load_start_checkpoint(
@@ -167,116 +153,3 @@ def load_tensors(
     return data.materialize(
         {"auto": assignment.resident_limit, "resident": sys.maxsize, "streamed": 0}[job.data.loading]
     )
-
-
-def assemble(
-    job: JobSpec,
-    columns: Mapping[str, Column | None],
-    network: BuiltNetwork,
-    data: TrainingData,
-    saver: CheckpointSaver,
-    device: torch.device,
-    restored: RestoredCheckpoint | None = None,
-    loaders: int = 0,
-    earlier_checkpoints: tuple[CheckpointRef, ...] = (),
-) -> PreparedTraining:
-    """Combine a built network and loaded data; `columns` are the targets by head.
-
-    Raises `BuildError`, and `InvalidInput` for groups that do not fit the network.
-    """
-    plan = job.training
-    precision = Precision(device, plan.precision)
-    network.to(device)
-    groups = _split_and_freeze(network, plan)
-    objective, data = build_objective(job.objective, columns, tuple(network.blueprint.outputs), data, device)
-    loading = LoadingStrategy(loaders, job.data.loading == "streamed")
-    if not loading.always_stream:
-        data = data.to_device_if_fits(device, max_resident_bytes(device))
-    sampler = _build_sampler(job, data.train)
-    validation, test = (loading.evaluation_examples(rows, job.data.bucket) for rows in (data.validation, data.test))
-    final_test = FinalTest(test, objective.heads, precision, plan, saver.store, saver.workdir) if test else None
-    total_steps = plan.total_steps(sampler.steps_per_epoch)
-    mixing = _build_mixing(job, columns, data.train)
-    source = loading.batch_source(data.train, sampler, device, total_steps, mixing)
-    state = _build_state(plan, network, groups, source, precision, sampler.steps_per_epoch, validation is not None)
-    update = build_update(plan, state.scaler is not None, device)
-    return PreparedTraining(
-        plan=plan,
-        context=saver.context,
-        device=device,
-        precision=precision,
-        network=network,
-        objective=objective.loss,
-        heads=objective.heads,
-        train=data.train,
-        validation=validation,
-        test=final_test,
-        earlier_checkpoints=earlier_checkpoints,
-        sampler=sampler,
-        state=state,
-        training_step=TrainingStep(objective.loss, precision, update, plan.accumulate, plan.seed),
-        saver=saver,
-        checkpoint_policy=CheckpointPolicy(plan.checkpoint),
-        total_steps=total_steps,
-        evaluate_every=plan.evaluate.every_steps or sampler.steps_per_epoch,
-        restored_checkpoint=restored,
-    )
-
-
-def _split_and_freeze(network: BuiltNetwork, plan: Training) -> ParameterSplit:
-    groups = split_parameters(network.blueprint, plan)
-    if groups.problems:
-        raise InvalidInput(groups.problems)
-    for frozen in groups.frozen:
-        network.get_parameter(frozen.name).requires_grad_(False)
-    return groups
-
-
-def _build_state(
-    plan: Training,
-    network: BuiltNetwork,
-    groups: ParameterSplit,
-    source: BatchSource,
-    precision: Precision,
-    steps_per_epoch: int,
-    has_validation: bool,
-) -> TrainState:
-    total_steps = plan.total_steps(steps_per_epoch)
-    optimizer = build_optimizer(plan.optimizer, groups.param_groups(network), precision.device)
-    average = None
-    if plan.average is not None:
-        average = WeightAverage(network, plan.average, averaging_schedule(plan.average, total_steps, steps_per_epoch))
-    if plan.mode == "compiled":
-        torch._dynamo.config.recompile_limit = RECOMPILE_LIMIT
-        for each in [network] if average is None else [network, average.network]:
-            each.compile()
-    checkpoint, early = plan.checkpoint, plan.early_stop
-    return TrainState(
-        network=network,
-        optimizer=optimizer,
-        parameters=[parameter for parameter in network.parameters() if parameter.requires_grad],
-        source=source,
-        schedule=build_learning_rate_schedule(plan, optimizer, total_steps, steps_per_epoch),
-        scaler=precision.scaler(),
-        best=BestValue(checkpoint.monitor if has_validation else "train/loss", checkpoint.mode),
-        stopper=BestValue(early.monitor, early.mode, early.min_delta) if early is not None else None,
-        average=average,
-    )
-
-
-def _build_sampler(job: JobSpec, train: ExampleSet) -> Sampler:
-    plan = job.training
-    sampler = Sampler(plan.seed, len(train), plan.batch_size, plan.accumulate, plan.drop_last, train.device)
-    if job.data.bucket is not None:
-        sampler.lengths = train.lengths(job.data.bucket)
-    return sampler
-
-
-def _build_mixing(job: JobSpec, columns: Mapping[str, Column | None], rows: ExampleSet) -> Mixing | None:
-    """Return how the job mixes the images of a batch, and the classes among its targets."""
-    if not (parts := mixing_transforms(job.data)):
-        return None
-    images = tuple(name for name, column in rows.inputs.items() if isinstance(column, ImageColumn))
-    counts = {column.name: column.classes or 0 for column in columns.values() if column is not None}
-    classes = {name: counts[name.partition("/")[0]] for name in rows.targets}
-    return Mixing(parts, job.training.seed, images, classes)

@@ -7,7 +7,7 @@ import copy
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Literal, TypedDict, TypeVar
+from typing import Literal, NotRequired, TypedDict, TypeVar
 
 from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
@@ -20,6 +20,7 @@ from workers.training.optim.learning_rate import LearningRateSchedule
 from workers.training.optim.optimizers import check_state_shapes
 from workers.training.optim.schedules import JsonState
 from workers.training.optim.weight_averages import WeightAverage
+from workers.training.revision import RevisionState
 
 T = TypeVar("T")
 
@@ -46,6 +47,7 @@ class StateJson(TypedDict):
     averaged: int  # updates of the average
     schedule: JsonState | None
     scaler: JsonState | None
+    revision: NotRequired[JsonState]  # states of before edits have none
 
 
 @dataclass
@@ -122,6 +124,7 @@ class TrainState:
     stopper: BestValue | None  # of early stop
     average: WeightAverage | None = None
     counters: Counters = field(default_factory=Counters)
+    revision: RevisionState = field(default_factory=RevisionState)  # known before anything is built
 
     @property
     def evaluation_network(self) -> BuiltNetwork:
@@ -138,8 +141,7 @@ class TrainState:
         if self.evaluation_network is not self.network:
             average = self.evaluation_network.state_dict()
             tensors |= {f"{AVERAGE_PREFIX}{name}": value for name, value in average.items()}
-        for index, entry in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"{OPTIMIZER_PREFIX}{index}/{key}": value for key, value in _entry_tensors(entry)}
+        tensors |= optimizer_tensors(self.optimizer.state_dict()["state"])
         tensors |= {f"{SOURCE_PREFIX}{name}": value for name, value in self.source.state_dict().items()}
         return {name: value.detach() for name, value in tensors.items()}
 
@@ -151,13 +153,11 @@ class TrainState:
             "counters": asdict(self.counters),
             "best": asdict(self.best),
             "stopper": asdict(self.stopper) if self.stopper is not None else None,
-            "optimizer": {
-                "state": {str(index): _without_tensors(entry) for index, entry in optimizer["state"].items()},
-                "param_groups": optimizer["param_groups"],
-            },
+            "optimizer": {"state": optimizer_numbers(optimizer["state"]), "param_groups": optimizer["param_groups"]},
             "averaged": self.average.count if self.average is not None else 0,
             "schedule": self.schedule.state_dict() if self.schedule is not None else None,
             "scaler": self.scaler.state_dict() if self.scaler is not None else None,
+            "revision": self.revision.as_json(),
         }
 
     def load(self, tensors: Mapping[str, Tensor], numbers: StateJson, forked: bool = False) -> None:
@@ -208,6 +208,20 @@ def strip_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor
 def published_weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the weights of a stored state that were evaluated and exported: averaged ones if there are any."""
     return strip_prefix(AVERAGE_PREFIX, tensors) or strip_prefix(NETWORK_PREFIX, tensors)
+
+
+def optimizer_tensors(entries: Mapping[int, JsonState]) -> dict[str, Tensor]:
+    """Return the tensors of an optimizer's `state`, as `TrainState.state_tensors` names them."""
+    return {
+        f"{OPTIMIZER_PREFIX}{index}/{key}": value
+        for index, entry in entries.items()
+        for key, value in _entry_tensors(entry)
+    }
+
+
+def optimizer_numbers(entries: Mapping[int, JsonState]) -> dict[str, JsonState]:
+    """Return an optimizer's `state` without tensors, as JSON has it."""
+    return {str(index): _without_tensors(entry) for index, entry in entries.items()}
 
 
 def _entry_tensors(entry: JsonState) -> Iterator[tuple[str, Tensor]]:

@@ -1,6 +1,6 @@
 """One optimizer step: forward passes, loss, gradients and update, of what the state holds at that step."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor
 from app.faultpoints import faultpoint
 from workers.data.loading.batch_source import BatchSource, WeightedBatch
 from workers.data.rng import step_seed
+from workers.network.runtime.build import BuiltNetwork, flow_metrics
 from workers.training.devices import Precision, seed_step
 from workers.training.objective.training_loss import DenominatorFunction, TrainingLoss
 from workers.training.optim.update import Update
@@ -61,17 +62,30 @@ class TrainingStep:
         if state.network.is_random:
             seed_step(step_seed(self.seed, state.counters.step), self.precision.device)
 
+    def add_gradients(self, network: BuiltNetwork, state: TrainState, batches: Sequence[WeightedBatch]) -> None:
+        """Add the gradients of the next step to a copy of the network, unscaled; the training stays as it is."""
+        self._inspect_targets(state.source)
+        self.seed_random(state)
+        for loss in self._losses(network, batches):
+            loss.backward()  # type: ignore[no-untyped-call]
+        self.objective.pop_head_losses()
+        flow_metrics(network)
+
     def _backward(self, state: TrainState, batches: Sequence[WeightedBatch]) -> Tensor:
         """Accumulate the gradients of a step's batches; return its whole loss (scalar), on the device."""
-        forward, denominator = self.precision.autocast(state.network), None
-        if self._denominator is not None:
-            denominator = self._denominator([targets for _, targets, _ in batches])
         losses = []
-        for inputs, targets, share in batches:
-            loss = self.objective.batch_loss(forward(inputs), targets, share, denominator)
+        for loss in self._losses(state.network, batches):
             self.update.backward(state, loss)
             losses.append(loss.detach())
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+
+    def _losses(self, network: BuiltNetwork, batches: Sequence[WeightedBatch]) -> Iterator[Tensor]:
+        """Yield what each batch adds to the loss of its step: scalars with gradients."""
+        forward, denominator = self.precision.autocast(network), None
+        if self._denominator is not None:
+            denominator = self._denominator([targets for _, targets, _ in batches])
+        for inputs, targets, share in batches:
+            yield self.objective.batch_loss(forward(inputs), targets, share, denominator)
 
     def _inspect_targets(self, source: BatchSource) -> None:
         """Look at the targets of a source that is new, which takes a pass over them and waits for the device."""

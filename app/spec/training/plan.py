@@ -6,9 +6,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationInfo, field_validator, model_validator
 
 from app.errors import Problem
-from app.spec.base import Count, NonNegative, Positive, Seconds, Seed, Size, SpecModel, Steps, validation_error
+from app.spec.base import NonNegative, Positive, Seed, Size, SpecModel, Steps, validation_error
+from app.spec.training.checkpointing import Checkpointing
 from app.spec.training.optimizers import BaseOptimizer, Optimizer
 from app.spec.training.parameter_groups import ParameterGroup, group_problems
+from app.spec.training.planned_edits import PlannedEdit, planned_edit_problems
 from app.spec.training.schedules import Schedule, Warmup, warmup_problems
 from app.spec.training.weight_averages import Average
 
@@ -20,17 +22,6 @@ class EarlyStop(SpecModel):
     mode: Literal["min", "max"] = "min"
     patience: Size = 3
     min_delta: NonNegative = 0.0
-
-
-class Checkpointing(SpecModel):
-    """When checkpoints are taken and which are kept. The last one is always taken at the end."""
-
-    every_steps: Steps | None = None
-    every_seconds: Seconds | None = 60.0
-    keep_last: Size = 2
-    keep_best: Count = 1
-    monitor: str = "val/loss"
-    mode: Literal["min", "max"] = "min"
 
 
 class Evaluation(SpecModel):
@@ -77,6 +68,9 @@ class Training(SpecModel):
     evaluate: Evaluation = Evaluation()
     early_stop: EarlyStop | None = None
     checkpoint: Checkpointing = Checkpointing()
+    edits: Annotated[tuple[PlannedEdit, ...], Field(max_length=100)] = Field(
+        (), description="Changes that the plan makes by itself."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -117,11 +111,15 @@ class Training(SpecModel):
         monitors = [("/training/early_stop/monitor", self.early_stop.monitor)] if self.early_stop else []
         if self.schedule is not None and self.schedule.kind == "ReduceLROnPlateau":
             monitors.append(("/training/schedule/monitor", self.schedule.settings()["monitor"]))
+        for position, rule in enumerate(self.edits):
+            for pointer, condition in rule.conditions():
+                monitors.append((f"/training/edits/{position}{pointer}/metric", condition.metric))
         return [*monitors, ("/training/checkpoint/monitor", self.checkpoint.monitor)]
 
     def problems(self) -> list[Problem]:
         """Return the contradictions in the plan; pointers lead into it."""
         problems = group_problems(self.optimizer, self.groups)
+        problems += planned_edit_problems(self.edits, self.on_nan)
         if self.optimizer.row.closure:
             problems += self._line_search_problems()
         if self.warmup is not None:

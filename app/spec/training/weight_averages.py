@@ -31,6 +31,11 @@ AVERAGES: KindTable = {
 class BaseAverage(KindModel):
     """What every average has."""
 
+    @property
+    def counts_epochs(self) -> bool:
+        """Whether it is updated at the end of epochs, not after a number of steps."""
+        return self.settings().get("every") == "epoch"
+
 
 AVERAGE_CLASSES = create_kind_models(AVERAGES, BaseAverage, {"ema": "MovingAverage", "swa": "StochasticAverage"})
 

@@ -27,9 +27,8 @@ def create_objects(api: Api, owner: str) -> dict[str, str]:
     report = b'{"version": 1, "step": 5, "rows": 30, "heads": []}'
     files = {"model.py": b"x", "weights.safetensors": b"y", "report.json": report}
     checkpoint = create_checkpoint(db, api.services.store, job, 5, files)
-    edited = db.run(
-        lambda session: edits.insert(session, job, state="rejected", origin="user", at="now", operations=[])
-    )
+    values = {"state": "rejected", "origin": "user", "at": "now", "operations": []}
+    edit = db.run(lambda session: edits.insert(session, job, **values))
     hook = create_webhook(db, owner)
     message = db.run(lambda session: outbox.enqueue_ping(session, repository.find(session, owner, hook)))
     return {

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.spec.network.nodes import NODE_KINDS
+from tests.full import FULL
 from tests.workers.jobs import LIMITS, make_job, make_schema
 from workers.children.inspect import inspect_job
 
@@ -44,7 +45,7 @@ MODELS: st.SearchStrategy[Any] = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300 if FULL else 75, deadline=None)
 @given(model=MODELS, shape=st.lists(st.integers(1, 8), max_size=3), target=st.lists(st.integers(1, 4), max_size=2))
 def test_any_model_gets_a_report_or_problems(model: Any, shape: list[int], target: list[int]) -> None:
     for dtype, loss in (("int64", "CrossEntropyLoss"), ("float32", "MSELoss")):

@@ -22,6 +22,7 @@ from app.jobs import repository, service
 from app.settings import Settings
 from app.spec.job import named_dataset_schema, parse_job
 from app.storage.protocol import ArtifactStore
+from tests.full import choose
 from tests.workers.host.test_worker import RecordingWaker
 from workers.host.attempt import Attempt
 from workers.host.worker import Worker
@@ -34,6 +35,7 @@ LINEAR = [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 10}]
 HUGE = [{"kind": "Flatten"}, {"kind": "Linear", "out_features": 2_000_000}, {"kind": "Linear", "out_features": 10}]
 TIMEOUT_SECONDS = 90.0
 GIB = 1 << 30
+DATABASES = choose(("sqlite", "postgresql"), "sqlite")  # where the database has no part in what is tested
 
 
 def spec(layers: list[dict[str, Any]] = LINEAR, **changes: Any) -> dict[str, Any]:
@@ -122,6 +124,7 @@ def store_location(tmp_path: Path) -> tuple[str, dict[str, Any]]:
     return str(tmp_path / "artifacts"), {}
 
 
+@pytest.mark.parametrize("database_url", DATABASES, indirect=True)
 @pytest.mark.parametrize("verb", ["pause", "drain"])
 def test_a_step_that_never_ends_is_ended_and_the_job_goes_on_from_its_checkpoint(
     start: Callable[..., Laboratory], verb: str
@@ -157,6 +160,7 @@ def test_a_step_that_never_ends_is_ended_and_the_job_goes_on_from_its_checkpoint
     assert len(laboratory.events("warning")) == 1
 
 
+@pytest.mark.parametrize("database_url", DATABASES, indirect=True)
 def test_loops_without_end_are_ended_too(start: Callable[..., Laboratory]) -> None:
     laboratory = start()
     job_id = laboratory.submit(spec([ENDLESS_STEP, *LINEAR]))
@@ -168,10 +172,11 @@ def test_loops_without_end_are_ended_too(start: Callable[..., Laboratory]) -> No
     assert "goes on from step 0, and 0 steps" in warning["detail"]
 
 
+@pytest.mark.parametrize("database_url", DATABASES, indirect=True)
 @pytest.mark.parametrize("layers", [[ENDLESS_STEP, *LINEAR], LINEAR], ids=["a step without end", "many steps"])
 def test_max_seconds_end_a_job_whatever_it_does(start: Callable[..., Laboratory], layers: list[dict[str, Any]]) -> None:
     laboratory = start()
-    laboratory.submit(spec(layers, max_seconds=4))
+    laboratory.submit(spec(layers, max_seconds=2))
     with laboratory.attempt():
         pass
     job = laboratory.job()
@@ -299,6 +304,7 @@ def test_a_loss_for_another_reason_is_tried_again(start: Callable[..., Laborator
 STREAMED = {"loading": "streamed", "transforms": [{"kind": "RandomHorizontalFlip"}]}
 
 
+@pytest.mark.parametrize("database_url", DATABASES, indirect=True)
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP])
 def test_the_children_of_an_attempt_end_with_it(start: Callable[..., Laboratory], end: signal.Signals) -> None:
     """Also if a child hangs, which no longer sees that its parent is gone."""

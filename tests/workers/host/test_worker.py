@@ -125,6 +125,7 @@ def test_a_database_that_is_too_busy_is_waited_for(
     assert not refusals
 
 
+@pytest.mark.parametrize("store_location", ["local"], indirect=True)
 def test_the_lease_is_renewed_while_much_is_written_at_the_end(
     database: Database, store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

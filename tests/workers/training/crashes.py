@@ -9,9 +9,9 @@ from typing import Any
 from tests.workers.training.harness import TrainingAttempt, resume_candidates
 from workers.protocol.assignment import CheckpointRef
 from workers.protocol.messages import Command, Ending, Message, ProgressReport, SavedCheckpoint
+from workers.training.assembly import PreparedTraining
 from workers.training.context import MemoryContext
 from workers.training.loop import train
-from workers.training.prepare import PreparedTraining
 
 FREQUENT_CHECKPOINTS = {"every_steps": 3, "every_seconds": None, "keep_best": 0}  # checkpoints
 MAX_INTERRUPTIONS = 5  # interruptions

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ from app.spec.job import named_dataset_schema, parse_job
 from app.storage.protocol import ArtifactStore
 from workers.protocol.assignment import Assignment, CheckpointRef
 from workers.protocol.messages import Command, Outcome, SavedCheckpoint
+from workers.training.assembly import PreparedTraining
+from workers.training.checkpoints.files import checkpoint_ref
 from workers.training.context import MemoryContext
 from workers.training.loop import train
-from workers.training.prepare import PreparedTraining, prepare
+from workers.training.prepare import prepare
 
 MLP = [
     {"kind": "Flatten"},
@@ -46,10 +48,7 @@ def digits_job(layers: Any = None, *, training: Mapping[str, Any] | None = None,
 
 def resume_candidates(*saved: SavedCheckpoint) -> tuple[CheckpointRef, ...]:
     """Return what a supervisor would offer after these checkpoints, newest first."""
-    return tuple(
-        CheckpointRef(each.id, each.step, tuple(asdict(file) for file in each.files), each.values)
-        for each in reversed(saved)
-    )
+    return tuple(map(checkpoint_ref, reversed(saved)))
 
 
 @dataclass

@@ -10,6 +10,7 @@ from app.errors import DataError
 from app.spec.data.columns import DataSchema
 from app.spec.data.sources import UploadSource
 from app.spec.data.torchvision_datasets import TORCHVISION_SCHEMAS
+from tests.full import choose
 from tests.workers.data.images.image_data import ID, write_image_archive
 from tests.workers.data.torchvision_datasets.synthetic import WRITERS, write_mnist
 from tests.workers.training.harness import TrainingHarness, digits_job
@@ -38,11 +39,16 @@ def image_job(transforms: list[Any], **data: Any) -> dict[str, Any]:
     return spec | {"data": {**spec["data"], "transforms": transforms, **data}}
 
 
-@pytest.mark.parametrize("loading", ["resident", "streamed"])
-@pytest.mark.parametrize("transforms", [AUGMENTATIONS, POLICY, MIXED], ids=["plain", "policy", "mixed"])
-def test_it_goes_on_bit_by_bit_in_the_middle_of_an_epoch(
-    laboratory: TrainingHarness, loading: str, transforms: list[Any]
-) -> None:
+TRANSFORMS = {"plain": AUGMENTATIONS, "policy": POLICY, "mixed": MIXED}
+TRAININGS = [f"{name} {loading}" for name in TRANSFORMS for loading in ("resident", "streamed")]
+
+
+@pytest.mark.parametrize(
+    "training", choose(TRAININGS, "plain resident", "policy resident", "mixed resident", "mixed streamed")
+)
+def test_it_goes_on_bit_by_bit_in_the_middle_of_an_epoch(laboratory: TrainingHarness, training: str) -> None:
+    name, loading = training.split()
+    transforms = TRANSFORMS[name]
     data = {"evaluation_transforms": []} if transforms is POLICY else {}
     attempt = assert_same(laboratory, image_job(transforms, loading=loading, **data), 2, 3, loaders=2)
     aside = loading == "streamed"
@@ -129,7 +135,7 @@ def test_the_example_on_streamed_pictures_goes_on_bit_by_bit(
     )
     write_mnist(laboratory.folder, "FashionMNIST", rows=(40, 20))
     spec = json.loads((EXAMPLES / "real" / "fashion-resnet18.json").read_text())
-    plan = {"steps": 4, "batch_size": 16, "device": "cpu", "checkpoint": {"every_seconds": None, "keep_best": 0}}
+    plan = {"steps": 4, "batch_size": 4, "device": "cpu", "checkpoint": {"every_seconds": None, "keep_best": 0}}
     spec["training"] = {key: value for key, value in spec["training"].items() if key != "epochs"} | plan
     spec["data"]["validation"] = {"split": "test"}
     attempt = assert_same(laboratory, spec, 2, loaders=2)

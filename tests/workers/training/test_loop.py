@@ -11,11 +11,11 @@ from tests.workers.training.harness import TrainingAttempt, TrainingHarness, dig
 from workers.data.loading.batches import InMemoryBatches
 from workers.data.loading.examples import ExampleSet
 from workers.protocol.messages import Ending
+from workers.training.assembly import PreparedTraining
 from workers.training.context import MemoryContext
 from workers.training.loop import train
 from workers.training.metrics.evaluation import evaluate
 from workers.training.objective.training_loss import TargetLoss
-from workers.training.prepare import PreparedTraining
 
 POISONED_STEP = 3  # the step that meets the poison, see `poison_step`
 

@@ -104,7 +104,7 @@ def weights(service: SubprocessRunner, history: RecordedHistory) -> str:
     return file.sha256
 
 
-@pytest.mark.parametrize("name", choose(JOBS, "dropout, schedule and average", "streamed pictures", "trees"))
+@pytest.mark.parametrize("name", choose(JOBS, "dropout, schedule and average", "streamed pictures"))
 def test_a_killed_attempt_changes_nothing(tmp_path: Path, name: str) -> None:
     service, draw = SubprocessRunner(tmp_path, JOBS[name]), Random(name)
     undisturbed, disturbed = RecordedHistory(), RecordedHistory()

@@ -16,12 +16,12 @@ from tests.workers.training.crashes import FREQUENT_CHECKPOINTS, assert_same_as_
 from tests.workers.training.harness import TrainingAttempt, TrainingHarness, digits_job, resume_candidates
 from tests.workers.training.optim.test_schedules import REQUIRED
 from workers.protocol.messages import Command, Ending
+from workers.training.assembly import PreparedTraining
 from workers.training.context import MemoryContext
 from workers.training.loop import train
 from workers.training.optim.optimizers import OPTIMIZERS
 from workers.training.optim.schedules import SCHEDULES
 from workers.training.optim.weight_averages import AVERAGES
-from workers.training.prepare import PreparedTraining
 
 NETWORKS: dict[str, list[dict[str, Any]]] = {
     "dropout": [{"kind": "Flatten"}, {"kind": "Dropout", "p": 0.5}, {"kind": "Linear", "out_features": 10}],

@@ -10,9 +10,9 @@ from app.errors import BuildError, CorruptCheckpoint, DataError
 from tests.workers.training.harness import TrainingHarness, digits_job, resume_candidates
 from workers.protocol.assignment import CheckpointRef
 from workers.protocol.messages import Ending
+from workers.training.assembly import PreparedTraining
 from workers.training.checkpoints.files import RestoredCheckpoint, restore_checkpoint
 from workers.training.loop import train
-from workers.training.prepare import PreparedTraining
 
 PLAN = {"steps": 12, "checkpoint": {"every_seconds": None, "keep_best": 0}}
 

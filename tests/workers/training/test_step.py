@@ -7,8 +7,8 @@ import torch
 from tests.workers.training.harness import TrainingHarness, digits_job
 from workers.data.loading.batches import InMemoryBatches
 from workers.data.loading.examples import ExampleSet
+from workers.training.assembly import PreparedTraining
 from workers.training.loop import train
-from workers.training.prepare import PreparedTraining
 
 
 def advance(prepared: PreparedTraining, steps: int) -> None:

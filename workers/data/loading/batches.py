@@ -18,7 +18,7 @@ GATHER_BYTES = 1 << 20  # bytes gathered at once: for small batches a gather eac
 
 def row_keys(rows: ExampleSet, sampler: Sampler, step: int, indices: Tensor) -> Tensor | None:
     """Return the keys of the random numbers of rows in a step: int64 (indices); `None` if rows have no images."""
-    return prng_keys(sampler.seed, step // sampler.steps_per_epoch, indices) if rows.image_columns else None
+    return prng_keys(sampler.seed, sampler.position(step)[0], indices) if rows.image_columns else None
 
 
 @dataclass
@@ -70,9 +70,10 @@ class InMemoryBatches(SampledBatches):
         """Return the batches of a step and of those after it: as many as a block holds, up to the epoch's end."""
         if not self.rows.is_dense:  # each batch is as long as its own longest row, or comes from files
             return {first: self.gather(first)}
-        per_epoch, size = self.sampler.steps_per_epoch, self.sampler.batch_size * self.sampler.accumulate
+        size = self.sampler.batch_size * self.sampler.accumulate
         count = max(1, GATHER_BYTES * len(self.rows) // (self.rows.size() * size))
-        steps = range(first, min(first + count, (first // per_epoch + 1) * per_epoch))
+        rest = self.sampler.steps_per_epoch - self.sampler.position(first)[1]  # of the epoch
+        steps = range(first, first + min(count, rest))
         batches = [(step, indices, share) for step in steps for indices, share in self.sampler.batches(step)]
         sizes = [len(indices) for _, indices, _ in batches]
         rows = torch.cat([indices for _, indices, _ in batches])

@@ -48,12 +48,20 @@ def batches_per_epoch(rows: int, batch_size: int, drop_last: bool) -> int:
     return max(1, rows // batch_size if drop_last else -(-rows // batch_size))
 
 
+@dataclass(frozen=True, slots=True)
+class EpochOrigin:
+    """The step and the number of the epoch from which on epochs have their present length."""
+
+    step: int = 0
+    epoch: int = 0
+
+
 @dataclass
 class Sampler:
     """The rows of every optimizer step, which takes up to `accumulate` batches of one epoch.
 
     The order of the latest epoch, on `device`, is a cache, not state. With `lengths`, int64 (rows) on the CPU, batches
-    hold rows of similar length.
+    hold rows of similar length. The steps before `origin` were those of a sampler with another length of epochs.
     """
 
     seed: int
@@ -63,6 +71,7 @@ class Sampler:
     drop_last: bool = False
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     lengths: Tensor | None = None
+    origin: EpochOrigin = EpochOrigin()
     _epoch: int = -1
     _order: Tensor = field(default_factory=lambda: torch.empty(0))
 
@@ -76,9 +85,18 @@ class Sampler:
         """The number of optimizer steps of an epoch; the last one may take fewer batches."""
         return -(-self.batches_per_epoch // self.accumulate)
 
+    def position(self, step: int) -> tuple[int, int]:
+        """Return the epoch of step `step` (both from 0), and the number of the step in it."""
+        epochs, position = divmod(step - self.origin.step, self.steps_per_epoch)
+        return self.origin.epoch + epochs, position
+
+    def epochs(self, step: int) -> float:
+        """Return how many epochs the first `step` steps are."""
+        return self.origin.epoch + (step - self.origin.step) / self.steps_per_epoch
+
     def batches(self, step: int) -> Iterator[tuple[Tensor, float]]:
         """Yield the rows of each batch of step `step` (from 0), int64, and its share of the step's examples."""
-        epoch, position = divmod(step, self.steps_per_epoch)
+        epoch, position = self.position(step)
         if epoch != self._epoch:
             self._order, self._epoch = self._epoch_order(epoch).to(self.device), epoch
         size = self.batch_size

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from workers.surgery.draft import Change, Draft
+from workers.surgery.operations.deepen import deepen
 from workers.surgery.operations.freeze import freeze, unfreeze
+from workers.surgery.operations.grow import grow_classes, grow_vocabulary
 from workers.surgery.operations.insert import insert
 from workers.surgery.operations.narrow import narrow
 from workers.surgery.operations.remove import remove
@@ -45,4 +47,7 @@ OPERATIONS: Mapping[str, OperationKind] = {
     "swap_optimizer": OperationKind(swap_optimizer),
     "widen": OperationKind(widen, changes_shapes=True),
     "narrow": OperationKind(narrow, changes_shapes=True),
+    "deepen": OperationKind(deepen, changes_shapes=True),
+    "grow_vocabulary": OperationKind(grow_vocabulary, changes_shapes=True),
+    "grow_classes": OperationKind(grow_classes, changes_shapes=True),
 }

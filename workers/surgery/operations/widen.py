@@ -12,7 +12,7 @@ def widen(draft: Draft, operation: Widen, index: int) -> Change:
     """Widen a node, and all that follows. Raises `InvalidInput`.
 
     New channel i is a copy of channel i mod n, and what reads copies is divided by their number (Chen et al. 2016,
-    Net2Net, where the copied channels are drawn). With `init: zero` new channels are drawn, and what reads them is zero.
+    Net2Net, where the copied channels are drawn). With `init: zero` new channels are drawn, and their readers are zero.
     """
     pointer = f"/operations/{index}"
     width = find_width(draft, operation.node, index)

@@ -1,4 +1,4 @@
-"""What operations on widths have in common: the channels that a node's width stands for, and the change made of them."""
+"""What operations on widths have in common: the channels of a node, and the change that is made of them."""
 
 from collections.abc import Container
 from dataclasses import dataclass, replace
@@ -122,3 +122,8 @@ def _in_edit(problem: Problem, places: dict[str, str], index: int) -> Problem:
     pointer = places.get(problem.pointer, f"/operations/{index}")
     detail = problem.detail if problem.pointer in places else f"{problem.detail} (at {problem.pointer} of the job)"
     return replace(problem, pointer=pointer, detail=detail)
+
+
+def warn(draft: Draft, pointer: str, code: str, detail: str, hint: str) -> None:
+    """Add a warning."""
+    draft.warnings.append(Problem(pointer, code, detail, hint))

@@ -51,6 +51,12 @@ class CheckpointSnapshot:
     report: ReportFunction | None  # of the step's evaluation, if there was one
     final: bool
     test_report: JsonState | None = None  # of the test, in the final checkpoint
+    revision: int = 1
+
+    @property
+    def folder(self) -> str:
+        """The name of its folder: a step at which an edit was applied has a checkpoint of either revision."""
+        return str(self.step) if self.revision == 1 else f"{self.step}-r{self.revision}"
 
 
 def write_checkpoint(
@@ -60,7 +66,7 @@ def write_checkpoint(
 
     If one of them fails, all are removed. Raises `StorageFull` and `Unavailable`.
     """
-    step, folder = snapshot.step, workdir / f"step-{snapshot.step}"
+    step, folder = snapshot.step, workdir / f"step-{snapshot.folder}"
     files: list[SavedFile] = []
     try:
         with _raise_storage_full(workdir):
@@ -73,7 +79,7 @@ def write_checkpoint(
             if snapshot.test_report is not None:
                 public.append(_write_json(folder / TEST_REPORT_FILE, snapshot.test_report))
             for path in (*public, folder / STATE_TENSORS_FILE, folder / STATE_JSON_FILE):
-                stored = store.put_file(f"{prefix}/{step}/{path.name}", path)
+                stored = store.put_file(f"{prefix}/{snapshot.folder}/{path.name}", path)
                 files.append(SavedFile(path.name, stored.key, stored.size, stored.sha256, path in public))
     except BaseException:
         remove_files(store, [file.path for file in files])
@@ -81,7 +87,8 @@ def write_checkpoint(
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     values = {name: value for name, value in snapshot.values.items() if math.isfinite(value)}
-    return SavedCheckpoint(new_id("ckpt"), step, snapshot.epoch, values, tuple(files), snapshot.final)
+    place = (step, snapshot.epoch, values, tuple(files), snapshot.final)
+    return SavedCheckpoint(new_id("ckpt"), *place, revision=snapshot.revision)
 
 
 def _write_json(path: Path, document: JsonState) -> Path:
@@ -151,7 +158,9 @@ def read_published_weights(checkpoint: CheckpointRef, store: ArtifactStore, work
 
 def checkpoint_ref(saved: SavedCheckpoint) -> CheckpointRef:
     """Return what identifies a checkpoint that this attempt has saved."""
-    return CheckpointRef(saved.id, saved.step, tuple(asdict(file) for file in saved.files), saved.values)
+    return CheckpointRef(
+        saved.id, saved.step, tuple(asdict(file) for file in saved.files), saved.values, saved.revision
+    )
 
 
 def _fetch_verified(file: JsonState, store: ArtifactStore, target: Path) -> Path | None:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from app.errors import StorageFull, Unavailable
 from app.faultpoints import faultpoint
-from app.spec.training.plan import Checkpointing
+from app.spec.training.checkpointing import Checkpointing
 from app.storage.protocol import ArtifactStore
 from workers.protocol.messages import ProgressReport, SavedCheckpoint
 from workers.training.checkpoints.files import CheckpointSnapshot, ExportFunction, ReportFunction, write_checkpoint
@@ -28,7 +29,14 @@ RETRY_TIMEOUT_SECONDS = 300.0  # for a checkpoint that must be stored
 WARNING_INTERVAL_SECONDS = 600.0  # between two warnings
 MAX_HELD_BYTES = 256 << 20  # of a state that waits in memory for the next checkpoint
 
-Snapshot = tuple[CheckpointSnapshot, torch.cuda.Event | None]  # and an event to wait for until a GPU has copied it
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A copy of a state on its way to the store."""
+
+    content: CheckpointSnapshot
+    export: ExportFunction  # of the revision's network
+    copied: torch.cuda.Event | None  # to wait for until a GPU has made the copy
 
 
 def _new_executor() -> ThreadPoolExecutor:
@@ -39,7 +47,8 @@ def _new_executor() -> ThreadPoolExecutor:
 class CheckpointSaver:
     """Stores the checkpoints of an attempt, one at a time. `prefix` is unique to the attempt: nothing is overwritten.
 
-    Leaving its context waits for the checkpoint that is being written.
+    After an edit they belong to another revision: a step may have one of each. Leaving its context waits for the
+    checkpoints that are being written.
     """
 
     store: ArtifactStore
@@ -47,7 +56,7 @@ class CheckpointSaver:
     prefix: str  # jobs/<job>/<fence>
     workdir: Path
     export: ExportFunction
-    saved_step: int | None = None  # of the newest announced checkpoint
+    revision: int = 1
     saved_at: float = field(default_factory=time.monotonic)  # when the latest write ended
     write_seconds: float = 0.0  # duration of the latest write
     last_write_failed: bool = False
@@ -55,8 +64,10 @@ class CheckpointSaver:
     saved: list[SavedCheckpoint] = field(default_factory=list)  # those of this attempt, oldest first
     _last_warning_at: float = float("-inf")
     _cpu_copies: dict[str, Tensor] = field(default_factory=dict)  # reused, which is several times as fast
+    _newest: tuple[int, int] | None = None  # step and revision of the newest announced checkpoint
+    _queued: tuple[int, int] | None = None  # of the last one that a thread was asked to write
     _held: Snapshot | None = None  # the best state, if it came too soon after a checkpoint to be saved at once
-    _pending_write: Future[None] | None = None
+    _pending_writes: deque[Future[None]] = field(default_factory=deque)
     _executor: ThreadPoolExecutor = field(default_factory=_new_executor)
 
     def __enter__(self) -> Self:
@@ -66,32 +77,57 @@ class CheckpointSaver:
         self._executor.shutdown()
 
     @property
+    def saved_step(self) -> int | None:
+        """The step of the newest announced checkpoint, if it is of this revision."""
+        return self._newest[0] if self._newest is not None and self._newest[1] == self.revision else None
+
+    @saved_step.setter
+    def saved_step(self, step: int) -> None:
+        self._newest = (step, self.revision)
+
+    @property
     def is_writing(self) -> bool:
         """Whether a checkpoint is being written."""
-        return self._pending_write is not None
+        return bool(self._pending_writes)
+
+    def begin_revision(self, revision: int, export: ExportFunction) -> None:
+        """Begin with the checkpoints of another revision; `export` writes the files of its network."""
+        self.revision, self.export = revision, export
+
+    def go_back(self, step: int) -> None:
+        """Forget the states after a step, to which the training has gone back."""
+        self._held = None
+        self.saved = [saved for saved in self.saved if saved.step <= step]
 
     def poll(self, wait: bool = False) -> None:
-        """Collect the result of a write that has ended. A retryable error becomes a warning, another one is raised."""
-        if self._pending_write is None or not (wait or self._pending_write.done()):
-            return
-        writing, self._pending_write = self._pending_write, None
-        try:
-            writing.result()
-        except RETRYABLE_ERRORS as error:
-            self._warn(error)
+        """Collect the results of writes that have ended. A retryable error becomes a warning, another one is raised."""
+        while self._pending_writes and (wait or self._pending_writes[0].done()):
+            try:
+                self._pending_writes.popleft().result()
+            except RETRYABLE_ERRORS as error:
+                self._queued = None
+                self._warn(error)
 
     def save(
-        self, state: TrainState, epoch: float, values: Mapping[str, float], report: ReportFunction | None = None
+        self,
+        state: TrainState,
+        epoch: float,
+        values: Mapping[str, float],
+        report: ReportFunction | None = None,
+        at_once: bool = False,
     ) -> None:
         """Start to store a checkpoint, unless this step has one; wait first if one is being written.
 
-        `report` returns the report of the step's evaluation, if there was one. Without room there is a warning, and
-        no checkpoint. Raises the error of the checkpoint before, unless it is retryable.
+        With `at_once` there is no waiting, but the copy takes memory of its own. `report` returns the report of the
+        step's evaluation, if there was one. Without room there is a warning, and no checkpoint. Raises the error of the
+        checkpoint before, unless it is retryable.
         """
-        self.poll(wait=True)
-        if state.counters.step != self.saved_step:
-            snapshot = self._snapshot(state, epoch, values, report, False)
-            self._pending_write = self._executor.submit(self._write_after_held, snapshot)
+        self.poll(wait=not at_once)
+        place = (state.counters.step, self.revision)
+        if place != self._newest and not (self.is_writing and place == self._queued):
+            snapshot = self._snapshot(state, epoch, values, report, False, reuse=not at_once)
+            self._queued = place
+            self._pending_writes.append(self._executor.submit(self._write_after_held, snapshot))
 
     def hold(
         self, state: TrainState, epoch: float, values: Mapping[str, float], report: ReportFunction | None = None
@@ -135,12 +171,11 @@ class CheckpointSaver:
             return None
         if final:
             faultpoint("final_checkpoint")
-        snapshot, copied = self._snapshot(state, epoch, values, report, final)
-        snapshot = replace(snapshot, test_report=test_report)
+        snapshot = self._snapshot(state, epoch, values, report, final, test_report=test_report)
         until = time.monotonic() + self.retry_timeout_seconds
         while True:
             try:
-                return self._write_after_held((snapshot, copied))
+                return self._write_after_held(snapshot)
             except RETRYABLE_ERRORS as error:
                 self._warn(error)
                 if time.monotonic() + RETRY_SECONDS > until:
@@ -155,6 +190,7 @@ class CheckpointSaver:
         report: ReportFunction | None,
         final: bool,
         reuse: bool = True,
+        test_report: JsonState | None = None,
     ) -> Snapshot:
         """Copy the state, into the memory of the copy before if it may be reused."""
         copies, on_gpu = {}, False
@@ -169,29 +205,30 @@ class CheckpointSaver:
         copied = torch.cuda.Event() if on_gpu else None
         if copied is not None:
             copied.record()
-        numbers = json.dumps(state.state_json())
-        return CheckpointSnapshot(state.counters.step, epoch, values, copies, numbers, report, final), copied
+        numbers, step = json.dumps(state.state_json()), state.counters.step
+        content = CheckpointSnapshot(step, epoch, values, copies, numbers, report, final, test_report, self.revision)
+        return Snapshot(content, self.export, copied)
 
     def _write_after_held(self, snapshot: Snapshot) -> None:
-        self._write_held(snapshot[0].step)
-        self._write(*snapshot)
+        self._write_held(snapshot.content.step)
+        self._write(snapshot)
 
     def _write_held(self, step: int) -> None:
         held = self._held
-        if held is not None and held[0].step != step:
-            self._write(*held)
+        if held is not None and held.content.step != step:
+            self._write(held)
         if self._held is held:
             self._held = None
 
-    def _write(self, snapshot: CheckpointSnapshot, copied: torch.cuda.Event | None) -> None:
-        began = time.monotonic()
+    def _write(self, snapshot: Snapshot) -> None:
+        began, content = time.monotonic(), snapshot.content
         try:
-            if copied is not None:
-                copied.synchronize()
-            saved = write_checkpoint(snapshot, self.export, self.store, self.prefix, self.workdir)
+            if snapshot.copied is not None:
+                snapshot.copied.synchronize()
+            saved = write_checkpoint(content, snapshot.export, self.store, self.prefix, self.workdir)
             self.context.save(replace(saved, seconds=time.monotonic() - began))
             self.saved.append(saved)
-            self.saved_step, self.last_write_failed = snapshot.step, False
+            self._newest, self.last_write_failed = (content.step, content.revision), False
         except RETRYABLE_ERRORS:
             self.last_write_failed = True
             raise

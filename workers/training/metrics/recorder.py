@@ -13,6 +13,7 @@ from torch import Tensor
 
 from app.errors import NumericError
 from app.faultpoints import faultpoint
+from workers.data.loading.sampler import EpochOrigin
 from workers.protocol.messages import ProgressReport, SeriesPoints
 from workers.training.context import Context
 from workers.training.results import finite_or_none
@@ -20,6 +21,7 @@ from workers.training.state import Counters
 
 MAX_PENDING_STEPS, REPORT_INTERVAL_SECONDS = 1024, 0.5  # between two reports
 EVALUATED_PREFIXES = ("val/", "test/")  # of series that an evaluation appends to
+FIRST_EPOCH = EpochOrigin()
 MAX_FLOW_SERIES = 64  # series of control flow: a network may have thousands of such nodes
 
 
@@ -34,9 +36,10 @@ class Recorder:
         steps_per_epoch: int,
         fail: bool,
         heads: Sequence[str] = (),
+        epoch_origin: EpochOrigin = FIRST_EPOCH,
     ) -> None:
         self._context = context
-        self._counters = counters
+        self._counters, self._epoch_origin = counters, epoch_origin
         self._total, self._per_epoch, self._fail, self._heads = total_steps, steps_per_epoch, fail, heads
         start = time.monotonic()
         self._origin = start - counters.elapsed  # of `elapsed`
@@ -138,12 +141,12 @@ class Recorder:
             self.event("skipped_step", {"step": first + places[0], "count": len(places)})
 
     def _progress(self) -> dict[str, Any]:
-        step = self._counters.step
+        step, origin = self._counters.step, self._epoch_origin
         eta = (self._total - step) / self._rate if self._rate > 0 else None
         latest = {name: finite_or_none(value) for name, value in self._counters.latest.items()}
         return {
             "step": step,
-            "epoch": step / self._per_epoch,
+            "epoch": origin.epoch + (step - origin.step) / self._per_epoch,
             "total_steps": self._total,
             "steps_per_epoch": self._per_epoch,
             "rate": self._rate,

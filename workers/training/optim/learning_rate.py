@@ -1,6 +1,7 @@
 """What moves the learning rates: a schedule, a warm-up before it, and the rate of weight averaging after it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from torch.optim import Optimizer
@@ -86,9 +87,11 @@ class WarmupSchedule:
 class SWASchedule:
     """The rates of a schedule until the weights are averaged, and those of torch's `SWALR` from then on."""
 
-    def __init__(self, schedule: LearningRateSchedule | None, swalr: SWALR, averaging: AveragingSchedule) -> None:
+    def __init__(
+        self, schedule: LearningRateSchedule | None, swalr: SWALR, averaging: AveragingSchedule, done: int = 0
+    ) -> None:
         self._schedule, self._swalr, self._averaging = schedule, swalr, averaging
-        self._done = 0
+        self._done = done  # steps of the run
 
     def after_step(self, epoch_ended: bool) -> None:
         """Move on after an optimizer step."""
@@ -116,19 +119,30 @@ class SWASchedule:
             self._schedule.load_state_dict(state["rates"])
 
 
-def build_learning_rate_schedule(
-    plan: Training, optimizer: Optimizer, total_steps: int, steps_per_epoch: int
-) -> LearningRateSchedule | None:
+@dataclass(frozen=True, slots=True)
+class RunLength:
+    """The length of a run in steps, and where its schedule began: at 0, unless an edit has begun a new one."""
+
+    total_steps: int
+    steps_per_epoch: int
+    schedule_step: int = 0  # the schedule has the steps from here to the end
+    epoch_step: int = 0  # epochs have had their present length from here on
+
+
+def build_learning_rate_schedule(plan: Training, optimizer: Optimizer, run: RunLength) -> LearningRateSchedule | None:
     """Build what moves the rates of a plan; `None` if they stay. Raises `BuildError` as `build_schedule` does."""
     schedule: LearningRateSchedule | None = None
     swalr = _build_swalr(plan.average, optimizer)  # before the schedule, which may change the groups' rates
+    per_epoch, begin = run.steps_per_epoch, run.schedule_step
     if plan.schedule is not None:
+        steps = max(1, run.total_steps - begin)
         has_momentum = plan.optimizer.has_momentum
-        schedule = build_schedule(plan.schedule, optimizer, total_steps, steps_per_epoch, has_momentum=has_momentum)
+        schedule = build_schedule(plan.schedule, optimizer, steps, per_epoch, has_momentum=has_momentum)
     if plan.average is not None and swalr is not None:
-        schedule = SWASchedule(schedule, swalr, averaging_schedule(plan.average, total_steps, steps_per_epoch))
+        averaging = averaging_schedule(plan.average, run.total_steps, per_epoch, run.epoch_step)
+        schedule = SWASchedule(schedule, swalr, averaging, begin)
     if (warmup := plan.warmup) is not None:
-        schedule = WarmupSchedule(schedule, optimizer, warmup.warmup_steps(steps_per_epoch), warmup.start_factor)
+        schedule = WarmupSchedule(schedule, optimizer, warmup.warmup_steps(per_epoch), warmup.start_factor)
     return schedule
 
 

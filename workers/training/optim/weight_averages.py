@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
@@ -18,14 +18,15 @@ AveragingFunction = Callable[[list[Tensor], list[Tensor], int], None]
 
 @dataclass(frozen=True)
 class AveragingSchedule:
-    """After which steps the average is updated: every `every`-th one after `start`."""
+    """After which steps the average is updated: every `every`-th one after `start`, counted from `origin`."""
 
     start: int
     every: int
+    origin: int = 0
 
     def is_due(self, step: int) -> bool:
         """Say whether the average is updated after `step` (counted from 1)."""
-        return step > self.start and step % self.every == 0
+        return step > self.start and (step - self.origin) % self.every == 0
 
     def occurs_within(self, steps: int) -> bool:
         """Say whether a run of `steps` steps updates it at all."""
@@ -60,9 +61,12 @@ AVERAGES: Mapping[str, tuple[Callable[[Settings], AveragingFunction], ScheduleFu
 }
 
 
-def averaging_schedule(spec: BaseAverage, total_steps: int, steps_per_epoch: int) -> AveragingSchedule:
-    """Return after which steps the average is updated."""
-    return AVERAGES[spec.kind][1](spec.settings(), total_steps, steps_per_epoch)
+def averaging_schedule(
+    spec: BaseAverage, total_steps: int, steps_per_epoch: int, epoch_origin: int = 0
+) -> AveragingSchedule:
+    """Return after which steps the average is updated; epochs have this length from step `epoch_origin` on."""
+    schedule = AVERAGES[spec.kind][1](spec.settings(), total_steps, steps_per_epoch)
+    return replace(schedule, origin=epoch_origin % schedule.every) if spec.counts_epochs else schedule
 
 
 class WeightAverage:

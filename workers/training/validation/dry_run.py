@@ -11,7 +11,7 @@ from app.spec.data.columns import DataSchema
 from app.spec.job import JobSpec
 from workers.data.loading.sampler import Sampler
 from workers.network.inference.partial_network import PartialNetwork
-from workers.training.optim.learning_rate import build_learning_rate_schedule
+from workers.training.optim.learning_rate import RunLength, build_learning_rate_schedule
 from workers.training.optim.optimizers import build_optimizer
 from workers.training.optim.parameter_groups import GROUPS_POINTER, split_parameters
 from workers.training.optim.weight_averages import averaging_schedule
@@ -67,7 +67,7 @@ def dry_run_plan(job: JobSpec, schema: DataSchema, draft: PartialNetwork) -> Dry
         )
     try:
         optimizer = build_optimizer(plan.optimizer, [_one_element_parameter()], CPU)
-        build_learning_rate_schedule(plan, optimizer, total_steps, per_epoch)
+        build_learning_rate_schedule(plan, optimizer, RunLength(total_steps, per_epoch))
     except BuildError as error:
         result.problems.append(_to_problem(error, error.pointer))
     return result

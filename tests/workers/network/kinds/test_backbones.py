@@ -7,6 +7,7 @@ import torch
 from torch.nn.modules.dropout import _DropoutNd
 
 from app.spec.network.backbones import BACKBONES
+from tests.full import choose
 from tests.workers.network.kinds.test_catalog import model, run
 from tests.workers.network.networks import build_model, import_source, infer_model, make_examples
 from workers.network.inference.input_checks import SYMBOLIC_BATCH_SIZE
@@ -43,7 +44,7 @@ def test_a_network_for_segmentation_is_plain_torchvision(tmp_path: Path) -> None
     assert "weights_backbone=None" in (tmp_path / "model.py").read_text()
 
 
-@pytest.mark.parametrize("kind", BACKBONES)
+@pytest.mark.parametrize("kind", choose(BACKBONES, *FAMILIES.split()))
 def test_backbones_with_dropout_are_known(kind: str) -> None:
     row = CATALOG[kind]
     assert isinstance(row, ModuleKind)

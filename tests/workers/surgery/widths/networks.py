@@ -100,7 +100,7 @@ class NetworkWeights:
 def mapped_tensor(source: TensorSource, old: Mapping[str, Tensor], new: Tensor, power: int = 0) -> Tensor:
     """Return a tensor of the changed network; `power` is that of gradients in it, 0 for weights, where `new` fills."""
     if source.name is None:
-        return new
+        return torch.zeros_like(new) if power or source.fill == "zero" else new
     value, missing = old[source.name], torch.zeros(new.shape, dtype=torch.bool)
     for axis in source.axes:
         indices = torch.tensor(axis.indices)
@@ -132,4 +132,7 @@ def largest_difference(first: BuiltNetwork, second: BuiltNetwork, inputs: tuple[
     """Return the largest difference of outputs, relative to their scale."""
     with torch.no_grad():
         left, right = first(batch(inputs)), second(batch(inputs))
+        right = {
+            name: value[:, : left[name].shape[1]] for name, value in right.items()
+        }  # of a network with new classes
     return max(float((left[name] - right[name]).abs().max() / left[name].abs().max().clamp(min=1e-6)) for name in left)

@@ -11,11 +11,11 @@ from torch.optim import SGD, Optimizer, lr_scheduler
 from app.spec.training.plan import Training
 from app.spec.training.schedules import SCHEDULES
 from tests.workers.training.optim.test_schedules import PER_EPOCH, REQUIRED, STEPS, advance, build_schedule_for
-from workers.training.optim.learning_rate import LearningRateSchedule, build_learning_rate_schedule
+from workers.training.optim.learning_rate import LearningRateSchedule, RunLength, build_learning_rate_schedule
 
 
 def test_no_schedule_is_fine() -> None:
-    assert build_learning_rate_schedule(Training(), SGD([nn.Parameter(torch.ones(2))], lr=0.1), 1, 1) is None
+    assert build_learning_rate_schedule(Training(), SGD([nn.Parameter(torch.ones(2))], lr=0.1), RunLength(1, 1)) is None
 
 
 def build_warmup(kind: str | None, **warmup: Any) -> tuple[LearningRateSchedule, Optimizer]:
@@ -24,7 +24,7 @@ def build_warmup(kind: str | None, **warmup: Any) -> tuple[LearningRateSchedule,
     )
     schedule = {"kind": kind, **REQUIRED.get(kind, {})} if kind is not None else None
     plan = Training.model_validate({"schedule": schedule, "warmup": {"start_factor": 0.2, **warmup}})
-    rates = build_learning_rate_schedule(plan, optimizer, STEPS, PER_EPOCH)
+    rates = build_learning_rate_schedule(plan, optimizer, RunLength(STEPS, PER_EPOCH))
     assert rates is not None
     return rates, optimizer
 

@@ -1,0 +1,96 @@
+"""Edits that the plan makes by itself: `training.edits`, rules that say when, how often, and which operations."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from app.errors import Problem
+from app.spec.base import Count, Positive, Size, SpecModel, Steps, validation_error
+from app.spec.edits.edit import MAX_OPERATIONS, Condition, Moment
+from app.spec.edits.operations import Operation, SettingPath
+
+
+class Scale(SpecModel):
+    """A number of the plan is multiplied, such as the learning rate; in rules only."""
+
+    op: Literal["scale"]
+    path: SettingPath
+    by: Positive
+
+
+PlannedOperation = Annotated[Operation | Scale, Field(discriminator="op")]
+
+
+class Interval(SpecModel):
+    """Steps or epochs between two edits; the first comes after one interval."""
+
+    steps: Steps | None = None
+    epochs: Steps | None = None
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "Interval":
+        if (self.steps is None) == (self.epochs is None):
+            raise validation_error("contradiction", "an interval has one length", "name steps or epochs")
+        return self
+
+
+class Until(SpecModel):
+    """The end of a rule: no edit is made from here on."""
+
+    step: Count | None = None
+    epoch: Count | None = None
+    parameters: Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)] | None = Field(
+        None,
+        description="The share of the first network's parameters: below 1 it ends where there are as few, above 1 "
+        "where there are as many.",
+    )
+    when: Condition | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> "Until":
+        if not self.model_fields_set:
+            raise validation_error("missing", "an end has a rule", "name step, epoch, parameters or when")
+        return self
+
+
+class PlannedEdit(SpecModel):
+    """Operations that the plan applies by itself: at a moment, at intervals, or when a loss is not finite.
+
+    `on: nan` goes back to the last checkpoint with finite weights first.
+    """
+
+    at: Moment | None = None
+    every: Interval | None = None
+    on: Literal["nan"] | None = None
+    until: Until | None = None
+    max_times: Size | None = Field(None, description="By default once for `at`, 3 times for `on`, else any number.")
+    operations: Annotated[tuple[PlannedOperation, ...], Field(min_length=1, max_length=MAX_OPERATIONS)]
+
+    @model_validator(mode="after")
+    def _one_trigger(self) -> "PlannedEdit":
+        if sum(trigger is not None for trigger in (self.at, self.every, self.on)) != 1:
+            raise validation_error("contradiction", "a rule has one trigger", "name at, every or on")
+        return self
+
+    @property
+    def limit(self) -> int | None:
+        """How often it makes an edit at most; `None`: there is no limit."""
+        return self.max_times or (1 if self.at is not None else 3 if self.on is not None else None)
+
+    def conditions(self) -> list[tuple[str, Condition]]:
+        """Return its conditions, by pointer into it."""
+        places = {"/at/when": self.at and self.at.when, "/until/when": self.until and self.until.when}
+        return [(pointer, condition) for pointer, condition in places.items() if condition is not None]
+
+
+def planned_edit_problems(rules: tuple[PlannedEdit, ...], on_nan: str) -> list[Problem]:
+    """Return the contradictions of rules with the plan; pointers lead into the plan."""
+    healing = [position for position, rule in enumerate(rules) if rule.on == "nan"]
+    problems = []
+    if healing and on_nan != "fail":
+        detail = f"with on_nan: {on_nan} a loss that is not finite is no event"
+        problems.append(Problem(f"/edits/{healing[0]}/on", "contradiction", detail, 'use "on_nan": "fail"'))
+    for position in healing[1:]:
+        detail = f"rule {healing[0]} is for the same event"
+        problems.append(Problem(f"/edits/{position}/on", "contradiction", detail, "put the operations into one rule"))
+    return problems

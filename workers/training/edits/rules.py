@@ -1,0 +1,73 @@
+"""Rules of `training.edits`: when they make an edit, when they end, and their operations with numbers filled in."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.errors import InvalidInput, Problem
+from app.spec.edits.edit import Moment
+from app.spec.job import parse_job
+from app.spec.training.planned_edits import Interval, PlannedEdit
+from workers.data.loading.sampler import Sampler
+from workers.training.revision import RuleState
+
+
+def fires(rule: PlannedEdit, state: RuleState, step: int, sampler: Sampler) -> bool:
+    """Say whether a rule makes an edit after `step` steps; where a loss is not finite is another matter."""
+    if state.has_ended or state.fired_at == step or (rule.limit is not None and state.fired >= rule.limit):
+        return False
+    if rule.at is not None:
+        return _has_come(rule.at, state, step, sampler)
+    return rule.every is not None and _recurs(rule.every, step, sampler)
+
+
+def _has_come(at: Moment, state: RuleState, step: int, sampler: Sampler) -> bool:
+    if at.step is not None:
+        return step >= at.step
+    if at.epoch is not None:
+        return sampler.epochs(step) >= at.epoch
+    return state.moment.is_true
+
+
+def _recurs(every: Interval, step: int, sampler: Sampler) -> bool:
+    if every.steps is not None:
+        return step > 0 and step % every.steps == 0
+    epoch, position = sampler.position(step)
+    return position == 0 and epoch > 0 and epoch % (every.epochs or 1) == 0
+
+
+def ends(rule: PlannedEdit, state: RuleState, step: int, sampler: Sampler, share: float) -> bool:
+    """Say whether a rule has come to its end; `share` is the network's size as a share of the first one's."""
+    until = rule.until
+    if until is None:
+        return False
+    goal = until.parameters
+    if goal is not None and (share <= goal if goal < 1 else share >= goal):
+        return True
+    by_step = until.step is not None and step >= until.step
+    by_epoch = until.epoch is not None and sampler.epochs(step) >= until.epoch
+    return by_step or by_epoch or state.end.is_true
+
+
+def fill_in(operations: Sequence[Mapping[str, Any]], document: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """Return operations in which every `scale` is a `set` to the present value of a document times its factor.
+
+    Raises `InvalidInput` where there is no number.
+    """
+    return tuple(
+        _scaled(operation, document, f"/operations/{index}") if operation["op"] == "scale" else operation
+        for index, operation in enumerate(operations)
+    )
+
+
+def _scaled(operation: Mapping[str, Any], document: Mapping[str, Any], pointer: str) -> Mapping[str, Any]:
+    value: Any = parse_job(dict(document)).model_dump(mode="json")
+    for part in operation["path"].split("."):
+        if isinstance(value, list) and part.isdecimal() and int(part) < len(value):
+            value = value[int(part)]
+        else:
+            value = value.get(part) if isinstance(value, dict) else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        detail = f"{operation['path']} is no number that can be multiplied"
+        raise InvalidInput([Problem(f"{pointer}/path", "invalid_value", detail, "name a number of the plan")])
+    scaled = value * operation["by"]
+    return {"op": "set", "path": operation["path"], "value": round(scaled) if isinstance(value, int) else scaled}
