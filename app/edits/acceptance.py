@@ -1,6 +1,6 @@
 """Whether an edit is accepted: what it will meet, and when. The job's row is locked by the caller who stores it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,6 +94,13 @@ def check_active(job: JobRow) -> None:
         raise InvalidState(f"the job has {job.status}, and is not changed any more", hint=FORK_HINT)
     if job.wish == "cancel":
         raise InvalidState("the job is being cancelled, and is not changed any more", hint=FORK_HINT)
+
+
+def accept_first(session: Session, job_id: str, operations: Sequence[Json], inspection: Json) -> EditRow:
+    """Store the edit with which a new job begins, which passed every check; see `start_from.edits`."""
+    job = session.get_one(JobRow, job_id)
+    submitted = SubmittedEdit(Edit.model_validate({"operations": operations}), {"operations": operations})
+    return accept(session, job, submitted, find_ground(session, job, submitted.edit), inspection, job.key_id)
 
 
 def accept(

@@ -1,7 +1,6 @@
 """Mistakes about edits, to be made on purpose; see `tests.faults.mutations`."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from app import curves
@@ -40,14 +39,10 @@ def _document_of_the_spec(patch: SetAttribute) -> None:
     patch(revisions, "document_at", lambda session, job, revision: job.spec)
 
 
-def _numbers_shifted(patch: SetAttribute) -> None:
-    real = assignments.edit_ref
+def _weights_drawn_anew(patch: SetAttribute) -> None:
+    from workers.training.edits import editing
 
-    def edit_ref(row: EditRow) -> EditRef:
-        ref = real(row)
-        return replace(ref, number=(ref.number or 0) + 1) if ref.step is not None else ref
-
-    patch(assignments, "edit_ref", edit_ref)
+    patch(editing, "_edit_key", lambda edit: edit.number if edit.revision is None else 99)
 
 
 def _points_kept_by_rollback(patch: SetAttribute) -> None:
@@ -55,15 +50,12 @@ def _points_kept_by_rollback(patch: SetAttribute) -> None:
     patch(rollback.curves, "rewind", lambda session, job_id, after_step: None)
 
 
-def _line_ignored(patch: SetAttribute) -> None:
-    patch(revisions.Line, "holds", lambda line, checkpoint: True)
-
-
 EDIT_MUTATIONS: Mapping[str, Mutation] = {
     "records an edit twice": Mutation(_recorded_again, scenarios.killed_after_record, ("I10",)),
     "applies an edit again at the next step": Mutation(_edits_forgotten, scenarios.killed_after_record, ("I1",)),
     "resumes a revision with the spec": Mutation(_document_of_the_spec, scenarios.killed_after_edit, ("I1",)),
-    "draws new weights by another number": Mutation(_numbers_shifted, scenarios.killed_after_record, ("I4", "I5")),
-    "keeps points after a rollback": Mutation(_points_kept_by_rollback, scenarios.rolled_back, ("I3",)),
-    "resumes from what a rollback left": Mutation(_line_ignored, scenarios.rolled_back, ("I4",)),
+    "draws other weights when an edit is repeated": Mutation(
+        _weights_drawn_anew, scenarios.killed_after_record, ("I4", "I5")
+    ),
+    "keeps points after a rollback": Mutation(_points_kept_by_rollback, scenarios.rolled_back, ("I4",)),
 }

@@ -16,6 +16,7 @@ from app.access.audit import Action
 from app.access.keys import Credential
 from app.api import schemas
 from app.api.auth import Principal, ReadPrincipal, WritePrincipal, add_queue_limit_headers, request_credential
+from app.api.children.edits import check_first_edit
 from app.api.http.bodies import RequestBodyDep
 from app.api.http.idempotency import Once, OnceRequest
 from app.api.http.parameters import (
@@ -166,9 +167,9 @@ def _validate_submission(who: Principal, services: Services, document: Any) -> S
     if schema is None:
         problem = Problem(references.DATA_POINTER, "unknown_dataset", "the data set is not known", "register it first")
         raise InvalidInput([problem])
-    return Submission(
-        who.actor, who.limits, job, canonical_document(job, document), schema, {**inspection, "warnings": warnings}
-    )
+    canonical = canonical_document(job, document)
+    edited = check_first_edit(services, who, job, canonical, schema, others)
+    return Submission(who.actor, who.limits, job, canonical, schema, {**inspection, "warnings": warnings}, edited)
 
 
 def _find_named(session: Session, owner: str, document: Any) -> tuple[Mapping[str, DataSchema], str | None]:
