@@ -29,7 +29,10 @@ up: .venv/.installed ## serve on this machine until Ctrl-C
 
 FULL_TESTS := tests/workers/training/test_resume.py tests/workers/training/test_process_kill.py \
 	tests/graftwerk/tracing/test_corpus.py tests/app/api/test_extremes.py tests/acceptance/test_broker_messages.py \
-	tests/faults/power/test_programs.py tests/faults/s3/test_store.py tests/faults/test_clocks.py
+	tests/faults/power/test_programs.py tests/faults/s3/test_store.py tests/faults/test_clocks.py \
+	tests/workers/network/kinds/test_backbones.py tests/workers/training/test_images.py \
+	tests/workers/host/test_attempt_limits.py tests/workers/children/test_inspect_anything.py \
+	tests/graftwerk/checks/test_imports.py
 
 # The slow files come first (tests/conftest.py). Compiled modules are kept: every service under test imports them again.
 test: .venv/.installed ## the tests; ARGS="-k name" for some, WORKERS=4 for more at once

@@ -75,14 +75,26 @@ def _open_parts(settings: Settings, spool: Spool) -> Iterator[Services]:
     try:
         store = open_store(settings.resolved_artifact_url, settings.store_options)
         with Waker(settings.broker_url.get_secret_value()) as waker, AccessLog(db) as access_log:
-            turns, limiter = TurnQueue(), RateLimiter()
-            watcher, streams = JobWatcher(db, turns), EventStreams(db, turns)
-            targets = TargetPolicy(http=settings.webhook_http, private=settings.webhook_private)
-            lanes, sealer, key_cache = Lanes(lane_limits(settings)), open_sealer(settings), KeyCache(db, settings)
-            documents = JobDocuments(db, settings.limit_running_jobs)
-            job_reads = JobReads(JOB_READING_THREADS, turns=turns)
-            parts = (inspector, predictors, watcher, limiter, targets, access_log, streams, job_reads)
-            yield Services(settings, db, store, waker, *parts, lanes, spool, sealer, key_cache, documents)
+            turns = TurnQueue()
+            yield Services(
+                settings=settings,
+                db=db,
+                store=store,
+                waker=waker,
+                inspector=inspector,
+                predictors=predictors,
+                job_watcher=JobWatcher(db, turns),
+                rate_limiter=RateLimiter(),
+                targets=TargetPolicy(http=settings.webhook_http, private=settings.webhook_private),
+                access_log=access_log,
+                event_streams=EventStreams(db, turns),
+                job_reads=JobReads(JOB_READING_THREADS, turns=turns),
+                lanes=Lanes(lane_limits(settings)),
+                spool=spool,
+                sealer=open_sealer(settings),
+                key_cache=KeyCache(db, settings),
+                job_documents=JobDocuments(db, settings.limit_running_jobs),
+            )
     finally:
         inspector.close()
         predictors.close()

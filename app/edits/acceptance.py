@@ -51,6 +51,7 @@ class Ground:
     revision: int
     document: Json
     pending: tuple[tuple[int, tuple[Json, ...]], ...]  # number and operations
+    next_number: int  # that the edit will have
 
     @property
     def expected(self) -> tuple[int, int]:
@@ -66,7 +67,8 @@ def find_ground(session: Session, job: JobRow, edit: Edit) -> Ground:
     """
     check_active(job)
     pending, document = repository.pending(session, job.id), revisions.current_document(session, job)
-    ground = Ground(job.revision, document, tuple((row.number, tuple(row.operations)) for row in pending))
+    waiting = tuple((row.number, tuple(row.operations)) for row in pending)
+    ground = Ground(job.revision, document, waiting, repository.next_number(session, job.id))
     if edit.expect_revision is not None and edit.expect_revision not in ground.expected:
         detail = f"the job is at revision {job.revision}, and the edit was written for {edit.expect_revision}"
         hint = f"look at GET /v1/jobs/{job.id}/network/diff, and write it for revision {job.revision}"

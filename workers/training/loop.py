@@ -184,4 +184,4 @@ def _test(prepared: PreparedTraining, values: Mapping[str, float]) -> JsonState:
     saved = [*prepared.resources.earlier_checkpoints, *map(checkpoint_ref, prepared.saver.saved)]
     state = prepared.state
     prepared.training_step.seed_random(state)
-    return prepared.test.run(state.evaluation_network, state.counters.step, values, saved)
+    return prepared.test.run(state.evaluation_network, state.counters.step, values, saved, state.revision.number)
