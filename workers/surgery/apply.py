@@ -123,6 +123,11 @@ def map_state(
     return state
 
 
+def map_weights(weights: Tensors, changes: Sequence[Change], draw: Draw, *, noise_seed: int = 0) -> Tensors:
+    """Return the weights alone after changes."""
+    return map_state(NamedState(weights, {}, {}), changes, "SGD", draw, noise_seed=noise_seed).weights
+
+
 def unchanged_names(changes: Sequence[Change], names: Sequence[str]) -> dict[str, str]:
     """Return the tensors that changes leave as they are: old names by new ones; `names` are all old ones."""
     old = {name: name for name in names}

@@ -75,8 +75,7 @@ def _revise(
             pending = True
         else:
             changes.append(change)
-            draft.network = draft.infer()
-            draft.lineage.restart(draft.model)
+            draft.follow(change, draft.infer())
     if pending:
         changes.append(_settle(draft))
     places = draft.places()
@@ -102,10 +101,10 @@ def _settle(draft: Draft) -> Change:
     for path in drop_removed_paths(draft.document, draft.blueprint, after):
         detail = f'"{path}" has no parameters any more, and was taken out of its group'
         draft.warnings.append(Problem(GROUPS_POINTER, "group_changed", detail))
-    draft.lineage.restart(draft.model)
     draft.functions.clear()
-    draft.network = network
-    return Change(after, tensors)
+    change = Change(after, tensors)
+    draft.follow(change, network)
+    return change
 
 
 def locate(problem: Problem, places: Mapping[str, str]) -> Problem:

@@ -19,6 +19,7 @@ from workers.network.inference.shape_inference import infer_shapes
 from workers.network.runtime.build import BuiltNetwork
 from workers.protocol.assignment import EditRef
 from workers.protocol.messages import EditApplied, EditRejected
+from workers.surgery.apply import Draw
 from workers.surgery.draft import Revision
 from workers.surgery.initial_values import draw
 from workers.surgery.revise import locate, revise
@@ -78,7 +79,14 @@ def apply_edit(old: PreparedTraining, edit: EditRef) -> EditedTraining:
 def _revise(old: PreparedTraining, operations: Sequence[Mapping[str, Any]], edit: EditRef) -> Revision:
     parsed = _OPERATIONS.validate_python(operations)
     choices = edit.choices if edit.revision is not None else None
-    return revise(old.document, old.resources.schema, parsed, weights=PresentWeights(old), choices=choices)
+    weights = PresentWeights(old, *_random_values(old, edit))
+    return revise(old.document, old.resources.schema, parsed, weights=weights, choices=choices)
+
+
+def _random_values(old: PreparedTraining, edit: EditRef) -> tuple[Draw, int]:
+    """Return what draws the new weights of an edit, and the seed of the noise on copies."""
+    seed, key = old.plan.seed, _edit_key(edit)
+    return partial(draw, seed=seed, edit=key), seed + key
 
 
 def _build(old: PreparedTraining, revision: Revision, edit: EditRef) -> tuple[PreparedTraining, tuple[str, ...]]:
@@ -89,8 +97,7 @@ def _build(old: PreparedTraining, revision: Revision, edit: EditRef) -> tuple[Pr
         network = BuiltNetwork(blueprint)
     following = _next_state(old, revision.document, edit)
     new = assemble(revision.document, network, old.resources, following)
-    seed, key = old.plan.seed, _edit_key(edit)
-    mapped = map_training(old, new, revision.changes, partial(draw, seed=seed, edit=key), noise_seed=seed + key)
+    mapped = map_training(old, new, revision.changes, *_random_values(old, edit))
     new.state.load(mapped.tensors, mapped.numbers)
     faultpoint("edit_built")
     old.agenda.settle(edit, old.state.counters.step, following)
