@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import structlog
 import torch
 from pydantic import TypeAdapter
 
@@ -32,6 +33,7 @@ from workers.training.edits.rules import fill_in
 from workers.training.revision import Origins, RevisionState
 from workers.training.validation.objective import objective_problems
 
+_log = structlog.get_logger(__name__)
 PLANNED_BITS = 40  # edits that the plan makes draw their weights apart from those that have numbers
 _OPERATIONS = TypeAdapter(tuple[Operation, ...])
 
@@ -59,9 +61,14 @@ def apply_edit(old: PreparedTraining, edit: EditRef) -> EditedTraining:
     except GraftwerkError as error:
         if edit.revision is not None:
             raise
-        old.agenda.settle(edit, step, old.state.revision, rejected=True)
-        problems = tuple(problem.as_dict() for problem in _problems(error))
-        return EditedTraining(old, EditRejected(edit.number, problems, step, rule=edit.rule, firing=edit.firing))
+        return _reject(old, edit, _problems(error))
+    except torch.AcceleratorError:  # a broken device: the attempt is retried
+        raise
+    except Exception:  # a fault of this service, which the job is not to end by
+        if edit.revision is not None:
+            raise
+        _log.exception("edit_failed", edit=edit.number, step=step)
+        return _reject(old, edit, [Problem("", "internal", "an internal error occurred; the service's log has it")])
     message = EditApplied(
         edit.number,
         step,
@@ -74,6 +81,13 @@ def apply_edit(old: PreparedTraining, edit: EditRef) -> EditedTraining:
         edit.firing,
     )
     return EditedTraining(new, message)
+
+
+def _reject(old: PreparedTraining, edit: EditRef, problems: Sequence[Problem]) -> EditedTraining:
+    step = old.state.counters.step
+    old.agenda.settle(edit, step, old.state.revision, rejected=True)
+    written = tuple(problem.as_dict() for problem in problems)
+    return EditedTraining(old, EditRejected(edit.number, written, step, rule=edit.rule, firing=edit.firing))
 
 
 def _revise(old: PreparedTraining, operations: Sequence[Mapping[str, Any]], edit: EditRef) -> Revision:

@@ -20,6 +20,7 @@ from workers.protocol.messages import (
     SavedCheckpoint,
 )
 from workers.surgery.initial_values import draw
+from workers.training.edits import editing
 from workers.training.edits.gradients import PresentWeights
 from workers.training.loop import train
 
@@ -256,3 +257,19 @@ def test_paused_beside_an_edit(laboratory: TrainingHarness) -> None:
     assert_equal_states(log.final_state(), whole.final_state())
     assert log.points == whole.points
     assert not any(isinstance(each, EditRejected) for each in log.rejected)
+
+
+def test_a_fault_of_the_service_rejects_an_edit_and_the_job_goes_on(
+    laboratory: TrainingHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise KeyError("a fault")
+
+    plain = JobLog(laboratory, job())
+    plain.run()
+    monkeypatch.setattr(editing, "map_training", broken)
+    log = JobLog(laboratory, job(), (edit(1, INSERT, at={"step": 3}),))
+    assert log.run().outcome.ending is Ending.SUCCEEDED
+    (rejected,) = log.rejected
+    assert [problem["code"] for problem in rejected.problems] == ["internal"]
+    assert_equal_states(log.final_state(), plain.final_state())

@@ -20,6 +20,7 @@ LAYERS = [
     {"kind": "Linear", "id": "last", "out_features": 10},
 ]
 NEW = {"op": "insert", "after": "relu", "node": {"id": "new", "kind": "Linear", "out_features": 8}, "init": "identity"}
+WIDEN = {"op": "widen", "node": "first", "to": 16, "noise": 0.1}
 SCRIPTS: dict[str, list[dict[str, Any]]] = {
     "a new node": [NEW, {"op": "narrow", "node": "new", "to": 5}],
     "a renamed node": [{"op": "rename", "node": "first", "to": "stem"}, {"op": "narrow", "node": "stem", "to": 5}],
