@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.workers.training.edits.job_log import QUIET, JobLog, edit, stored_state
+from tests.workers.training.edits.job_log import QUIET, JobLog, assert_equal_states, edit, stored_state
 from tests.workers.training.edits.test_replay import assert_repeatable
 from tests.workers.training.harness import TrainingHarness, digits_job
 from workers.training.state import NETWORK_PREFIX, strip_prefix
@@ -96,3 +96,27 @@ def test_a_choice_by_gradient_is_that_of_the_network_before_it(laboratory: Train
         scores += product.reshape(8, -1).sum(1).abs()
     (choices,) = (each.choices for each in log.edits)
     assert list(choices[1]) == best(scores, 4)
+
+
+@pytest.mark.parametrize("keep", [[0, 1, 2], [5, 6, 7], [0, 2, 4]])
+def test_units_that_are_given_stay_the_first_ones_too(laboratory: TrainingHarness, keep: list[int]) -> None:
+    log = JobLog(laboratory, job(), (edit(1, {"op": "narrow", "node": "mid", "keep": keep}, at={"step": 4}),))
+    log.run()
+    assert log.rejected == []
+    before, after = (stored_state(laboratory, saved)[0] for saved in log.saved[:2])
+    assert torch.equal(after["network/mid.weight"], before["network/mid.weight"][keep])
+    assert torch.equal(after["network/last.weight"], before["network/last.weight"][:, keep])
+    for moment in ("exp_avg", "exp_avg_sq"):
+        assert torch.equal(after[f"optimizer/2/{moment}"], before[f"optimizer/2/{moment}"][keep])
+        assert torch.equal(after[f"optimizer/4/{moment}"], before[f"optimizer/4/{moment}"][:, keep])
+
+
+def test_a_widening_that_is_taken_back_leaves_every_bit(laboratory: TrainingHarness) -> None:
+    operations = [{"op": "widen", "node": "mid", "to": 11, "init": "zero"}]
+    operations += [{"op": "narrow", "node": "mid", "keep": list(range(8))}]
+    log = JobLog(laboratory, job(), (edit(1, *operations, at={"step": 4}),))
+    log.run()
+    plain = JobLog(laboratory, job())
+    plain.run()
+    assert log.rejected == []
+    assert_equal_states(log.final_state(), plain.final_state(), but=["revision"])
