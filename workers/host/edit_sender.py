@@ -21,8 +21,8 @@ class EditSender:
 
     def __init__(self, db: Database, job_id: str, changes: int) -> None:
         self._db, self._job_id, self._changes = db, job_id, changes
-        self._sent: set[int] = set()
-        self._withdrawn: set[int] = set()
+        self._sent: set[int | None] = set()
+        self._withdrawn: set[int | None] = set()
 
     def assign(self, edits: Iterable[EditRef]) -> None:
         """Note the edits that the attempt begins with."""
