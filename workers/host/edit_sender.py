@@ -33,14 +33,13 @@ class EditSender:
         if changes == self._changes:
             return
         for ref, withdraw in self._db.read(self._pending):
-            if not withdraw and ref.number not in self._sent:
-                self._sent.add(ref.number)
-                faultpoint("edit_found")
-                with suppress(OSError):  # an attempt that has died gets them with its next assignment
+            with suppress(OSError):  # an attempt that has died gets them with its next assignment
+                if ref.number not in self._sent:  # what is withdrawn already, too: only the attempt gives up an edit
+                    self._sent.add(ref.number)
+                    faultpoint("edit_found")
                     send(Command("edit", asdict(ref)))
-            if withdraw and ref.number not in self._withdrawn:
-                self._withdrawn.add(ref.number)
-                with suppress(OSError):
+                if withdraw and ref.number not in self._withdrawn:
+                    self._withdrawn.add(ref.number)
                     send(Command("withdraw", {"number": ref.number}))
         self._changes = changes
 

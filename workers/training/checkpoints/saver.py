@@ -15,7 +15,7 @@ from torch import Tensor
 
 from app.errors import StorageFull, Unavailable
 from app.faultpoints import faultpoint
-from app.spec.training.plan import Checkpointing
+from app.spec.training.checkpointing import Checkpointing
 from app.storage.protocol import ArtifactStore
 from workers.protocol.messages import ProgressReport, SavedCheckpoint
 from workers.training.checkpoints.files import CheckpointSnapshot, ExportFunction, ReportFunction, write_checkpoint
