@@ -1,6 +1,5 @@
 """When edits are applied, what is reported, and what a failure leaves."""
 
-from random import Random
 from typing import Any
 
 import pytest
@@ -210,24 +209,6 @@ def test_units_are_chosen_by_gradient_and_stay_chosen(laboratory: TrainingHarnes
     whole = assert_repeatable(laboratory, log, "narrow")
     (choice,) = (each.choices for each in whole.edits)
     assert [len(chosen) for chosen in choice.values()] == [7]
-
-
-def test_random_scripts_repeat_bit_by_bit(laboratory: TrainingHarness) -> None:
-    draw = Random("scripts")
-    operations = [
-        INSERT,
-        NEW_RATE,
-        {"op": "reinit", "node": "last"},
-        {"op": "widen", "node": "first", "to": 20},
-        {"op": "narrow", "node": "first", "to": 9},
-        {"op": "freeze", "nodes": ["first"]},
-        {"op": "swap_optimizer", "to": {"kind": "SGD", "lr": 0.05, "momentum": 0.9}},
-    ]
-    for run in range(2):
-        chosen = draw.sample(operations, 3)
-        steps = sorted(draw.randint(0, 10) for _ in chosen)
-        edits = tuple(edit(place + 1, each, at={"step": steps[place]}) for place, each in enumerate(chosen))
-        assert_repeatable(laboratory, JobLog(laboratory, job(), edits), run, 2, rejects=True)
 
 
 def test_the_test_is_of_the_best_checkpoint_of_any_revision(laboratory: TrainingHarness) -> None:
