@@ -70,7 +70,7 @@ def _revise(
         if pending and (row.changes_shapes or row.reads_network):
             changes.append(_settle(draft))
             pending = False
-        change = row.apply(draft, operation, index)
+        change = _apply(draft, operation, index)
         if change is None:
             pending = True
         else:
@@ -83,6 +83,17 @@ def _revise(
     remove_layer_ids(draft.model, draft.implicit_ids)
     final = canonical_document(parse_job(draft.document), draft.document)
     return Revision(final, tuple(changes), draft.choices, tuple(draft.warnings), places)
+
+
+def _apply(draft: Draft, operation: Operation, index: int) -> Change | None:
+    """Apply an operation. It may find a document that operations before it left with problems."""
+    try:
+        return OPERATIONS[operation.op].apply(draft, operation, index)
+    except InvalidInput as error:
+        if all(problem.pointer.startswith("/operations/") for problem in error.problems):
+            raise
+        places = draft.places()
+        raise _InvalidDocument([locate(problem, places) for problem in error.problems]) from None
 
 
 def _settle(draft: Draft) -> Change:
