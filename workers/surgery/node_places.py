@@ -194,8 +194,8 @@ def all_bodies(model: JsonObject) -> Iterator[BodyPlace]:
         within = pending.pop()
         yield within
         for index, node in enumerate(within.nodes):
-            bodies = inner_bodies(model, node, within.node_pointer(index)).values()
-            pending += [each for each in bodies if each.pointer.startswith(f"{within.node_pointer(index)}/")]
+            places = {each.pointer: each for each in inner_bodies(model, node, within.node_pointer(index)).values()}
+            pending += [each for each in places.values() if each.pointer.startswith(f"{within.node_pointer(index)}/")]
 
 
 def free_id(within: BodyPlace, kind: str, taken: Sequence[str] = ()) -> str:
