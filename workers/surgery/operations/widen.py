@@ -1,11 +1,13 @@
 """Widening: more channels, so that the network computes what it did before."""
 
+from collections.abc import Container
 from math import floor
 
 from app.spec.edits.operations import Widen
 from workers.surgery.draft import Change, Draft
 from workers.surgery.operations.width_changes import Width, change_width, check_obstacles, find_width, refusal
 from workers.surgery.tensor_map import NEW
+from workers.surgery.widths.groups import Prevents
 
 
 def widen(draft: Draft, operation: Widen, index: int) -> Change:
@@ -57,7 +59,7 @@ def _new_channels(width: Width, operation: Widen, pointer: str) -> int:
     return after // block
 
 
-def _check_exact(width: Width, kinds: set[str], pointer: str, hint: str) -> None:
+def _check_exact(width: Width, kinds: Container[Prevents], pointer: str, hint: str) -> None:
     """Raise `InvalidInput` if the wider network would not compute the same."""
     if obstacles := width.obstacles(kinds):
         detail = f"the wider network would not compute the same: {obstacles[0].detail}"
