@@ -29,7 +29,10 @@ up: .venv/.installed ## serve on this machine until Ctrl-C
 
 FULL_TESTS := tests/workers/training/test_resume.py tests/workers/training/test_process_kill.py \
 	tests/graftwerk/tracing/test_corpus.py tests/app/api/test_extremes.py tests/acceptance/test_broker_messages.py \
-	tests/faults/power/test_programs.py tests/faults/s3/test_store.py tests/faults/test_clocks.py
+	tests/faults/power/test_programs.py tests/faults/s3/test_store.py tests/faults/test_clocks.py \
+	tests/workers/network/kinds/test_backbones.py tests/workers/training/test_images.py \
+	tests/workers/host/test_attempt_limits.py tests/workers/children/test_inspect_anything.py \
+	tests/graftwerk/checks/test_imports.py
 
 # The slow files come first (tests/conftest.py). Compiled modules are kept: every service under test imports them again.
 test: .venv/.installed ## the tests; ARGS="-k name" for some, WORKERS=4 for more at once
@@ -71,10 +74,12 @@ bench: .venv/.installed ## the measurements behind the README's numbers
 	@$(BIN)/python benchmarks/checkpoint_stall.py
 	@$(BIN)/python benchmarks/recovery.py
 	@$(BIN)/python benchmarks/sequence_lengths.py
+	@$(BIN)/python benchmarks/surgery.py
 	@$(BIN)/python benchmarks/table.py
 
 accuracy: .venv/.installed ## what the examples reach on real data, beside simpler ways; ARGS="tweets-gru" for some
 	@$(BIN)/python -m examples.accuracy $(ARGS)
+	@$(if $(ARGS),,$(BIN)/python -m examples.live_edits)
 	@$(if $(ARGS),,$(BIN)/python -m examples.tables)
 
 gpu-check: .venv/.installed ## what only a machine with a GPU can show

@@ -12,7 +12,7 @@ from app.db.tables import CheckpointRow, JobRow, now
 from app.edits import repository, revisions
 from app.errors import NotFound
 from app.jobs.states import TERMINAL_STATUSES
-from app.spec.training.plan import Checkpointing
+from app.spec.training.checkpointing import Checkpointing
 from app.storage.protocol import FileRecord
 
 Mode = Literal["min", "max"]

@@ -4,16 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Row, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app.db.dialect import insert
-from app.db.tables import WorkerRow, now
+from app.db.tables import WorkerRow, now, table_of
 
 STALE_AFTER_SECONDS = 35.0  # without a heartbeat for so long a worker counts as dead; docs/alerts.yml says it too
 RETENTION_SECONDS = 3600.0  # so that the counts of a worker can be read after its end
 
 Liveness = Literal["listening", "deaf", "silent", "stopped"]
+_TABLE = table_of(WorkerRow)
+_WORKERS = select(_TABLE, func.abs(now() - _TABLE.c.seen_at).label("seconds")).order_by(_TABLE.c.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class LiveWorker:
         return self.devices is None or not set(self.devices).isdisjoint(devices)
 
 
-def liveness(row: WorkerRow, seconds: float, max_deaf_seconds: float = float("inf")) -> Liveness:
+def liveness(row: Row[Any], seconds: float, max_deaf_seconds: float = float("inf")) -> Liveness:
     """Return whether a worker lives, `seconds` after its last heartbeat. No other code decides that.
 
     It is "stopped" if it said so, "silent" without a heartbeat, "deaf" if it has received no wake-up for longer than
@@ -70,13 +72,12 @@ def mark_stopped(session: Session, name: str) -> None:
     session.execute(stopped.execution_options(synchronize_session=False))
 
 
-def list_workers(session: Session) -> list[tuple[WorkerRow, float]]:
+def list_workers(session: Session) -> list[tuple[Row[Any], float]]:
     """Return the workers of the last hour by name, each with the seconds since its last heartbeat.
 
     A heartbeat from the future is one of before the clock was set back; a worker that lives sends another one soon.
     """
-    since = func.abs(now() - WorkerRow.seen_at)
-    return [(row, seconds) for row, seconds in session.execute(select(WorkerRow, since).order_by(WorkerRow.name))]
+    return [(row, row.seconds) for row in session.execute(_WORKERS)]
 
 
 def live_workers(session: Session) -> list[LiveWorker]:
@@ -90,7 +91,7 @@ def live_worker_slots(session: Session, queue: str | None = None) -> dict[str, i
     return {each.name: each.slots for each in live_workers(session) if queue is None or queue in each.queues}
 
 
-def worker_devices(row: WorkerRow) -> tuple[str, ...] | None:
+def worker_devices(row: Row[Any]) -> tuple[str, ...] | None:
     """Return the kinds of devices that a worker's attempts can use; `None` if it does not report them."""
     devices = (row.figures or {}).get("devices")
     return tuple(devices) if devices else None

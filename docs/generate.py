@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import typer.main
+from edit_tables import edit_operations_table, edit_settings_table
 from kind_tables import features_table, kinds_table, markdown_table, model_table
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
@@ -242,6 +243,8 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "initialisers": lambda: kinds_table("initialiser"),
     "reserved": reserved_ids,
     "features": features_table,
+    "edit-operations": edit_operations_table,
+    "edit-settings": edit_settings_table,
     "inspection": lambda: model_table(InspectionRequest),
     "inspection-input": lambda: model_table(Input),
     "losses": lambda: kinds_table("loss"),

@@ -99,7 +99,13 @@ def purge(session: Session, limit: int = 1000) -> int:
 
 
 def _reserve(session: Session, request: IdempotentRequest) -> bool:
-    row = {"owner": request.owner, "key": request.key, "digest": request.digest, "status": 0, "body": {}}
+    row: dict[str, Any] = {
+        "owner": request.owner,
+        "key": request.key,
+        "digest": request.digest,
+        "status": 0,
+        "body": {},
+    }
     try:
         reserved = session.execute(_RESERVE[dialect_name(session)], row).first()
     except OperationalError as error:

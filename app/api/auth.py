@@ -111,11 +111,9 @@ WritePrincipal = Annotated[Principal, Depends(require_scope("write"))]
 AdminPrincipal = Annotated[Principal, Depends(require_scope("admin"))]
 
 
-async def _credential(request: Request, who: ReadPrincipal) -> Credential | None:
+def request_credential(request: Request, who: Principal) -> Credential | None:
+    """Return the credential of a request that outlives its authentication; `None` without authentication."""
     return keys.parse_credential(_bearer_token(request)) if who.key_id else None
-
-
-CredentialDep = Annotated[Credential | None, Depends(_credential)]  # of requests that outlive their authentication
 
 
 def add_queue_limit_headers(request: Request, who: Principal, services: Services) -> None:

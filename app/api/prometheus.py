@@ -8,17 +8,17 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
-from sqlalchemy import QueuePool
+from sqlalchemy import QueuePool, Row
 from sqlalchemy.orm import Session
 
 from app import heartbeat
 from app.api.lanes import Lane
 from app.api.services import Services
-from app.db.tables import WorkerRow
 from app.errors import Unavailable
 from app.jobs import repository
 
@@ -71,7 +71,7 @@ class DatabaseSnapshot:
     jobs: Mapping[str, int]
     queues: Mapping[str, tuple[int, float]]  # how many wait, and how long the oldest (seconds)
     running: repository.RunningStats
-    workers: list[tuple[WorkerRow, float]]
+    workers: list[tuple[Row[Any], float]]
 
 
 class MetricsCollector(Collector):

@@ -1,6 +1,6 @@
 """Whether an edit is accepted: what it will meet, and when. The job's row is locked by the caller who stores it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +51,7 @@ class Ground:
     revision: int
     document: Json
     pending: tuple[tuple[int, tuple[Json, ...]], ...]  # number and operations
+    next_number: int  # that the edit will have
 
     @property
     def expected(self) -> tuple[int, int]:
@@ -66,7 +67,8 @@ def find_ground(session: Session, job: JobRow, edit: Edit) -> Ground:
     """
     check_active(job)
     pending, document = repository.pending(session, job.id), revisions.current_document(session, job)
-    ground = Ground(job.revision, document, tuple((row.number, tuple(row.operations)) for row in pending))
+    waiting = tuple((row.number, tuple(row.operations)) for row in pending)
+    ground = Ground(job.revision, document, waiting, repository.next_number(session, job.id))
     if edit.expect_revision is not None and edit.expect_revision not in ground.expected:
         detail = f"the job is at revision {job.revision}, and the edit was written for {edit.expect_revision}"
         hint = f"look at GET /v1/jobs/{job.id}/network/diff, and write it for revision {job.revision}"
@@ -92,6 +94,13 @@ def check_active(job: JobRow) -> None:
         raise InvalidState(f"the job has {job.status}, and is not changed any more", hint=FORK_HINT)
     if job.wish == "cancel":
         raise InvalidState("the job is being cancelled, and is not changed any more", hint=FORK_HINT)
+
+
+def accept_first(session: Session, job_id: str, operations: Sequence[Json], inspection: Json) -> EditRow:
+    """Store the edit with which a new job begins, which passed every check; see `start_from.edits`."""
+    job = session.get_one(JobRow, job_id)
+    submitted = SubmittedEdit(Edit.model_validate({"operations": operations}), {"operations": operations})
+    return accept(session, job, submitted, find_ground(session, job, submitted.edit), inspection, job.key_id)
 
 
 def accept(

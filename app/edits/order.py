@@ -62,7 +62,7 @@ def _due_step(at: At, progress: Progress, unknown: float) -> float:
     if not (per_epoch := progress.get("steps_per_epoch")):
         return unknown
     ahead = (at.epoch or 0) - progress.get("epoch", 0.0)  # the length of earlier epochs may have been another one
-    return round(progress.get("step", 0) + ahead * per_epoch)
+    return float(round(progress.get("step", 0) + ahead * per_epoch))
 
 
 def moment_problems(at: At, progress: Progress, series: Sequence[str], alone: bool, validated: bool) -> list[Problem]:

@@ -13,12 +13,16 @@ from app.errors import InvalidState, NotFound
 
 def insert(session: Session, job: JobRow, **values: Any) -> EditRow:
     """Insert an edit of a locked job under the next number."""
-    last = session.scalar(select(func.max(EditRow.number)).where(EditRow.job_id == job.id)) or 0
-    row = EditRow(job_id=job.id, number=last + 1, **values)
+    row = EditRow(job_id=job.id, number=next_number(session, job.id), **values)
     session.add(row)
     session.flush()
     session.refresh(row)
     return row
+
+
+def next_number(session: Session, job_id: str) -> int:
+    """Return the number of the next edit."""
+    return (session.scalar(select(func.max(EditRow.number)).where(EditRow.job_id == job_id)) or 0) + 1
 
 
 def find(session: Session, job_id: str, number: int) -> EditRow:

@@ -1,36 +1,63 @@
 """Lists of jobs: whatever is filtered by, an index finds the page, among millions of jobs too."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, exists, select
-from sqlalchemy.orm import InstrumentedAttribute, Session, aliased, load_only
+from sqlalchemy import ColumnElement, Row, Select, String, bindparam, exists, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from app.db.paging import IndexedRows, count_up_to, paginate
-from app.db.tables import JobRow, LabelRow
+from app.db.dialect import is_postgresql
+from app.db.paging import IndexedRows, count_up_to, page_parameters, page_query
+from app.db.tables import JobRow, LabelRow, table_of
 from app.jobs.states import Status
 
+_JOBS = table_of(JobRow).c
 SUMMARY_COLUMNS = (
-    JobRow.id,
-    JobRow.name,
-    JobRow.labels,
-    JobRow.status,
-    JobRow.phase,
-    JobRow.wish,
-    JobRow.queue,
-    JobRow.priority,
-    JobRow.progress,
-    JobRow.error,
-    JobRow.not_before,
-    JobRow.version,
-    JobRow.created_at,
-    JobRow.started_at,
-    JobRow.finished_at,
-    JobRow.deleted_at,
-    JobRow.updated_at,
+    _JOBS.id,
+    _JOBS.name,
+    _JOBS.labels,
+    _JOBS.status,
+    _JOBS.phase,
+    _JOBS.wish,
+    _JOBS.queue,
+    _JOBS.priority,
+    _JOBS.progress,
+    _JOBS.error,
+    _JOBS.not_before,
+    _JOBS.version,
+    _JOBS.created_at,
+    _JOBS.started_at,
+    _JOBS.finished_at,
+    _JOBS.deleted_at,
+    _JOBS.updated_at,
 )  # what a list shows: specs and inspections are long
 DELETED = "deleted"  # stands beside the labels of a deleted job in place of its status
 COUNTED = 500  # matches of each filter, to begin with the one that has the fewest
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilters:
+    """What a list is filtered by. Owner, name, keys and values of labels are parameters of its queries."""
+
+    statuses: tuple[str, ...]  # () for every one
+    named: bool
+    labels: int  # their number
+    deleted: bool
+
+    @property
+    def starts(self) -> list[int | None]:
+        """The filters that the search may start with: labels by their number, `None` for name and status."""
+        others = list(range(self.labels))
+        return [*others, None] if not others or self.named or self.statuses else [*others]
+
+    def parts(self, start: int | None) -> list[IndexedRows]:
+        """Return the rows of one filter."""
+        statuses = self.statuses or tuple(Status)
+        if start is not None:
+            return _by_label(start, (DELETED,) if self.deleted else statuses)
+        return _deleted(statuses, self.named) if self.deleted else _by_status(statuses, self.named)
 
 
 def page(
@@ -42,62 +69,75 @@ def page(
     name: str | None = None,
     labels: Mapping[str, str] | None = None,
     deleted: bool = False,
-) -> tuple[Sequence[JobRow], bool]:
+) -> tuple[Sequence[Row[Any]], bool]:
     """Return up to `limit` jobs, newest first, older than the job `after`; and whether there are more.
 
-    Those that are deleted, or those that are not. Of the rows only `SUMMARY_COLUMNS` are loaded.
+    Those that are deleted, or those that are not. Their rows have the `SUMMARY_COLUMNS`.
 
     Every status, every name with a status and every label with a status has its jobs in the order of their ids in an
     index, so that a page merges the first of each. Several filters begin with the one that has the fewest jobs, and
     look up the others for each: this takes long only where each of them has very many jobs, but hardly any has all.
     """
-    statuses = [str(each) for each in status or Status]
-    pairs = dict(labels or {})
-    candidates: dict[str | None, list[IndexedRows]] = {
-        key: _by_label(owner, key, value, [DELETED] if deleted else statuses) for key, value in pairs.items()
-    }
-    if not pairs or status or name is not None:
-        candidates[None] = _by_status(owner, statuses, name, deleted)
-    chosen = _rarest(session, candidates)
-    parts = candidates[chosen]
-    others = [_has_label(parts[0].id_, key, value) for key, value in pairs.items() if key != chosen]
-    if chosen is not None:  # whose rows have neither the name nor the status before the deletion
-        others += _has_name_and_status(name, status if deleted else ())
-    query = select(JobRow).options(load_only(*SUMMARY_COLUMNS, raiseload=True))
-    parts = [replace(part, conditions=(*part.conditions, *others)) for part in parts]
-    return paginate(session, query, JobRow.id, limit, after, parts)
+    pairs = labels or {}
+    filters = JobFilters(tuple(each for each in Status if each in status), name is not None, len(pairs), deleted)
+    values = {"owner": owner} | ({"name": name} if name is not None else {})
+    for number, (key, value) in enumerate(pairs.items()):
+        values |= {f"key_{number}": key, f"value_{number}": value}
+    query = _page_query(filters, _rarest(session, filters, values), is_postgresql(session), after is not None)
+    rows = session.execute(query, values | page_parameters(limit, after)).all()
+    return rows[:limit], len(rows) > limit
 
 
-def _rarest(session: Session, candidates: Mapping[str | None, list[IndexedRows]]) -> str | None:
+def _rarest(session: Session, filters: JobFilters, values: Mapping[str, str]) -> int | None:
     """Return the filter with the fewest jobs, of those that are counted."""
-    if len(candidates) == 1:
-        return next(iter(candidates))
-    counts = {key: count_up_to(session, parts, COUNTED) for key, parts in candidates.items()}
-    return min(counts, key=lambda key: counts[key])
+    if len(filters.starts) == 1:
+        return filters.starts[0]
+    counts = {start: count_up_to(session, filters.parts(start), COUNTED, values) for start in filters.starts}
+    return min(counts, key=lambda start: counts[start])
 
 
-def _by_status(owner: str, status: Sequence[str], name: str | None, deleted: bool) -> list[IndexedRows]:
-    if deleted:
-        conditions: list[ColumnElement[bool]] = [JobRow.deleted_at.is_not(None), JobRow.status.in_(status)]
-        conditions += [JobRow.name == name] if name is not None else []
-        return [IndexedRows(JobRow.id, {JobRow.owner: owner}, conditions)]
-    named = {JobRow.name: name} if name is not None else {}
+@lru_cache(maxsize=256)
+def _page_query(filters: JobFilters, start: int | None, postgresql: bool, after: bool) -> Select[Any]:
+    """Return the query of a page, which takes longer to build than to run."""
+    parts = filters.parts(start)
+    others = [_has_label(parts[0].id_, number) for number in range(filters.labels) if number != start]
+    if start is not None:  # whose rows have neither the name nor the status before the deletion
+        others += _has_name_and_status(filters.named, filters.statuses if filters.deleted else ())
+    parts = [replace(part, conditions=(*part.conditions, *others)) for part in parts]
+    return page_query(select(*SUMMARY_COLUMNS), _JOBS.id, parts, postgresql, after)
+
+
+def _text(name: str) -> ColumnElement[str]:
+    """Return a parameter."""
+    return bindparam(name, type_=String)
+
+
+def _by_status(statuses: Sequence[str], named: bool) -> list[IndexedRows]:
+    values = {JobRow.owner: _text("owner")} | ({JobRow.name: _text("name")} if named else {})
     shown = [JobRow.deleted_at.is_(None)]
-    return [IndexedRows(JobRow.id, {JobRow.owner: owner} | named | {JobRow.status: each}, shown) for each in status]
+    return [IndexedRows(JobRow.id, values | {JobRow.status: each}, shown) for each in statuses]
 
 
-def _by_label(owner: str, key: str, value: str, status: Sequence[str]) -> list[IndexedRows]:
-    label = {LabelRow.owner: owner, LabelRow.key: key, LabelRow.value: value}
-    return [IndexedRows(LabelRow.job_id, label | {LabelRow.status: each}) for each in status]
+def _deleted(statuses: Sequence[str], named: bool) -> list[IndexedRows]:
+    conditions: list[ColumnElement[bool]] = [JobRow.deleted_at.is_not(None), JobRow.status.in_(statuses)]
+    conditions += [JobRow.name == _text("name")] if named else []
+    return [IndexedRows(JobRow.id, {JobRow.owner: _text("owner")}, conditions)]
 
 
-def _has_label(job_id: InstrumentedAttribute[str], key: str, value: str) -> ColumnElement[bool]:
+def _by_label(number: int, statuses: Sequence[str]) -> list[IndexedRows]:
+    key, value = _text(f"key_{number}"), _text(f"value_{number}")
+    label = {LabelRow.owner: _text("owner"), LabelRow.key: key, LabelRow.value: value}
+    return [IndexedRows(LabelRow.job_id, label | {LabelRow.status: each}) for each in statuses]
+
+
+def _has_label(job_id: InstrumentedAttribute[str], number: int) -> ColumnElement[bool]:
     other = aliased(LabelRow)
-    return exists().where(other.job_id == job_id, other.key == key, other.value == value)
+    named = (other.key == _text(f"key_{number}"), other.value == _text(f"value_{number}"))
+    return exists().where(other.job_id == job_id, *named)
 
 
-def _has_name_and_status(name: str | None, status: Sequence[str]) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = [JobRow.name == name] if name is not None else []
-    if status:
-        conditions.append(JobRow.status.in_(status))
+def _has_name_and_status(named: bool, statuses: Sequence[str]) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = [JobRow.name == _text("name")] if named else []
+    if statuses:
+        conditions.append(JobRow.status.in_(statuses))
     return [exists().where(JobRow.id == LabelRow.job_id, *conditions)] if conditions else []

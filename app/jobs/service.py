@@ -15,6 +15,7 @@ from app.access.quotas import EffectiveLimits
 from app.datasets import references
 from app.db.session import Database
 from app.db.tables import JobRow, now
+from app.edits import acceptance
 from app.errors import InvalidInput, InvalidState, NotFound, ServiceOverloaded
 from app.events import EventKind
 from app.faultpoints import faultpoint
@@ -42,6 +43,7 @@ class Submission:
     document: Mapping[str, Any]
     schema: DataSchema
     inspection: Mapping[str, Any]
+    edited: Mapping[str, Any] | None = None  # the inspection after the edit with which it begins, if there is one
 
     @property
     def owner(self) -> str:
@@ -75,6 +77,9 @@ def create(
         def effect() -> tuple[int, dict[str, Any]]:
             check_submission(session, submission, max_queued, pin=True)
             row = _insert(session, submission)
+            if submission.edited is not None:
+                operations = submission.document["start_from"]["edits"]
+                acceptance.accept_first(session, row.id, operations, submission.edited)
             audit.append(session, submission.actor, action, row.id)
             return 201, render(row)
 

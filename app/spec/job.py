@@ -10,6 +10,7 @@ from app.spec.base import Count, Seconds, SpecModel, validation_error
 from app.spec.data.columns import Column, DataSchema
 from app.spec.data.feature_schema import ResolvedFeatures, TargetRequest, resolve_features
 from app.spec.data.sources import DATASET_SCHEMAS, Data
+from app.spec.edits.operations import MAX_OPERATIONS, Operation
 from app.spec.network.network import Network
 from app.spec.problems import from_validation
 from app.spec.splits import SplitPlan, class_column, split_plan, without_split_columns
@@ -35,6 +36,10 @@ class StartFrom(SpecModel):
     checkpoint: Annotated[str, Field(pattern=CHECKPOINT_ID_PATTERN)] | None = None
     dataset: Annotated[str, Field(pattern=DATASET_ID_PATTERN)] | None = Field(None, description="Of weights.")
     what: Literal["weights", "everything"] = "weights"
+    edits: Annotated[
+        tuple[Operation, ...],
+        Field(max_length=MAX_OPERATIONS, description="Operations of an edit, applied before the first step."),
+    ] = ()
 
     @model_validator(mode="after")
     def _one(self) -> "StartFrom":
@@ -78,7 +83,7 @@ def parse_job(document: Any) -> JobSpec:
 
 def canonical_document(job: JobSpec, document: Any) -> dict[str, Any]:
     """Return a job's document with every shorthand written out, and all else as the user wrote it."""
-    result: dict[str, Any] = _written_out(document, job.model_dump(mode="json", exclude_unset=True))
+    result: dict[str, Any] = _written_out(document, job.model_dump(mode="json", by_alias=True, exclude_unset=True))
     return result
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from tests.acceptance.broker_messages import malformed_messages
 from tests.acceptance.service import wait_until
 from tests.app.api.job_factories import create_queued_job
 from tests.full import choose
+from workers.runner.forkserver import SERVER_MODULE
 
 StartWorker = Callable[..., subprocess.Popen[bytes]]
 NEVER = "3600"  # seconds between looking for jobs without a wake-up
@@ -31,15 +33,26 @@ def database_url(migrated_file: Path, tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'graftwerk.db'}"
 
 
+@pytest.fixture(scope="module")
+def fork_server() -> Iterator[Path]:
+    """One for all workers, which each would import torch otherwise."""
+    with tempfile.TemporaryDirectory(prefix="gw-", dir="/tmp") as folder:  # a path short enough for a socket
+        address = Path(folder, "forks.sock")
+        process = subprocess.Popen([sys.executable, "-m", "app.forkserver", str(address), SERVER_MODULE])
+        yield address
+        process.kill()
+        process.wait(20)
+
+
 @pytest.fixture
-def start(database: Database, broker: EmbeddedBroker, tmp_path: Path) -> Iterator[StartWorker]:
+def start(database: Database, broker: EmbeddedBroker, fork_server: Path, tmp_path: Path) -> Iterator[StartWorker]:
     """Starts workers that look for jobs only when they are woken, and returns once they are ready."""
     started: list[subprocess.Popen[bytes]] = []
 
     def run(code: str = "from workers.__main__ import main; import sys; sys.exit(main())") -> subprocess.Popen[bytes]:
         settings = {
             "HOME": str(tmp_path), "DATABASE_URL": str(database.url), "BROKER_URL": broker.url, "SLOTS": "1",
-            "SWEEP_SECONDS": NEVER, "DRAIN_SECONDS": "1", "LOG_JSON": "true",
+            "SWEEP_SECONDS": NEVER, "DRAIN_SECONDS": "1", "LOG_JSON": "true", "FORK_SERVER": str(fork_server),
         }  # fmt: skip
         environment = os.environ | {f"GRAFTWERK_{name}": value for name, value in settings.items()}
         with (tmp_path / "log").open("ab") as log:

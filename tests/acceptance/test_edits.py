@@ -26,7 +26,7 @@ def spec() -> dict[str, Any]:
         {"kind": "ReLU", "id": "act"},
         {"kind": "Linear", "out_features": 10, "id": "fc2"},
     ]
-    checkpoint = {"every_steps": 500, "every_seconds": None, "keep_last": 3, "keep_best": 0}
+    checkpoint = {"every_steps": 500, "every_seconds": None, "keep_last": 30, "keep_best": 0}
     training = {"epochs": 100_000, "checkpoint": checkpoint, "evaluate": {"every_steps": 500}}
     return digits_spec(**training) | {"model": {"layers": layers}}
 
@@ -92,7 +92,7 @@ def test_a_running_job_is_edited(service: ServiceProcess, tmp_path: Path) -> Non
     assert steps == list(range(steps[0], steps[-1] + 1))
     assert service.job(job_id)["transitions"][-1]["verb"] == "claim"  # nothing has interrupted it
     before, after = (
-        wait_until(lambda number=number: checkpoints_of(service, job_id, number), "its checkpoint")[-1]
+        wait_until(lambda number=number: checkpoints_of(service, job_id, number), "its checkpoint")[0]
         for number in (1, 2)
     )
     small, large = (load_strictly(service, each, tmp_path / each["id"]) for each in (before, after))

@@ -47,7 +47,7 @@ def test_a_package_runs_without(package: str, never: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("process", "never"),
     [
-        ("workers.__main__", (*HEAVY, "alembic", "app.api", "app.spec.job", "fastapi", "mako", "scipy")),
+        ("workers.__main__", (*HEAVY, "alembic", "app.api", "app.spec.network", "fastapi", "mako", "scipy")),
         ("app.api.__main__", (*HEAVY, "alembic", "mako", "scipy")),
     ],
 )

@@ -37,6 +37,7 @@ TARGET_ROUNDS = {
     "failovers": 10,
     "full_disks": 10,
     "unfriendly_clients": 2,
+    "edits": 200,
 }  # on each database that has the kind; a round of kills has five on average, those of both a thousand
 ROUNDS_PER_DEPLOYMENT = 40  # rounds on one service, which then begins anew
 RESULTS_FOLDER = Path("build")

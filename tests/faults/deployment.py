@@ -17,7 +17,7 @@ import psutil
 from app.db.session import Database
 from app.storage.local import LocalStore
 from app.storage.protocol import ArtifactStore
-from tests.acceptance.service import ServiceProcess, wait_until
+from tests.acceptance.service import NO_TLS, ServiceProcess, wait_until
 from tests.faults.plan import FOLDER_VARIABLE, FaultFolder
 from tests.faults.process_tree import attempts_of
 from tests.postgres import Postgres
@@ -136,7 +136,8 @@ class Deployment:
 
     def client(self) -> httpx.Client:
         """Return a client of the service."""
-        return httpx.Client(base_url=self.up.url, headers={"Authorization": f"Bearer {self.key}"}, timeout=20)
+        headers = {"Authorization": f"Bearer {self.key}"}
+        return httpx.Client(base_url=self.up.url, headers=headers, timeout=20, verify=NO_TLS)
 
     def submit(self, spec: dict[str, Any], key: str) -> str:
         """Submit until it is acknowledged, as a careful client does, and return the job's id."""

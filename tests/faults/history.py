@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import curves
-from app.db.tables import CheckpointRow, EventRow, JobRow
+from app.db.tables import CheckpointRow, EditRow, EventRow, JobRow
 from app.storage.protocol import ArtifactStore
 
 SeriesPoints = dict[str, tuple[tuple[int, ...], bytes]]  # name → (steps, the values' bits)
@@ -40,6 +40,8 @@ class JobRecord:
     series: SeriesPoints
     ends: Mapping[str, int]  # last index + 1 of every series, by the chunks' own counts
     checkpoints: tuple[CheckpointRow, ...]
+    revision: int = 1
+    edits: tuple[EditRow, ...] = ()
 
     @property
     def transitions(self) -> list[EventRow]:
@@ -93,6 +95,8 @@ def read_job(session: Session, job_id: str) -> JobRecord | None:
         series=series,
         ends=series_ends(session, job_id, names),
         checkpoints=tuple(saved),
+        revision=row.revision,
+        edits=tuple(session.scalars(select(EditRow).where(EditRow.job_id == job_id).order_by(EditRow.number))),
     )
 
 

@@ -32,12 +32,13 @@ from app.settings import Settings
 from app.spec.job import named_dataset_schema, parse_job
 from app.storage.local import LocalStore
 from tests.faults import history as histories
+from tests.faults.direct_context import DirectContext
 from tests.faults.history import AcknowledgedJob, GoldenRun, History
 from tests.faults.invariants import every_listed_checkpoint_is_whole, find_violations
 from workers.host.assignments import build_assignment
 from workers.host.attempt import Attempt
 from workers.host.worker import Worker
-from workers.protocol.messages import Command, EditMessage, Ending, Outcome, ProgressReport, SavedCheckpoint
+from workers.protocol.messages import Ending, Outcome, ProgressReport, SavedCheckpoint
 from workers.runner.main import _failure_outcome
 from workers.training.loop import train
 from workers.training.prepare import prepare
@@ -93,35 +94,6 @@ class NullWaker(Waker):
 
 
 @dataclass
-class DirectContext:
-    """A context without a pipe: what the loop tells is written at once, by the real supervisor."""
-
-    attempt: Attempt
-    db: Database
-
-    def report(self, report: ProgressReport) -> None:
-        self._write(report)
-
-    def save(self, saved: SavedCheckpoint) -> None:
-        self._write(saved)
-
-    def _write(self, message: ProgressReport | SavedCheckpoint | EditMessage) -> None:
-        self.attempt._backlog.append(replace(message, job_id=self.attempt.job.id))
-        while self.attempt._backlog:
-            self.attempt._write()
-
-    def commands(self) -> list[Command]:
-        wish = self.db.run(repository.find_requests, self.attempt.job.id, self.attempt.fence).verb
-        return [Command("cancel" if wish == "cancel" else "pause")] if wish else []
-
-    def report_edit(self, message: EditMessage) -> None:
-        self._write(message)
-
-    def has_ending_command(self) -> bool:
-        return False
-
-
-@dataclass
 class InProcessService:
     """A service and its clients."""
 
@@ -156,13 +128,15 @@ class InProcessService:
     def __exit__(self, *error: object) -> None:
         faultpoints.arm(None)
 
-    def submit(self, key: str | None = None, ends: tuple[str, ...] = ("succeeded",)) -> str:
+    def submit(
+        self, key: str | None = None, ends: tuple[str, ...] = ("succeeded",), spec: Mapping[str, Any] = SPEC
+    ) -> str:
         """Submit a job until it is acknowledged."""
-        job, schema = parse_job(SPEC), named_dataset_schema(parse_job(SPEC))
+        job, schema = parse_job(dict(spec)), named_dataset_schema(parse_job(dict(spec)))
         assert schema is not None
         actor, limits = Actor(OWNER, "key_1", "req_1", None), effective_limits(Settings(), None, admin=True)
         submission, key = (
-            Submission(actor, limits, job, SPEC, schema, INSPECTION),
+            Submission(actor, limits, job, dict(spec), schema, INSPECTION),
             key or f"key-{len(self.acknowledged)}",
         )
         while True:
@@ -174,7 +148,7 @@ class InProcessService:
                     max_queued=100,
                     request=IdempotentRequest(submission.owner, key, ""),
                 )
-                self.acknowledged.append(AcknowledgedJob(answer.body["id"], key, "miniature", ends))
+                self.acknowledged.append(AcknowledgedJob(answer.body["id"], key, spec["name"], ends))
                 return str(answer.body["id"])
 
     def attempt(self) -> Attempt | None:
@@ -185,6 +159,7 @@ class InProcessService:
         attempt = Attempt(self.worker, job)
         with suppress(ProcessKilled, StaleFence, InvalidState), tempfile.TemporaryDirectory(dir=self.folder) as work:
             assignment = self.db.run(build_assignment, job, self.settings, ())
+            attempt._edits.assign(assignment.edits)
             try:
                 prepared = prepare(assignment, self.store, DirectContext(attempt, self.db), Path(work))
                 prepared.saver._executor = InlineExecutor()

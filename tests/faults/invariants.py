@@ -4,13 +4,15 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from app.edits.states import EditState
 from app.errors import NotFound
 from app.jobs.states import TERMINAL_STATUSES, TRANSITIONS, Status, Verb
 from app.storage.protocol import ArtifactStore
 from tests.faults.history import GoldenRun, History, JobRecord, SeriesPoints, deterministic_hashes
 
 CANCEL_SECONDS = 5.0
-ATTEMPT_EVENTS = frozenset({"phase", "metrics", "rewound", "checkpoint", "early_stop", "skipped_step"})
+REVISION_EVENTS = frozenset({"edit_applied", "rolled_back"})
+ATTEMPT_EVENTS = frozenset({"edit_applied", "phase", "metrics", "rewound", "checkpoint", "early_stop", "skipped_step"})
 
 Invariant = Callable[[History], Iterator[str]]
 
@@ -153,6 +155,27 @@ def nothing_follows_a_cancelled_end(history: History) -> Iterator[str]:
                 yield f"{record.id}: {event.kind} (event {event.seq}) was accepted after the end"
 
 
+def edits_are_applied_once(history: History) -> Iterator[str]:
+    """I10. Edits have numbers and revisions without gaps, one event for each, and no checkpoint is of no revision."""
+    for record in history.records.values():
+        if [edit.number for edit in record.edits] != list(range(1, len(record.edits) + 1)):
+            yield f"{record.id}: the numbers of edits have gaps"
+        made = sorted(edit.revision for edit in record.edits if edit.revision is not None)
+        if made != list(range(2, record.revision + 1)):
+            yield f"{record.id}: is at revision {record.revision}, and its edits made {made}"
+        for edit in record.edits:
+            if (edit.revision is not None) != (edit.state == EditState.APPLIED):
+                yield f"{record.id}: edit {edit.number} is {edit.state}, and made revision {edit.revision}"
+            if edit.state == EditState.ACCEPTED and record.status in TERMINAL_STATUSES:
+                yield f"{record.id}: has ended, and edit {edit.number} still waits"
+        events = Counter(event.data["revision"] for event in record.events if event.kind in REVISION_EVENTS)
+        if sorted(events.elements()) != made:
+            yield f"{record.id}: events tell of revisions {sorted(events.elements())}, and edits of {made}"
+        for saved in record.checkpoints:
+            if not 1 <= saved.revision <= record.revision:
+                yield f"{record.id}: checkpoint {saved.id} is of revision {saved.revision}"
+
+
 INVARIANTS: dict[str, Invariant] = {
     "I1": every_acknowledged_job_exists_and_ends,
     "I2": fences_grow_and_stale_writes_are_refused,
@@ -163,6 +186,7 @@ INVARIANTS: dict[str, Invariant] = {
     "I7": only_legal_transitions_happen,
     "I8": nothing_is_left_running,
     "I9": nothing_follows_a_cancelled_end,
+    "I10": edits_are_applied_once,
 }
 
 

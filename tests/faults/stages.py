@@ -9,6 +9,7 @@ from tests.faults.clients.rounds import unfriendly_clients
 from tests.faults.deployment import Deployment
 from tests.faults.disk.deployment import serve_on_small_disks
 from tests.faults.disk.rounds import full_disks
+from tests.faults.edit_rounds import edits
 from tests.faults.postgresql.replicated import ReplicatedPostgres
 from tests.faults.postgresql.rounds import failovers
 from tests.faults.power.rounds import power_cuts
@@ -62,6 +63,7 @@ ALL_KINDS: Mapping[str, RoundKind] = ROUND_KINDS | {
     "failovers": failovers,
     "full_disks": full_disks,
     "unfriendly_clients": unfriendly_clients,
+    "edits": edits,
 }
 STAGES: Mapping[str, Stage] = {
     "s3_faults": serve_with_bucket,

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from app.db.session import Database
+from tests.faults.edit_mutations import EDIT_MUTATIONS
+from tests.faults.edit_scenarios import EDIT_SCENARIOS, record_golden_edits
 from tests.faults.history import GoldenRun
 from tests.faults.in_process_service import InProcessService, record_golden_run
 from tests.faults.invariants import INVARIANTS
@@ -14,6 +16,7 @@ from tests.faults.mutations import MUTATIONS
 from tests.faults.scenarios import SCENARIOS
 from workers.training.metrics import recorder
 
+ALL = {**MUTATIONS, **EDIT_MUTATIONS}
 Stage = Callable[[], InProcessService]
 
 
@@ -51,10 +54,11 @@ def measure() -> dict[str, GoldenRun]:
 def golden(stage: Stage, measure: dict[str, GoldenRun]) -> dict[str, GoldenRun]:
     if not measure:
         measure["miniature"] = record_golden_run(stage())
+        measure |= record_golden_edits(stage)
     return measure
 
 
-@pytest.mark.parametrize("played", SCENARIOS, ids=lambda played: played.__name__)
+@pytest.mark.parametrize("played", [*SCENARIOS, *EDIT_SCENARIOS], ids=lambda played: played.__name__)
 def test_without_a_bug_nothing_is_wrong(
     played: Callable[[InProcessService], None], stage: Stage, measure: dict[str, GoldenRun]
 ) -> None:
@@ -66,11 +70,11 @@ def test_without_a_bug_nothing_is_wrong(
         assert here.violations() == []
 
 
-@pytest.mark.parametrize("name", MUTATIONS)
+@pytest.mark.parametrize("name", ALL)
 def test_a_bug_is_found(
     name: str, stage: Stage, measure: dict[str, GoldenRun], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bug = MUTATIONS[name]
+    bug = ALL[name]
     expected = {} if bug.reaches_training else golden(stage, measure)
     here = stage()
     bug.apply(monkeypatch.setattr)
@@ -82,4 +86,4 @@ def test_a_bug_is_found(
 
 
 def test_every_invariant_catches_something() -> None:
-    assert {name for bug in MUTATIONS.values() for name in bug.detected_by} == INVARIANTS.keys()
+    assert {name for bug in ALL.values() for name in bug.detected_by} == INVARIANTS.keys()

@@ -30,6 +30,7 @@ from workers.training.validation.memory import MemoryEstimate, estimate_memory
 from workers.training.validation.normalization import check_normalization
 from workers.training.validation.objective import objective_problems
 from workers.training.validation.output_ranges import output_range_warnings
+from workers.training.validation.planned_edits import rule_problems
 from workers.training.validation.sequence_lengths import length_problems
 
 WARM_UP_JOB = {
@@ -82,10 +83,11 @@ def inspect_job(
     problems = check_job(job, stored, limits.max_nodes)
     if any(not _is_recoverable(problem, job) for problem in problems):
         return InspectResponse({}, tuple(limit_problems(problems)))
-    return _inspect_network(job, stored, problems, limits, named, start_shapes)
+    return _inspect_network(document, job, stored, problems, limits, named, start_shapes)
 
 
 def _inspect_network(
+    document: Mapping[str, Any],
     job: JobSpec,
     stored: DataSchema,
     problems: list[Problem],
@@ -123,6 +125,8 @@ def _inspect_network(
         dry_run = dry_run_plan(job, schema, network)
         trained = dry_run.trainable_elements
         problems += dry_run.problems
+    if job.training.edits and not problems:
+        problems += rule_problems(document, job, stored)
     memory = estimate_memory(job, network, schema.rows.get("train", 0), trained)
     problems += [*_limit_problems(network, memory, limits), *_loop_problems(network)]
     report = {

@@ -16,7 +16,7 @@ from typing import Any
 
 from app.disk.capacity import is_disk_full
 from app.errors import GraftwerkError, InvalidInput, NotExportable, OutOfMemory, StorageFull
-from workers.children import describe, evaluate, export, inspect, predict, query, revise
+from workers.children import describe, evaluate, export, inspect, measure, predict, query, revise
 from workers.children.memory import GrowthLimit, limit_growth
 from workers.prediction.network import NetworkCache
 from workers.protocol.child_requests import (
@@ -30,6 +30,7 @@ from workers.protocol.child_requests import (
     FailureResponse,
     InspectRequest,
     InvalidResponse,
+    MeasureRequest,
     PredictRequest,
     QueryRequest,
     ReadyResponse,
@@ -75,6 +76,7 @@ def serve_predictor(pipe: Connection, memory: int, limited: bool = True) -> None
     handlers: Handlers = {
         PredictRequest: partial(predict.handle, cache),
         EvaluateRequest: evaluate.handle,
+        MeasureRequest: measure.handle,
         CheckpointRequest: predict.requested_checkpoint,
     }
     growth = GrowthLimit(memory // 2)

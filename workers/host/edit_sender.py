@@ -21,8 +21,8 @@ class EditSender:
 
     def __init__(self, db: Database, job_id: str, changes: int) -> None:
         self._db, self._job_id, self._changes = db, job_id, changes
-        self._sent: set[int] = set()
-        self._withdrawn: set[int] = set()
+        self._sent: set[int | None] = set()
+        self._withdrawn: set[int | None] = set()
 
     def assign(self, edits: Iterable[EditRef]) -> None:
         """Note the edits that the attempt begins with."""
@@ -33,14 +33,13 @@ class EditSender:
         if changes == self._changes:
             return
         for ref, withdraw in self._db.read(self._pending):
-            if not withdraw and ref.number not in self._sent:
-                self._sent.add(ref.number)
-                faultpoint("edit_found")
-                with suppress(OSError):  # an attempt that has died gets them with its next assignment
+            with suppress(OSError):  # an attempt that has died gets them with its next assignment
+                if ref.number not in self._sent:  # what is withdrawn already, too: only the attempt gives up an edit
+                    self._sent.add(ref.number)
+                    faultpoint("edit_found")
                     send(Command("edit", asdict(ref)))
-            if withdraw and ref.number not in self._withdrawn:
-                self._withdrawn.add(ref.number)
-                with suppress(OSError):
+                if withdraw and ref.number not in self._withdrawn:
+                    self._withdrawn.add(ref.number)
                     send(Command("withdraw", {"number": ref.number}))
         self._changes = changes
 

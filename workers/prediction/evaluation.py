@@ -120,7 +120,7 @@ def evaluate_dataset(trained: NetworkSource, dataset: LabelledDataset, device: t
     document = json.loads(trained.preparation.read_text())
     preparation = Preparation.load(features, stored, document)
     objective = with_weights(job.objective, document.get(CLASS_WEIGHTS_KEY, {}))
-    columns = _stored_columns(features, (*inputs, *compared), stored)
+    columns = stored_columns(features, (*inputs, *compared), stored)
     rows = dataset.read(columns)
     try:
         examples = _prepare_rows(rows, preparation, inputs, tuple(compared))
@@ -151,7 +151,7 @@ def _compared_columns(job: JobSpec, targets: Mapping[str, Column | None]) -> dic
     return {column.name: column for column in columns if column is not None}
 
 
-def _stored_columns(features: ResolvedFeatures, names: tuple[str, ...], stored: DataSchema) -> dict[str, Column]:
+def stored_columns(features: ResolvedFeatures, names: tuple[str, ...], stored: DataSchema) -> dict[str, Column]:
     """Return the stored columns of which these are made. Raises `NotPredictable`."""
     columns: dict[str, Column] = {}
     for feature in features.features_for(names).values():

@@ -164,6 +164,31 @@ class EvaluateResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasureRequest:
+    """Measure how much an edit changes what a network computes; answered by `MeasureResponse`."""
+
+    job: Json  # of the checkpoint's revision
+    schema: Json
+    weights: Path
+    preparation: Path
+    source: Json  # of the job's data set
+    content: Path | None  # of an upload
+    data_root: Path  # where torchvision data sets lie
+    split: str
+    earlier: tuple[tuple[Json, ...], ...]  # operations of the edits between the checkpoint and this one
+    operations: tuple[Json, ...]
+    edit: int  # the number that it would have
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureResponse:
+    """Rows and differences by output, as JSON."""
+
+    document: Json
+
+
+@dataclass(frozen=True, slots=True)
 class CheckpointRequest:
     """Find out which checkpoint a JSON document names; answered by `CheckpointResponse`."""
 
@@ -215,6 +240,7 @@ ChildRequest = (
     | ExportRequest
     | PredictRequest
     | EvaluateRequest
+    | MeasureRequest
     | CheckpointRequest
 )
 ChildResponse = (
@@ -224,6 +250,7 @@ ChildResponse = (
     | ExportResponse
     | PredictResponse
     | EvaluateResponse
+    | MeasureResponse
     | CheckpointResponse
     | ReadyResponse
     | InvalidResponse
@@ -239,6 +266,7 @@ REQUESTS = MessageCodec[ChildRequest](
     ExportRequest,
     PredictRequest,
     EvaluateRequest,
+    MeasureRequest,
     CheckpointRequest,
 )
 RESPONSES = MessageCodec[ChildResponse](
@@ -248,6 +276,7 @@ RESPONSES = MessageCodec[ChildResponse](
     ExportResponse,
     PredictResponse,
     EvaluateResponse,
+    MeasureResponse,
     CheckpointResponse,
     ReadyResponse,
     InvalidResponse,

@@ -82,7 +82,7 @@ class Draft:
     written_settings: dict[str, str] = field(default_factory=dict)
     functions: dict[int, InitialFunction] = field(default_factory=dict)  # what new nodes compute, by identity too
     # The network before the operations that are not settled yet.
-    blueprint: Blueprint = field(default_factory=lambda: Blueprint((), (), {}))
+    network: PartialNetwork = field(default_factory=lambda: PartialNetwork(Blueprint((), (), {})))
     implicit_ids: list[JsonObject] = field(default_factory=list)  # layers whose ids the user did not write
     warnings: list[Problem] = field(default_factory=list)
 
@@ -91,6 +91,11 @@ class Draft:
         """The network in the document."""
         model: JsonObject = self.document["model"]
         return model
+
+    @property
+    def blueprint(self) -> Blueprint:
+        """The blueprint of the network before the operations that are not settled yet."""
+        return self.network.blueprint
 
     def write_node(self, node: JsonObject, pointer: str, field: str, init: Initialisation) -> None:
         """Note that the operation at `pointer` writes a node, which is its field, and what the node computes first."""

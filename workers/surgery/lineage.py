@@ -36,15 +36,18 @@ class Lineage:
     """
 
     _origins: dict[int, Origin] = field(default_factory=dict)
+    _pointers: dict[int, str] = field(default_factory=dict)  # before, relative to the network
     _nodes: list[JsonObject] = field(default_factory=list)  # so that no other object gets the identity of one
 
     def restart(self, model: JsonObject) -> None:
         """Begin anew: every node continues itself."""
         self._origins.clear()
+        self._pointers.clear()
         self._nodes.clear()
         for within in all_bodies(model):
-            for node in within.nodes:
+            for index, node in enumerate(within.nodes):
                 self._set(node, Origin(node["id"]))
+                self._pointers[id(node)] = within.node_pointer(index)
 
     def add(self, node: JsonObject, init: Initialisation) -> None:
         """Note a new node."""
@@ -69,6 +72,10 @@ class Lineage:
     def is_unchanged(self, node: JsonObject) -> bool:
         """Say whether a node continues itself with all its tensors."""
         return self._origins.get(id(node)) == Origin(node["id"])
+
+    def pointer_before(self, node: JsonObject) -> str | None:
+        """Return where a node stood in the document before, relative to the network; `None` for a new one."""
+        return self._pointers.get(id(node))
 
     def _set(self, node: JsonObject, origin: Origin) -> None:
         self._origins[id(node)] = origin

@@ -62,7 +62,7 @@ def _revise(
     choices: Mapping[int, Sequence[int]] | None,
 ) -> Revision:
     draft = open_draft(document, schema, weights, choices)
-    draft.blueprint = draft.infer().blueprint
+    draft.network = draft.infer()
     changes: list[Change] = []
     pending = False
     for index, operation in enumerate(operations):
@@ -75,7 +75,7 @@ def _revise(
             pending = True
         else:
             changes.append(change)
-            draft.blueprint = change.blueprint
+            draft.network = draft.infer()
             draft.lineage.restart(draft.model)
     if pending:
         changes.append(_settle(draft))
@@ -104,7 +104,7 @@ def _settle(draft: Draft) -> Change:
         draft.warnings.append(Problem(GROUPS_POINTER, "group_changed", detail))
     draft.lineage.restart(draft.model)
     draft.functions.clear()
-    draft.blueprint = after
+    draft.network = network
     return Change(after, tensors)
 
 

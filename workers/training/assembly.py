@@ -18,7 +18,7 @@ from workers.data.loading.batch_source import BatchSource
 from workers.data.loading.examples import ExampleSet, TrainingData
 from workers.data.loading.sampler import Sampler
 from workers.data.loading.streaming import EvaluationExamples, LoadingStrategy
-from workers.network.runtime.build import BuiltNetwork
+from workers.network.runtime.build import BuiltNetwork, build
 from workers.protocol.assignment import CheckpointRef
 from workers.training.checkpoints.files import ExportFunction, RestoredCheckpoint, build_exporter
 from workers.training.checkpoints.saver import CheckpointPolicy, CheckpointSaver
@@ -53,6 +53,15 @@ class AttemptResources:
     loaders: int = 0  # processes that decode images
     earlier_checkpoints: tuple[CheckpointRef, ...] = ()  # of earlier attempts, oldest first
     agenda: Agenda = field(default_factory=Agenda)
+    documents: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # by revision
+
+    def network_of(self, revision: int) -> BuiltNetwork:
+        """Build the network of an earlier revision on the device."""
+        job = parse_job(dict(self.documents[revision]))
+        features = resolve_job_features(job, self.schema)
+        with torch.random.fork_rng(devices=[]):
+            network = build(job.model, features.schema, job.data.inputs or features.schema.inputs)
+        return network.to(self.device)
 
 
 @dataclass(frozen=True)
@@ -124,7 +133,8 @@ def assemble(
         data = data.to_device_if_fits(device, max_resident_bytes(device))
     sampler = _build_sampler(job, data.train, revision)
     validation, test = (loading.evaluation_examples(rows, job.data.bucket) for rows in (data.validation, data.test))
-    final_test = FinalTest(test, objective.heads, precision, plan, saver.store, saver.workdir) if test else None
+    places = (saver.store, saver.workdir, resources.network_of)
+    final_test = FinalTest(test, objective.heads, precision, plan, *places) if test else None
     total_steps = _total_steps(plan, sampler)
     mixing = _build_mixing(job, columns, data.train)
     source = loading.batch_source(data.train, sampler, device, total_steps, mixing)

@@ -1,7 +1,7 @@
 """The test: held-out rows that are evaluated once, at the end, with the weights that the job publishes as the best."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,18 +36,25 @@ class FinalTest:
     plan: Training
     store: ArtifactStore
     workdir: Path
+    network_of: Callable[[int], BuiltNetwork]  # a network of an earlier revision of the job
 
     def run(
-        self, network: BuiltNetwork, step: int, values: Mapping[str, float], saved: Sequence[CheckpointRef]
+        self,
+        network: BuiltNetwork,
+        step: int,
+        values: Mapping[str, float],
+        saved: Sequence[CheckpointRef],
+        revision: int = 1,
     ) -> JsonState:
         """Return the report of the test, as JSON.
 
-        `network` has the weights of the last `step`, which it keeps, `values` are those of its evaluation, and `saved`
-        are the job's checkpoints, oldest first. `checkpoint` is the tested one; `None` stands for the last step.
+        `network`, of `revision`, has the weights of the last `step`, which it keeps, and `values` are those of its
+        evaluation. `saved` are the job's checkpoints, oldest first. `checkpoint` is the tested one; `None` stands for
+        the last step.
         """
         size = max(self.plan.batch_size, MIN_EVALUATION_BATCH)
-        with self._best_weights(network, step, values, saved) as tested:
-            result = evaluate(network, self.heads, self.rows, size, self.precision, "test")
+        with self._best_weights(network, CheckpointRef(CURRENT, step, (), values, revision), saved) as (tested, best):
+            result = evaluate(best, self.heads, self.rows, size, self.precision, "test")
         document = result.report(tested.step) or {"version": REPORT_VERSION, "rows": len(self.rows), "heads": []}
         figures = {name.removeprefix(TEST_PREFIX): finite_or_none(value) for name, value in result.values.items()}
         checkpoint = None if tested.id == CURRENT else tested.id
@@ -55,22 +62,28 @@ class FinalTest:
 
     @contextmanager
     def _best_weights(
-        self, network: BuiltNetwork, step: int, values: Mapping[str, float], saved: Sequence[CheckpointRef]
-    ) -> Iterator[CheckpointRef]:
-        """Put the best weights into the network, and afterwards its own; yield the checkpoint that has them."""
-        for best in self._candidates(CheckpointRef(CURRENT, step, (), values), saved):
+        self, network: BuiltNetwork, current: CheckpointRef, saved: Sequence[CheckpointRef]
+    ) -> Iterator[tuple[CheckpointRef, BuiltNetwork]]:
+        """Yield the best checkpoint and a network with its weights: the given one, which gets its own back."""
+        for best in self._candidates(current, saved):
             if best.id == CURRENT:
-                yield best
+                yield best, network
                 return
             weights = read_published_weights(best, self.store, self.workdir)
-            if weights is not None:  # otherwise it is damaged, or was removed because it was not the best
-                own = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-                try:
-                    _load(network, weights)
-                    yield best
-                finally:
-                    _load(network, own)
+            if weights is None:  # it is damaged, or was removed because it was not the best
+                continue
+            if best.revision != current.revision:
+                earlier = self.network_of(best.revision)
+                _load(earlier, weights)
+                yield best, earlier
                 return
+            own = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+            try:
+                _load(network, weights)
+                yield best, network
+            finally:
+                _load(network, own)
+            return
 
     def _candidates(self, current: CheckpointRef, saved: Sequence[CheckpointRef]) -> list[CheckpointRef]:
         """Return the checkpoints that are kept by value, best first, as `app.checkpoints.best_by_plan` has them."""

@@ -58,7 +58,7 @@ def _train(prepared: PreparedTraining) -> Outcome | PreparedTraining:  # noqa: P
         restored = prepared.restored_checkpoint
         report, test_report = restored.report_at, None if restored.forked else restored.test_report
         state.load(restored.tensors, restored.state_json, forked=restored.forked)
-        saver.saved_step = restored.step
+        saver.resume_at(restored.step)
     counters = state.counters
     recorder = _recorder(prepared)
     context.report(ProgressReport(phase="training"))
@@ -184,4 +184,4 @@ def _test(prepared: PreparedTraining, values: Mapping[str, float]) -> JsonState:
     saved = [*prepared.resources.earlier_checkpoints, *map(checkpoint_ref, prepared.saver.saved)]
     state = prepared.state
     prepared.training_step.seed_random(state)
-    return prepared.test.run(state.evaluation_network, state.counters.step, values, saved)
+    return prepared.test.run(state.evaluation_network, state.counters.step, values, saved, state.revision.number)

@@ -76,7 +76,8 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
     saver = CheckpointSaver(store, context, prefix, workdir, export, revision=revision.number)
     earlier = tuple(reversed(candidates))
     agenda = Agenda(assignment.edits, job.training.edits)
-    resources = AttemptResources(stored, data, saver, device, assignment.loaders, earlier, agenda)
+    documents = {1: assignment.spec, **assignment.documents}
+    resources = AttemptResources(stored, data, saver, device, assignment.loaders, earlier, agenda, documents)
     return assemble(document, network, resources, revision, restored)
 
 

@@ -21,8 +21,8 @@ class Deadline:
 class Deadlines:
     """Kills processes at their deadlines, from a thread that starts with the first of them; safe for threads.
 
-    A deadline that is met stays in the heap until its time comes: most are as long as the others, so that a new one is
-    hardly ever the earliest, and the thread sleeps on.
+    A deadline that is met stays in the heap until the thread wakes, at the time of the earliest. Most are as long as
+    the others, so that a new one is hardly ever the earliest, and the thread sleeps on.
     """
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class Deadlines:
         with self._changed:
             while True:
                 self._changed.wait(self._heap[0].at - time.monotonic() if self._heap else None)
-                while self._heap and self._heap[0].at <= time.monotonic():
+                while self._heap and (self._heap[0].kill is None or self._heap[0].at <= time.monotonic()):
                     deadline = heapq.heappop(self._heap)
                     if deadline.kill is not None:
                         deadline.expired = True

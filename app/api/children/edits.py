@@ -20,7 +20,10 @@ from app.errors import InvalidInput
 from app.jobs import repository
 from app.spec.data.columns import DataSchema
 from app.spec.edits.edit import Edit
+from app.spec.job import JobSpec
 from workers.protocol.child_requests import ReviseResponse
+
+FIRST_EDIT_POINTER = "/start_from/edits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class CheckedEdit:
     @property
     def report(self) -> dict[str, Any]:
         """The inspection of the revised job."""
-        return {**self.revised.report, "warnings": [warning.as_dict() for warning in self.revised.warnings]}
+        return _report(self.revised)
 
 
 def check_edit(services: Services, who: Principal, job_id: str, document: Any) -> CheckedEdit:
@@ -54,10 +57,15 @@ def check_edit(services: Services, who: Principal, job_id: str, document: Any) -
 
     ground, schema, others = services.db.read(unit)
     revised = services.inspector.check_edit(ground, document["operations"], schema, others)
+    _check_quota(who, revised)
+    return CheckedEdit(submitted, ground, schema, revised)
+
+
+def _check_quota(who: Principal, revised: ReviseResponse) -> None:
+    """Raise `InvalidInput` for a network with more parameters than the key may train."""
     problems = quotas.network_problems(who.limits, revised.report["totals"]["parameters"])
     if problems:
         raise InvalidInput([replace(problem, pointer="/operations") for problem in problems])
-    return CheckedEdit(submitted, ground, schema, revised)
 
 
 def diff_edit(services: Services, owner: str, job_id: str, check: CheckedEdit) -> dict[str, Any]:
@@ -72,3 +80,34 @@ def diff_edit(services: Services, owner: str, job_id: str, check: CheckedEdit) -
     before = check.revised.before
     inspection = services.db.read(unit) or inspect_revision(services, owner, before, check.schema)
     return diff_revisions(before, check.revised.document, (inspection, check.revised.report))
+
+
+def check_first_edit(
+    services: Services,
+    who: Principal,
+    job: JobSpec,
+    document: Mapping[str, Any],
+    schema: DataSchema,
+    named: Mapping[str, DataSchema],
+) -> Mapping[str, Any] | None:
+    """Return the inspection of a new job after the edit with which it begins; `None` if it begins without one.
+
+    Raises `InvalidInput` with pointers into the job.
+    """
+    if job.start_from is None or not job.start_from.edits:
+        return None
+    operations = document["start_from"]["edits"]
+    others = {place: each for place, each in named.items() if place not in references.OWN_POINTERS}
+    ground = Ground(revisions.FIRST_REVISION, document, (), 1)
+    try:
+        revised = services.inspector.check_edit(ground, operations, schema.model_dump(mode="json"), others)
+        _check_quota(who, revised)
+    except InvalidInput as error:
+        places = [each.pointer.replace("/operations", FIRST_EDIT_POINTER, 1) for each in error.problems]
+        problems = [replace(each, pointer=place) for each, place in zip(error.problems, places, strict=True)]
+        raise InvalidInput(problems) from None
+    return _report(revised)
+
+
+def _report(revised: ReviseResponse) -> dict[str, Any]:
+    return {**revised.report, "warnings": [warning.as_dict() for warning in revised.warnings]}

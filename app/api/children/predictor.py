@@ -32,6 +32,8 @@ from workers.protocol.child_requests import (
     EvaluateResponse,
     FailureResponse,
     InvalidResponse,
+    MeasureRequest,
+    MeasureResponse,
     PredictRequest,
     PredictResponse,
     RefusedResponse,
@@ -99,6 +101,14 @@ class PredictorPool:
         response = self._request(request, seconds)
         if not isinstance(response, EvaluateResponse):
             raise self._error(response, seconds, "evaluation", "evaluate fewer rows at once", "/dataset")
+        return response.document
+
+    def measure(self, request: MeasureRequest) -> Mapping[str, Any]:
+        """Return how much an edit changes the outputs. Raises as `predict` does, with problems of the edit."""
+        seconds = self.settings.evaluate_seconds
+        response = self._request(request, seconds)
+        if not isinstance(response, MeasureResponse):
+            raise self._error(response, seconds, "dry run", "send the edit without one", "/operations")
         return response.document
 
     def close(self) -> None:

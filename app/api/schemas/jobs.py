@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
 from pydantic import Field
+from sqlalchemy import Row
 
 from app.api.schemas.base import JsonObject, ResponseModel
 from app.api.schemas.problems import ProblemDetail
@@ -93,7 +94,7 @@ class Job(JobSummary):
     @classmethod
     def from_row(
         cls,
-        row: JobRow,
+        row: JobRow | Row[Any],
         transitions: Sequence[EventRow] = (),
         place: QueuePosition = NO_QUEUE_PLACE,
         inspection: Mapping[str, Any] | None = None,
@@ -102,7 +103,7 @@ class Job(JobSummary):
         network = row.inspection if inspection is None else inspection
         warnings = [*row.inspection.get("warnings", ()), *(network.get("warnings", ()) if inspection else ())]
         return cls(
-            **_summary_fields(row),
+            **job_summary(row),
             spec=row.spec,
             revision=row.revision,
             inspection={part: network[part] for part in INSPECTION_SUMMARY_KEYS if part in network},
@@ -120,12 +121,8 @@ class Job(JobSummary):
         )
 
 
-def job_summary(row: JobRow) -> JobSummary:
-    """Describe a job for a list."""
-    return JobSummary(**_summary_fields(row))
-
-
-def _summary_fields(row: JobRow) -> dict[str, Any]:
+def job_summary(row: JobRow | Row[Any]) -> dict[str, Any]:
+    """Describe a job for a list, as `JobSummary` has it: lists are long, and their rows valid already."""
     here = f"/v1/jobs/{row.id}"
     urls = {"self": here} | {
         noun: f"{here}/{noun}" for noun in ("metrics", "events", "stream", "checkpoints", "weights")
@@ -140,7 +137,7 @@ def _summary_fields(row: JobRow) -> dict[str, Any]:
         "queue": row.queue,
         "priority": row.priority,
         "progress": row.progress,
-        "error": row.error,
+        "error": None if row.error is None else Failure(**row.error).as_dict(),
         "version": row.version,
         "not_before": format_optional_rfc3339(row.not_before or None),
         "created_at": format_rfc3339(row.created_at),

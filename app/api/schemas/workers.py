@@ -1,11 +1,11 @@
 """Workers."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field
+from sqlalchemy import Row
 
 from app.api.schemas.base import ResponseModel
-from app.db.tables import WorkerRow
 from app.heartbeat import Liveness, liveness, worker_devices
 from app.spec.timestamps import format_optional_rfc3339, format_rfc3339
 
@@ -29,7 +29,7 @@ class Worker(ResponseModel):
     deaf_seconds: float
 
     @classmethod
-    def from_row(cls, row: WorkerRow, seconds: float, max_deaf_seconds: float) -> Self:
+    def from_row(cls, row: Row[Any], seconds: float, max_deaf_seconds: float) -> Self:
         """Describe a worker `seconds` after its last heartbeat; see `app.heartbeat.liveness`."""
         return cls(
             name=row.name,

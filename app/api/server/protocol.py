@@ -81,7 +81,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(error.refusal)
         except httptools.HttpParserError as error:
             cause = error.__context__  # what a callback raised
-            self._refuse(cause.refusal if isinstance(cause, Refused) else refusals.MALFORMED)
+            refusal = cause.refusal if isinstance(cause, Refused) else refusals.MALFORMED.because(str(error))
+            self._refuse(refusal)
 
     def resume_writing(self) -> None:
         """The reader has taken most of what waited."""

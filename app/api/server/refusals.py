@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from starlette.requests import Request
@@ -18,6 +18,10 @@ class Refusal:
     status: HTTPStatus
     code: str
     detail: str
+
+    def because(self, cause: str) -> "Refusal":
+        """Return the refusal with a cause in its sentence."""
+        return replace(self, detail=f"{self.detail}: {cause}") if cause else self
 
 
 MALFORMED = Refusal(HTTPStatus.BAD_REQUEST, "malformed_http", "this is not HTTP/1.1")

@@ -5,9 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from app.spec.base import MAX_STEPS, Count, Finite, Size, SpecModel, validation_error
-from app.spec.edits.operations import Operation
+from app.spec.edits.operations import MAX_OPERATIONS, Operation
 
-MAX_OPERATIONS = 256
 StepNumber = Annotated[int, Field(strict=True, ge=0, le=MAX_STEPS)]
 
 

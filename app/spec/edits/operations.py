@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from app.spec.base import Count, Name, Size, SpecModel, validation_error
 from app.spec.network.nodes import Node
 
+MAX_OPERATIONS = 256  # of one edit
 NodePath = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*$", max_length=1000)]
 SettingPath = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*$", max_length=1000)]
 Initialisation = Literal["default", "identity", "zero"]

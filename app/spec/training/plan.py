@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationInfo, field_validator, model_validator
 
 from app.errors import Problem
-from app.spec.base import Count, NonNegative, Positive, Seconds, Seed, Size, SpecModel, Steps, validation_error
+from app.spec.base import NonNegative, Positive, Seed, Size, SpecModel, Steps, validation_error
+from app.spec.training.checkpointing import Checkpointing
 from app.spec.training.optimizers import BaseOptimizer, Optimizer
 from app.spec.training.parameter_groups import ParameterGroup, group_problems
 from app.spec.training.planned_edits import PlannedEdit, planned_edit_problems
@@ -21,17 +22,6 @@ class EarlyStop(SpecModel):
     mode: Literal["min", "max"] = "min"
     patience: Size = 3
     min_delta: NonNegative = 0.0
-
-
-class Checkpointing(SpecModel):
-    """When checkpoints are taken and which are kept. The last one is always taken at the end."""
-
-    every_steps: Steps | None = None
-    every_seconds: Seconds | None = 60.0
-    keep_last: Size = 2
-    keep_best: Count = 1
-    monitor: str = "val/loss"
-    mode: Literal["min", "max"] = "min"
 
 
 class Evaluation(SpecModel):

@@ -117,7 +117,9 @@ def _widen(words: Words) -> JsonObject:
 
 def _narrow(words: Words) -> JsonObject:
     node, *sizes = words.positions
-    operation = {"node": node} | ({"to": _number(sizes[0])} if sizes else {}) | _chosen(words, "by", "fraction")
+    operation: JsonObject = (
+        {"node": node} | ({"to": _number(sizes[0])} if sizes else {}) | _chosen(words, "by", "fraction")
+    )
     if "keep" in words.options:
         operation["keep"] = [_number(index) for index in words.options["keep"].split(",")]
     if sum(rule in operation for rule in ("to", "fraction", "keep")) != 1:

@@ -10,6 +10,7 @@ from app.edits.outcomes import Application
 from app.jobs.states import Status
 from tests.app.api.client import Api, Client, assert_problem
 from tests.app.api.job_factories import create_job_in_status
+from tests.app.api.trained_jobs import train_unfinished_job
 
 MODEL: dict[str, Any] = {
     "layers": [
@@ -201,3 +202,19 @@ def test_revisions_differ(api: Api, anna: Client, job: str) -> None:
     assert (described["revision"], described["inspection"]["totals"]["parameters"]) == (2, 139)
     assert anna.get(f"/v1/jobs/{job}/edits/1").json()["spec"] == foreseen["spec"]
     assert_problem(anna.get(f"/v1/jobs/{job}/network", params={"revision": 3}), 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("init", "low", "high"), [("identity", 0.0, 1e-5), ("default", 0.01, 100.0), ("zero", 0.01, 100.0)]
+)
+def test_a_dry_run_measures_the_difference(api: Api, anna: Client, init: str, low: float, high: float) -> None:
+    job = train_unfinished_job(api, anna, SPEC | {"training": {"epochs": 2}})
+    checkpoint = anna.get(f"/v1/jobs/{job.id}/checkpoints").json()["items"][0]
+    edit = {"operations": [INSERT | {"init": init}]}
+    response = anna.post(f"/v1/jobs/{job.id}/edits/dry-run", json=edit)
+    assert response.status_code == 200, response.text
+    difference = response.json()["difference"]
+    assert (difference["checkpoint_id"], difference["step"]) == (checkpoint["id"], checkpoint["step"])
+    assert difference["rows"] == 64
+    assert low <= difference["relative"]["fc2"] <= high
+    assert difference["left_out"] == []

@@ -79,3 +79,21 @@ def test_another_owners_checkpoint_is_not_there(anna: Client, bert: Client, trai
     response = bert.post("/v1/jobs", json=SPEC | start)
     assert [problem["pointer"] for problem in response.json()["errors"]] == ["/start_from/checkpoint"]
     assert bert.post(f"/v1/jobs/{trained[0]}/fork", json={}).status_code == 404
+
+
+def test_a_fork_goes_on_with_a_changed_network(api: Api, anna: Client) -> None:
+    model = {"layers": [{"kind": "Linear", "out_features": 3, "id": "head"}]}
+    job = create_running_job(api.services.db, spec=TRAINED | {"model": model})
+    create_checkpoint(api.services.db, api.services.store, job, 3, {"weights.safetensors": b"x"}, 0.5)
+    finish_job(api.services.db, job, Ending.SUCCEEDED)
+    layer = {"op": "insert", "before": "head", "node": {"kind": "Linear", "id": "grown", "out_features": 4}}
+    changes = {"start_from": {"edits": [layer]}, "training": {"epochs": 4}}
+    response = anna.post(f"/v1/jobs/{job.id}/fork", json={"changes": changes})
+    assert response.status_code == 201, response.text
+    forked = response.json()
+    assert forked["spec"]["model"] == model | {"layers": [model["layers"][0]]}
+    (edit,) = anna.get(f"/v1/jobs/{forked['id']}/edits").json()["items"]
+    assert (edit["state"], edit["at"], edit["operations"]) == ("accepted", "now", [layer])
+    wrong = anna.post(f"/v1/jobs/{job.id}/fork", json={"changes": {"start_from": {"edits": [layer | {"before": "x"}]}}})
+    assert wrong.status_code == 422
+    assert wrong.json()["errors"][0]["pointer"].startswith("/start_from/edits/0")

@@ -15,6 +15,7 @@ from app.settings import Settings
 from tests.app.api.client import Api, Client
 from tests.app.api.job_factories import create_checkpoint, finish_job, record_message
 from workers.host.assignments import build_assignment
+from workers.protocol.messages import Outcome
 from workers.training.context import MemoryContext
 from workers.training.loop import train
 from workers.training.prepare import prepare
@@ -34,14 +35,26 @@ _checkpoints_by_spec: dict[str, list[TrainedCheckpoint]] = {}  # by spec
 
 def train_job(api: Api, client: Client, spec: dict[str, Any]) -> str:
     """Submit a job, train it, and record its checkpoints; returns the job's id."""
-    job, db = _submit_and_claim(api, client, spec), api.services.db
-    assignment = db.run(build_assignment, job, Settings(), None)
-    context = MemoryContext()
-    with tempfile.TemporaryDirectory() as folder:
-        outcome = train(prepare(assignment, api.services.store, context, Path(folder)))
+    job, db = submit_and_claim(api, client, spec), api.services.db
+    context, outcome = _train(api, job)
     for message in (*context.saved, outcome):
         record_message(db, job, message)
     return job.id
+
+
+def train_unfinished_job(api: Api, client: Client, spec: dict[str, Any]) -> JobRow:
+    """Submit a job and train it; all is recorded but its end, so that it is still running."""
+    job = submit_and_claim(api, client, spec)
+    for message in _train(api, job)[0].saved:
+        record_message(api.services.db, job, message)
+    return job
+
+
+def _train(api: Api, job: JobRow) -> tuple[MemoryContext, Outcome]:
+    assignment = api.services.db.run(build_assignment, job, Settings(), ())
+    context = MemoryContext()
+    with tempfile.TemporaryDirectory() as folder:
+        return context, train(prepare(assignment, api.services.store, context, Path(folder)))
 
 
 def train_job_cached(api: Api, client: Client, spec: dict[str, Any]) -> str:
@@ -58,13 +71,13 @@ def train_job_cached(api: Api, client: Client, spec: dict[str, Any]) -> str:
             for row in reversed(db.read(checkpoints.list_checkpoints, job_id))
         ]
         return job_id
-    job = _submit_and_claim(api, client, spec)
+    job = submit_and_claim(api, client, spec)
     for kept in _checkpoints_by_spec[key]:
         create_checkpoint(db, store, job, kept.step, kept.files, kept.loss)
     return finish_job(db, job)
 
 
-def _submit_and_claim(api: Api, client: Client, spec: dict[str, Any]) -> JobRow:
+def submit_and_claim(api: Api, client: Client, spec: dict[str, Any]) -> JobRow:
     queue = uuid.uuid4().hex  # where nothing else waits
     made = client.post("/v1/jobs", json=spec | {"resources": {"queue": queue}})
     assert made.status_code == 201, made.text

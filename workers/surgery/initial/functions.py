@@ -37,7 +37,7 @@ def check_initial_functions(
     start is noted in the lineage.
     """
     problems: dict[str, Problem] = {}
-    for trace, interval in _traces(network):
+    for trace, interval in inferred_nodes(network):
         node = node_at(model, trace.node.pointer)
         function = functions.get(id(node))
         if function is None or function.init == "default":
@@ -51,7 +51,7 @@ def check_initial_functions(
     return list(problems.values())
 
 
-def _traces(network: PartialNetwork) -> Iterator[tuple[InferredNode, Interval]]:
+def inferred_nodes(network: PartialNetwork) -> Iterator[tuple[InferredNode, Interval]]:
     """Yield every node with the interval of its first input, those of bodies included."""
     pending, visited = [network], {id(network)}
     while pending:

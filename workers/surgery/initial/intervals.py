@@ -5,7 +5,7 @@ from math import inf
 from types import MappingProxyType
 
 from workers.network.blueprint import Parameters
-from workers.network.inference.partial_network import PartialNetwork
+from workers.network.inference.partial_network import InferredNode, PartialNetwork
 
 Interval = tuple[float, float]
 
@@ -42,17 +42,37 @@ def value_intervals(network: PartialNetwork, inputs: Mapping[str, Interval] = NO
 
     What is missing may be any number.
     """
-    intervals = dict(inputs)
-    for trace in network.nodes:
-        sources = [intervals.get(name, ANY) for name in trace.node.inputs]
-        intervals[trace.node.id] = _interval(trace.node.kind, trace.node.parameters, sources)
-    return intervals
+    return _Intervals().network(network, inputs)
 
 
-def _interval(kind: str, parameters: Parameters, inputs: Sequence[Interval]) -> Interval:
-    if kind in FIXED_INTERVALS:
-        return FIXED_INTERVALS[kind]
-    return COMPUTED_INTERVALS[kind](parameters, inputs) if kind in COMPUTED_INTERVALS and inputs else ANY
+class _Intervals:
+    """Computes intervals; a body that is used twice on equal ones is looked at once."""
+
+    def __init__(self) -> None:
+        self._blocks: dict[tuple[int, Interval], Interval] = {}
+
+    def network(self, network: PartialNetwork, inputs: Mapping[str, Interval]) -> dict[str, Interval]:
+        """Return the intervals of a network, or of a body."""
+        intervals = dict(inputs)
+        for trace in network.nodes:
+            sources = [intervals.get(name, ANY) for name in trace.node.inputs]
+            intervals[trace.node.id] = self._node(trace, sources)
+        return intervals
+
+    def _node(self, trace: InferredNode, inputs: Sequence[Interval]) -> Interval:
+        kind, parameters = trace.node.kind, trace.node.parameters
+        if kind in FIXED_INTERVALS:
+            return FIXED_INTERVALS[kind]
+        if kind in COMPUTED_INTERVALS and inputs:
+            return COMPUTED_INTERVALS[kind](parameters, inputs)
+        if kind != "block" or len(inputs) != 1:
+            return ANY
+        body = trace.bodies["name"].network
+        key = (id(body), inputs[0])
+        if key not in self._blocks:
+            inner = self.network(body, {body.blueprint.inputs[0]: inputs[0]})
+            self._blocks[key] = inner.get(next(iter(body.blueprint.outputs.values())), ANY)
+        return self._blocks[key]
 
 
 def _within_inputs(parameters: Parameters, inputs: Sequence[Interval]) -> Interval:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from app.errors import InvalidInput, Problem
 from app.spec.edits.operations import Insert
-from app.spec.network.nodes import BaseNode, referenced_node
+from app.spec.network.nodes import NODE_KINDS, BaseNode, referenced_node
 from workers.surgery.draft import Draft
 from workers.surgery.node_places import (
     BodyPlace,
@@ -31,15 +31,16 @@ def insert(draft: Draft, operation: Insert, index: int) -> None:
     node = node_document(operation.node, edge.within, f"{pointer}/node")
     draft.lineage.add(node, operation.init)
     draft.write_node(node, pointer, "node", operation.init)
-    if operation.init == "identity" and node.get("inputs", [edge.source]) != [edge.source]:
-        detail = f"a node that changes nothing reads {edge.source}, in whose place it is read"
-        raise InvalidInput([Problem(f"{pointer}/node/inputs", "not_identity", detail, "remove inputs")])
+    if operation.init == "identity" and node.get("inputs", [edge.source])[:1] != [edge.source]:
+        detail = f"a node that computes its input reads {edge.source}, in whose place it is read"
+        raise InvalidInput([Problem(f"{pointer}/node/inputs", "not_identity", detail, f'name "{edge.source}" first')])
     if edge.within.is_chain:
+        _check_layer(operation, pointer)
         edge.within.nodes.insert(edge.index, node)
     elif is_leaf(node["kind"]):  # which others may name
         edge.within.nodes.insert(max(0, edge.index - 1), node)
     else:
-        _insert_node(draft.model, edge, node)
+        _insert_node(draft.model, edge, node, f"{pointer}/node")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,16 @@ class _Edge:
     index: int  # of the new node in the document
     source: str | None  # the node, output or input that is read; `None` for the input of a chain
     target: JsonObject | None = None  # the node that reads the new one; `None`: all that read the source
+
+
+def _check_layer(operation: Insert, pointer: str) -> None:
+    """Raise `InvalidInput` for a node that a chain cannot have: it reads other nodes than the layer before it."""
+    references = operation.node.references()
+    if references or NODE_KINDS[operation.node.kind].inputs[0] > 1:
+        place = f"{pointer}/node{references[0][0] if references else ''}"
+        detail = "a layer reads the layer before it, and no other node"
+        hint = 'add a branch with {"op": "deepen", "after": …}, or fork the job with a network of nodes'
+        raise InvalidInput([Problem(place, "network_form", detail, hint)])
 
 
 def node_document(node: BaseNode, within: BodyPlace, pointer: str) -> JsonObject:
@@ -132,18 +143,28 @@ def _beside(path: str, name: str) -> str:
     return f"{owner}.{name}" if owner else name
 
 
-def _insert_node(model: JsonObject, edge: _Edge, node: JsonObject) -> None:
-    """Insert a node that reads the source of an edge, unless it names its inputs, and is read instead of it."""
+def _insert_node(model: JsonObject, edge: _Edge, node: JsonObject, pointer: str) -> None:
+    """Insert a node that reads the source of an edge, unless it names its inputs, and is read instead of it.
+
+    Raises `InvalidInput` if nothing would read it.
+    """
     within, source = edge.within, edge.source or ""
     renamed: dict[str, str] = dict.fromkeys(_equal_references(model, within, source), node["id"])
     within.nodes.insert(edge.index, node)
     node.setdefault("inputs", [source])
     needed = _ancestors(within, node)
     readers = [edge.target] if edge.target is not None else [each for each in within.nodes if each["id"] not in needed]
+    is_read = edge.target is None and not within.body.get("outputs") and within.nodes[-1] is node
     for reader in readers:
+        is_read |= not renamed.keys().isdisjoint(node_references(reader))
         replace_references(reader, renamed)
-    if edge.target is None and within.body.get("outputs"):
-        within.body["outputs"] = {name: renamed.get(each, each) for name, each in within.body["outputs"].items()}
+    outputs = within.body.get("outputs") or {}
+    if edge.target is None and outputs:
+        is_read |= not renamed.keys().isdisjoint(outputs.values())
+        within.body["outputs"] = {name: renamed.get(each, each) for name, each in outputs.items()}
+    if not is_read:
+        detail = f"nothing that could read {node['id']} reads {source}"
+        raise InvalidInput([Problem(pointer, "unread", detail, "insert it where its output is read")])
 
 
 def _equal_references(model: JsonObject, within: BodyPlace, source: str) -> tuple[str, ...]:

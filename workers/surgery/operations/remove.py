@@ -4,7 +4,8 @@ from app.errors import InvalidInput, Problem
 from app.spec.edits.operations import Remove
 from app.spec.network.nodes import referenced_node
 from workers.surgery.draft import Draft
-from workers.surgery.node_places import NodePlace, node_references, replace_references
+from workers.surgery.initial.functions import inferred_nodes
+from workers.surgery.node_places import JsonObject, NodePlace, node_references, replace_references
 
 
 def remove(draft: Draft, operation: Remove, index: int) -> None:
@@ -16,9 +17,10 @@ def remove(draft: Draft, operation: Remove, index: int) -> None:
     if len(within.nodes) == 1:
         detail = f'"{operation.node}" is the only node of its body'
         raise InvalidInput([Problem(pointer, "last_node", detail, f"replace it: {identity}")])
-    if outputs := _outputs(place):
+    outputs = _outputs(place)
+    if outputs and not _keeps_shape(draft, node):
         what = f'the output "{outputs[0]}"' if outputs[0] else "the output"
-        detail = f'"{operation.node}" is {what}: removing it would change what the outputs mean'
+        detail = f'"{operation.node}" is {what}, which would have another shape without it'
         raise InvalidInput([Problem(pointer, "is_output", detail, f"replace it: {identity}")])
     if not within.is_chain:
         _bypass(place, pointer, operation.node)
@@ -33,22 +35,36 @@ def _outputs(place: NodePlace) -> list[str]:
     return [""] if place.index == len(within.nodes) - 1 else []
 
 
+def _keeps_shape(draft: Draft, node: JsonObject) -> bool:
+    """Say whether a node, wherever it is used, gives the shape and dtype of its only input."""
+    pointer = draft.lineage.pointer_before(node)
+    traces = [trace for trace, _ in inferred_nodes(draft.network) if trace.node.pointer == pointer]
+    kept = [len(each.inputs) == 1 and each.inputs[0].shape == each.output.shape for each in traces]
+    return bool(kept) and all(kept) and all(each.inputs[0].dtype == each.output.dtype for each in traces)
+
+
 def _bypass(place: NodePlace, pointer: str, path: str) -> None:
     """Let those that read a node read its input. Raises `InvalidInput` if it has several, or none."""
-    node, own = place.node, place.node["id"]
-    readers = [each for each in place.within.nodes if any(referenced_node(r) == own for r in node_references(each))]
-    if not readers:
+    within, node, own = place.within, place.node, place.node["id"]
+    read = {reference for reference in within.references() if referenced_node(reference) == own}
+    is_default = not within.body.get("outputs") and place.index == len(within.nodes) - 1
+    if not read and not is_default:
         return
     sources = list(dict.fromkeys(node_references(node)))
-    read = {reference for each in readers for reference in node_references(each) if referenced_node(reference) == own}
-    if len(sources) != 1 or len(read) != 1:
-        names = ", ".join(each["id"] for each in readers)
+    if len(sources) != 1 or len(read) > 1:
+        readers = [each["id"] for each in within.nodes if not read.isdisjoint(node_references(each))]
+        names = ", ".join(readers) or "the outputs"
         reason = f"reads {', '.join(sources)}" if sources else "reads nothing"
-        detail = f'"{path}" {reason}, and {names} would not know what to read instead'
+        detail = f'"{path}" {reason}, and it is not clear what {names} would read instead'
         hint = f"remove {names} first"
         if sources:
             inputs = f'"inputs": ["{sources[0]}"]'
             hint = f'replace it: {{"op": "replace", "node": "{path}", "with": {{"kind": "Identity", {inputs}}}}}'
         raise InvalidInput([Problem(pointer, "ambiguous", detail, hint)])
-    for reader in readers:
-        replace_references(reader, {read.copy().pop(): sources[0]})
+    if is_default:
+        within.body["outputs"] = {"output": sources[0]}
+    replacements = dict.fromkeys(read, sources[0])
+    for reader in within.nodes:
+        replace_references(reader, replacements)
+    if outputs := within.body.get("outputs"):
+        within.body["outputs"] = {name: replacements.get(each, each) for name, each in outputs.items()}

@@ -2,9 +2,12 @@
 
 from app.errors import InvalidInput, Problem
 from app.spec.edits.operations import Rename
+from app.spec.edits.settings import NODE_PREFIX
 from app.spec.network.nodes import referenced_node
 from workers.surgery.draft import Draft
 from workers.surgery.node_places import BodyPlace, JsonObject, NodePlace, free_id, replace_references, use_paths
+
+NODE_SETTINGS = f"{NODE_PREFIX}."
 
 
 def rename(draft: Draft, operation: Rename, index: int) -> None:
@@ -24,7 +27,7 @@ def check_id(within: BodyPlace, name: str, kind: str, pointer: str) -> None:
 
 
 def rename_node(draft: Draft, place: NodePlace, name: str) -> None:
-    """Give a node another id, and let everything follow that names it: inputs, outputs, groups and monitors."""
+    """Give a node another id, and let everything follow that names it: inputs, outputs, groups and planned edits."""
     within, node, old = place.within, place.node, place.node["id"]
     paths = list(use_paths(draft.model, place.pointer))
     renamed = {path: f"{path[: len(path) - len(old)]}{name}" for path in paths}
@@ -38,22 +41,27 @@ def rename_node(draft: Draft, place: NodePlace, name: str) -> None:
     training = draft.document.get("training") or {}
     for group in training.get("groups") or ():
         if group.get("nodes"):
-            group["nodes"] = [_renamed(each, ".", renamed) for each in group["nodes"]]
-    for part in ("early_stop", "schedule", "checkpoint"):
-        _rename_monitor(training.get(part), renamed)
+            group["nodes"] = [_renamed(each, renamed) for each in group["nodes"]]
+    for rule in training.get("edits") or ():
+        for operation in rule["operations"]:
+            _rename_in_operation(operation, renamed)
 
 
-def _renamed(path: str, separator: str, renamed: dict[str, str]) -> str:
+def _renamed(path: str, renamed: dict[str, str]) -> str:
     """Return a path whose beginning is renamed."""
     for old, new in renamed.items():
-        if path == old or path.startswith(old + separator):
+        if path == old or path.startswith(f"{old}."):
             return new + path[len(old) :]
     return path
 
 
-def _rename_monitor(part: JsonObject | None, renamed: dict[str, str]) -> None:
-    """Rename the node in the series that a part of the plan follows, if it is one of control flow."""
-    if isinstance(part, dict) and isinstance(part.get("monitor"), str) and "flow/" in part["monitor"]:
-        before, flow, path = part["monitor"].partition("flow/")
-        names = {old.replace(".", "/"): new.replace(".", "/") for old, new in renamed.items()}
-        part["monitor"] = before + flow + _renamed(path, "/", names)
+def _rename_in_operation(operation: JsonObject, renamed: dict[str, str]) -> None:
+    """Rename the node in an operation that the plan will apply."""
+    for field in ("node", "after", "before"):
+        if isinstance(operation.get(field), str):
+            operation[field] = _renamed(operation[field], renamed)
+    for field in ("nodes", "between"):
+        if operation.get(field):
+            operation[field] = [_renamed(each, renamed) for each in operation[field]]
+    if operation.get("path", "").startswith(NODE_SETTINGS):
+        operation["path"] = NODE_SETTINGS + _renamed(operation["path"].removeprefix(NODE_SETTINGS), renamed)

@@ -73,8 +73,9 @@ def _set_node_value(draft: Draft, path: str, value: Any, pointer: str) -> None:
     place = draft.find(owner or path, f"{pointer}/path")
     node, kind = place.node, place.node["kind"]
     fields = NODE_KINDS[kind].fields
-    structural = {*reference_fields(node), *BODY_FIELDS.get(kind, ())}
-    if not owner or name in structural or (name in NODE_OPERATIONS and name in (*fields, "id", "kind")):
+    is_number = isinstance(node.get(name), int) and isinstance(value, int)  # of iterations, and not a node
+    is_structure = name in (*reference_fields(node), *BODY_FIELDS.get(kind, ())) and not is_number
+    if not owner or is_structure or (name in NODE_OPERATIONS and name in (*fields, "id", "kind")):
         hint = NODE_OPERATIONS.get(name, 'use {"op": "replace", "node": …, "with": …}')
         detail = f'"{NODE_PREFIX}.{path}" is not a setting that can be changed while a job runs'
         raise InvalidInput([Problem(f"{pointer}/path", "not_settable", detail, hint)])

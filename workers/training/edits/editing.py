@@ -11,15 +11,17 @@ from pydantic import TypeAdapter
 
 from app.errors import GraftwerkError, InvalidInput, Problem
 from app.faultpoints import faultpoint
+from app.spec.data.columns import DataSchema
 from app.spec.edits.operations import Operation
-from app.spec.job import parse_job
+from app.spec.job import head_targets, parse_job, resolve_job_features
 from workers.data.loading.sampler import EpochOrigin
+from workers.network.inference.shape_inference import infer_shapes
 from workers.network.runtime.build import BuiltNetwork
 from workers.protocol.assignment import EditRef
 from workers.protocol.messages import EditApplied, EditRejected
 from workers.surgery.draft import Revision
 from workers.surgery.initial_values import draw
-from workers.surgery.revise import revise
+from workers.surgery.revise import locate, revise
 from workers.torch_errors import translate_torch_errors
 from workers.training.assembly import PreparedTraining, assemble, checkpoint_exporter
 from workers.training.checkpoints.files import ReportFunction
@@ -27,6 +29,7 @@ from workers.training.edits.gradients import PresentWeights
 from workers.training.edits.mapping import begins_schedule, map_training
 from workers.training.edits.rules import fill_in
 from workers.training.revision import Origins, RevisionState
+from workers.training.validation.objective import objective_problems
 
 PLANNED_BITS = 40  # edits that the plan makes draw their weights apart from those that have numbers
 _OPERATIONS = TypeAdapter(tuple[Operation, ...])
@@ -81,6 +84,7 @@ def _revise(old: PreparedTraining, operations: Sequence[Mapping[str, Any]], edit
 def _build(old: PreparedTraining, revision: Revision, edit: EditRef) -> tuple[PreparedTraining, tuple[str, ...]]:
     """Build the training of a revision, with the state of the old one; also return what has lost its moments."""
     blueprint = revision.changes[-1].blueprint if revision.changes else old.network.blueprint
+    _check_objective(old.resources.schema, revision)
     with torch.random.fork_rng(devices=[]):
         network = BuiltNetwork(blueprint)
     following = _next_state(old, revision.document, edit)
@@ -91,6 +95,16 @@ def _build(old: PreparedTraining, revision: Revision, edit: EditRef) -> tuple[Pr
     faultpoint("edit_built")
     old.agenda.settle(edit, old.state.counters.step, following)
     return new, mapped.dropped
+
+
+def _check_objective(schema: DataSchema, revision: Revision) -> None:
+    """Raise `InvalidInput` if the outputs of a network no longer fit what they are compared with."""
+    job = parse_job(dict(revision.document))
+    features = resolve_job_features(job, schema)
+    network = infer_shapes(job.model, features.schema, job.data.inputs or features.schema.inputs)
+    problems = objective_problems(job, head_targets(job, schema, features), network)
+    if problems:
+        raise InvalidInput([locate(problem, revision.places) for problem in problems])
 
 
 def _next_state(old: PreparedTraining, document: Mapping[str, Any], edit: EditRef) -> RevisionState:
@@ -144,5 +158,6 @@ def begin_revision(
     old.context.report_edit(edited.message)
     faultpoint("edit_reported")
     export = checkpoint_exporter(new.document, new.network, new.resources.data, new.resources.schema)
+    new.resources.documents[new.state.revision.number] = new.document
     saver.begin_revision(new.state.revision.number, export)
     saver.save(new.state, new.sampler.epochs(step), {}, at_once=True)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from app.access import audit, idempotency
 from app.access.audit import Action
 from app.api import schemas
-from app.api.auth import CredentialDep, Principal, ReadPrincipal, WritePrincipal
+from app.api.auth import Principal, ReadPrincipal, WritePrincipal, request_credential
 from app.api.children.edits import check_edit
 from app.api.http.bodies import RequestBodyDep
 from app.api.http.idempotency import Once, OnceRequest
@@ -112,14 +112,14 @@ async def read_edit(
     number: EditNumber,
     who: ReadPrincipal,
     services: ServicesDep,
-    credential: CredentialDep,
+    request: Request,
     wait: Annotated[float, Query(ge=0, le=MAX_WAIT_SECONDS, description="Seconds to wait for its end.")] = 0.0,
 ) -> Response:
     """Read an edit. With `wait` the response comes when it has been applied, rejected or withdrawn."""
     read = partial(services.lanes.run_sync, Lane.WAIT if wait else Lane.READ, _read_edit, services, who, job_id, number)
     edit = await read()
     if wait and edit.state == EditState.ACCEPTED:
-        with services.job_watcher.watch(job_id, who.owner, credential) as watch:
+        with services.job_watcher.watch(job_id, who.owner, request_credential(request, who)) as watch:
             async for _ in watch.changes(wait):
                 edit = await read()
                 if edit.state != EditState.ACCEPTED:

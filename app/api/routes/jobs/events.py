@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from app import events
 from app.api import schemas
-from app.api.auth import CredentialDep, ReadPrincipal
+from app.api.auth import ReadPrincipal, request_credential
 from app.api.http.parameters import JobId, PageLimit, next_page_headers
 from app.api.http.responses import JsonResponse
 from app.api.lanes import Lane, in_lane
@@ -51,10 +51,10 @@ def list_events(
     responses=route_responses(200, None, 404, media=("text/event-stream",)),
 )
 async def stream_events(
+    request: Request,
     job_id: JobId,
     who: ReadPrincipal,
     services: ServicesDep,
-    credential: CredentialDep,
     last_event_id: Annotated[
         int, Header(ge=0, le=MAX_INT64, description="Go on after this event; from the start if there is no such event.")
     ] = 0,
@@ -63,7 +63,7 @@ async def stream_events(
 
     Events of the kind `metrics` carry their points. The stream ends without `done` once its key is no longer valid.
     """
-    watch = services.job_watcher.watch(job_id, who.owner, credential)
+    watch = services.job_watcher.watch(job_id, who.owner, request_credential(request, who))
     with watch:
         await watch.look()
     stream = services.event_streams.stream(watch, last_event_id)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import structlog
 from fastapi import APIRouter, Query, Request
+from sqlalchemy import Row
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
@@ -14,7 +15,8 @@ from app.access import idempotency
 from app.access.audit import Action
 from app.access.keys import Credential
 from app.api import schemas
-from app.api.auth import CredentialDep, Principal, ReadPrincipal, WritePrincipal, add_queue_limit_headers
+from app.api.auth import Principal, ReadPrincipal, WritePrincipal, add_queue_limit_headers, request_credential
+from app.api.children.edits import check_first_edit
 from app.api.http.bodies import RequestBodyDep
 from app.api.http.idempotency import Once, OnceRequest
 from app.api.http.parameters import (
@@ -35,7 +37,6 @@ from app.api.lanes import Lane, in_lane
 from app.api.openapi.routes import FORK_BODY, JOB_BODY, METADATA_PARAMETER, route_responses
 from app.api.services import Services, ServicesDep
 from app.datasets import references
-from app.db.tables import JobRow
 from app.edits import revisions
 from app.errors import InvalidInput, Problem
 from app.faultpoints import faultpoint
@@ -126,7 +127,7 @@ def _submit(
     return once_response(answer, "/v1/jobs")
 
 
-def _job_document(row: JobRow) -> dict[str, Any]:
+def _job_document(row: Row[Any]) -> dict[str, Any]:
     return schemas.Job.from_row(row).as_dict()
 
 
@@ -166,9 +167,9 @@ def _validate_submission(who: Principal, services: Services, document: Any) -> S
     if schema is None:
         problem = Problem(references.DATA_POINTER, "unknown_dataset", "the data set is not known", "register it first")
         raise InvalidInput([problem])
-    return Submission(
-        who.actor, who.limits, job, canonical_document(job, document), schema, {**inspection, "warnings": warnings}
-    )
+    canonical = canonical_document(job, document)
+    edited = check_first_edit(services, who, job, canonical, schema, others)
+    return Submission(who.actor, who.limits, job, canonical, schema, {**inspection, "warnings": warnings}, edited)
 
 
 def _find_named(session: Session, owner: str, document: Any) -> tuple[Mapping[str, DataSchema], str | None]:
@@ -191,16 +192,16 @@ def list_jobs(
     rows, more = services.db.read(
         listing.page, who.owner, limit, after, status, name, metadata_filters(request), deleted
     )
-    page = schemas.JobPage(items=[schemas.job_summary(row) for row in rows], has_more=more)
-    return JsonResponse(page.as_dict(), headers=next_page_headers(request, more, rows[-1].id if rows else ""))
+    page = {"items": [schemas.job_summary(row) for row in rows], "has_more": more}
+    return JsonResponse(page, headers=next_page_headers(request, more, rows[-1].id if rows else ""))
 
 
 @router.get("/{job_id}", responses=route_responses(200, schemas.Job, 304, 404, 412))
 async def read_job(
+    request: Request,
     job_id: JobId,
     who: ReadPrincipal,
     services: ServicesDep,
-    credential: CredentialDep,
     if_none_match: IfNoneMatch = None,
     if_match: IfMatch = None,
     wait: Annotated[float, Query(ge=0, le=MAX_WAIT_SECONDS, description="Seconds to wait for a change.")] = 0.0,
@@ -210,7 +211,7 @@ async def read_job(
     A job that has ended is answered at once; 401 once the key is no longer valid.
     """
     if wait:
-        job = await _wait_for_job(services, who, credential, job_id, if_none_match, wait)
+        job = await _wait_for_job(services, who, request_credential(request, who), job_id, if_none_match, wait)
     else:
         job = await services.lanes.run_sync(Lane.READ, services.job_documents.read, who.owner, job_id)
     headers = {"ETag": job.etag}

@@ -91,6 +91,21 @@ def test_malformed_http_is_a_problem_document(served: Served, data: bytes) -> No
     assert served.is_alive()
 
 
+@pytest.mark.parametrize(
+    ("fields", "cause"),
+    [
+        (b"Content-Length: 1\r\nContent-Length: 1\r\n", "Duplicate Content-Length"),
+        (b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding"),
+        (b"Content-Length: x\r\n", "Content-Length"),
+    ],
+)
+def test_malformed_http_is_answered_with_its_cause(served: Served, fields: bytes, cause: str) -> None:
+    with served.connect(b"POST /length HTTP/1.1\r\nHost: x\r\n" + fields + b"\r\n") as peer:
+        detail = peer.response().json["detail"]
+    assert detail.startswith("this is not HTTP/1.1: ")
+    assert cause in detail
+
+
 def test_many_pipelined_requests_are_not_collected(served: Served) -> None:
     with served.connect((REQUEST + b"\r\n") * 10_000) as peer:
         for _ in range(MAX_PIPELINED + 1):
