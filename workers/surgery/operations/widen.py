@@ -29,8 +29,8 @@ def widen(draft: Draft, operation: Widen, index: int) -> Change:
         indices = (*range(before), *[NEW] * (after - before))
     else:
         if after % before:
-            multiples = [width.part.size * factor for factor in (2, 3)]
-            hint = f"use a multiple of {width.part.size}, such as {multiples[0]} or {multiples[1]}"
+            size = width.part.size
+            hint = f"use a multiple of {size}, such as {2 * size} or {3 * size}" if operation.to else "use 2.0, or 3.0"
             _check_exact(width, {"uneven"}, f"{pointer}/{_field(operation)}", hint)
         indices = tuple(channel % before for channel in range(after))
     return change_width(draft, width, indices, index, field=_field(operation), noise=operation.noise)

@@ -70,6 +70,8 @@ ENCODER = {"kind": "TransformerEncoderLayer", "nhead": 2, "dim_feedforward": 6, 
 RNN_SETTINGS = {"hidden_size": 4, "num_layers": 2, "bidirectional": True}
 
 CASES: dict[str, WidthCase] = {
+    "statistics over features": after_steps({"kind": "InstanceNorm1d"}, exact="multiples"),
+    "statistics of blocks over features": after_steps({"kind": "GroupNorm", "num_groups": 2}, exact="multiples"),
     "linear": features("ReLU", {"kind": "Dropout"}),
     "linear, batch norm, slopes": features("BatchNorm1d", {"kind": "PReLU", "num_parameters": 6}),
     "linear, layer norm": features("LayerNorm", exact="multiples"),
