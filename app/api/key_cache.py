@@ -13,8 +13,8 @@ from functools import partial
 from app.access import keys
 from app.access.keys import ValidKey
 from app.access.quotas import EffectiveLimits, effective_limits
+from app.api.streams.call_queue import CallQueue
 from app.api.streams.shared_reads import SharedReads
-from app.api.streams.turns import TurnQueue
 from app.db.session import Database
 from app.settings import Settings
 
@@ -50,7 +50,7 @@ class KeyCache:
         self._lock = threading.Lock()
         self._keys: dict[str, CachedKey] = {}
         self._changes = 0
-        self._reads = SharedReads[tuple[str, int], Identity](THREADS, turns=TurnQueue())
+        self._reads = SharedReads[tuple[str, int], Identity](THREADS, call_queue=CallQueue())
 
     async def identify(self, token: str) -> Identity:
         """Return who a token stands for; requests that ask at the same time share a read. Raises `Unauthenticated`."""

@@ -15,10 +15,10 @@ from app.api.job_documents import JobDocument, JobDocuments
 from app.api.key_cache import KeyCache
 from app.api.lanes import Lanes, lane_limits
 from app.api.rate_limits import RateLimiter
+from app.api.streams.call_queue import CallQueue
 from app.api.streams.event_stream import EventStreams
 from app.api.streams.job_watcher import JobWatcher
 from app.api.streams.shared_reads import SharedReads
-from app.api.streams.turns import TurnQueue
 from app.db.sealing import Sealer, open_sealer
 from app.db.session import Database
 from app.disk.spool import Spool, remove_abandoned
@@ -75,7 +75,7 @@ def _open_parts(settings: Settings, spool: Spool) -> Iterator[Services]:
     try:
         store = open_store(settings.resolved_artifact_url, settings.store_options)
         with Waker(settings.broker_url.get_secret_value()) as waker, AccessLog(db) as access_log:
-            turns = TurnQueue()
+            call_queue = CallQueue()
             yield Services(
                 settings=settings,
                 db=db,
@@ -83,12 +83,12 @@ def _open_parts(settings: Settings, spool: Spool) -> Iterator[Services]:
                 waker=waker,
                 inspector=inspector,
                 predictors=predictors,
-                job_watcher=JobWatcher(db, turns),
+                job_watcher=JobWatcher(db, call_queue),
                 rate_limiter=RateLimiter(),
                 targets=TargetPolicy(http=settings.webhook_http, private=settings.webhook_private),
                 access_log=access_log,
-                event_streams=EventStreams(db, turns),
-                job_reads=JobReads(JOB_READING_THREADS, turns=turns),
+                event_streams=EventStreams(db, call_queue),
+                job_reads=JobReads(JOB_READING_THREADS, call_queue=call_queue),
                 lanes=Lanes(lane_limits(settings)),
                 spool=spool,
                 sealer=open_sealer(settings),

@@ -83,7 +83,7 @@ def parse_job(document: Any) -> JobSpec:
 
 def canonical_document(job: JobSpec, document: Any) -> dict[str, Any]:
     """Return a job's document with every shorthand written out, and all else as the user wrote it."""
-    result: dict[str, Any] = _written_out(document, job.model_dump(mode="json", exclude_unset=True))
+    result: dict[str, Any] = _written_out(document, job.model_dump(mode="json", by_alias=True, exclude_unset=True))
     return result
 
 

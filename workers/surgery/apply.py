@@ -12,7 +12,7 @@ from workers.data.rng import stream_seed
 from workers.network.analysis.parameters import index_parameters
 from workers.network.blueprint import Blueprint
 from workers.surgery.draft import Change
-from workers.surgery.moments import MOMENTS, OPTIONAL_MOMENTS, Moment, Transfer
+from workers.surgery.optimizer_state import OPTIONAL_TENSORS, STATE_TENSORS, StateTensor, Transfer
 from workers.surgery.tensor_map import NEW, AxisMap, Fill, TensorSource
 
 NOISE_STREAM = 0x4015E  # keeps the noise on copies apart from the weights that are drawn
@@ -87,14 +87,14 @@ class _Continuation:
             result = torch.where(self.is_new(old.device), filled.to(result), result)
         return result
 
-    def moment(self, old: Tensor, moment: Moment, settings: Mapping[str, Any]) -> Tensor:
+    def state_tensor(self, old: Tensor, row: StateTensor, settings: Mapping[str, Any]) -> Tensor:
         """Return a tensor of the optimiser's state, of the new shape."""
         if self.is_identity:
             return old
-        power = {Transfer.LINEAR: 1, Transfer.QUADRATIC: 2, Transfer.UNSCALED: 0}[moment.transfer]
+        power = {Transfer.LINEAR: 1, Transfer.QUADRATIC: 2, Transfer.UNSCALED: 0}[row.transfer]
         result = self.entries(old, power, by_gradient=True)
         if self.fills:
-            start = settings[moment.start] if isinstance(moment.start, str) else moment.start
+            start = settings[row.start] if isinstance(row.start, str) else row.start
             result = torch.where(self.is_new(old.device), torch.full_like(result, float(start)), result)
         return result
 
@@ -119,7 +119,7 @@ def map_state(
     as those of the weights.
     """
     for change in changes:
-        state = _map_change(state, change, MOMENTS[optimizer], draw, noise_seed)
+        state = _map_change(state, change, STATE_TENSORS[optimizer], draw, noise_seed)
     return state
 
 
@@ -136,7 +136,7 @@ def unchanged_names(changes: Sequence[Change], names: Sequence[str]) -> dict[str
 
 
 def _map_change(
-    state: NamedState, change: Change, moments: Mapping[str, Moment], draw: Draw, noise_seed: int
+    state: NamedState, change: Change, rows: Mapping[str, StateTensor], draw: Draw, noise_seed: int
 ) -> NamedState:
     shapes = index_parameters(change.blueprint).shapes
     plans = {name: _Continuation(source, shapes[name]) for name, source in change.tensors.items()}
@@ -160,7 +160,7 @@ def _map_change(
     dropped = {name for name, plan in plans.items() if plan.source.name in state.dropped}
     for name, plan in plans.items():
         if plan.source.name is not None and (entry := state.parameters.get(plan.source.name)) is not None:
-            values = _map_entry(entry, plan, moments, drawn.get(name))
+            values = _map_entry(entry, plan, rows, drawn.get(name))
             if values is None:
                 dropped.add(name)
             else:
@@ -170,33 +170,33 @@ def _map_change(
 
 
 def _map_entry(
-    entry: ParameterState, plan: _Continuation, moments: Mapping[str, Moment], filled: Tensor | None
+    entry: ParameterState, plan: _Continuation, rows: Mapping[str, StateTensor], filled: Tensor | None
 ) -> dict[str, Any] | None:
     """Return the optimiser's state of a parameter afterwards; `None` if a part of it has no meaning any more."""
     if plan.is_identity:
         return dict(entry.values)
     values = {}
     for key, value in entry.values.items():
-        moment = moments.get(key)
-        if moment is None or value is None:
+        row = rows.get(key)
+        if row is None or value is None:
             values[key] = value
-        elif moment.transfer is Transfer.WHOLE:
+        elif row.transfer is Transfer.WHOLE:
             return None
-        elif moment.transfer is Transfer.LIKE_WEIGHTS:
+        elif row.transfer is Transfer.LIKE_WEIGHTS:
             values[key] = plan.weights(value, filled, None)
         else:
-            values[key] = plan.moment(value, moment, entry.settings)
+            values[key] = plan.state_tensor(value, row, entry.settings)
     return values
 
 
 def adapt_settings(values: Mapping[str, Any], kind: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return a parameter's state with the moments that its optimiser has by its settings: those that are new are 0."""
     result = dict(values)
-    for setting, key in OPTIONAL_MOMENTS.get(kind, {}).items():
+    for setting, key in OPTIONAL_TENSORS.get(kind, {}).items():
         if not settings[setting]:
             result.pop(key, None)
         elif result and result.get(key) is None and kind != "SGD":  # which begins its momentum by itself
-            shape = next(value for name, value in result.items() if name in MOMENTS[kind] and value is not None)
+            shape = next(value for name, value in result.items() if name in STATE_TENSORS[kind] and value is not None)
             result[key] = torch.zeros_like(shape)
     return result
 

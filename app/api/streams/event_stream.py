@@ -6,10 +6,10 @@ from functools import partial
 import orjson
 from fastapi.sse import format_sse_event
 
+from app.api.streams.call_queue import CallQueue
 from app.api.streams.job_watcher import JobWatch
 from app.api.streams.pieces import PIECE_BYTES, Piece, Position, read_piece
 from app.api.streams.shared_reads import SharedReads
-from app.api.streams.turns import TurnQueue
 from app.db.session import Database
 from app.errors import Unauthenticated, Unavailable
 from app.jobs.states import TERMINAL_STATUSES
@@ -24,11 +24,11 @@ READING_THREADS = 2
 class EventStreams:
     """The streams of one event loop: they share pieces, the threads that read them, and the turns to send them."""
 
-    def __init__(self, db: Database, turns: TurnQueue | None = None) -> None:
+    def __init__(self, db: Database, call_queue: CallQueue | None = None) -> None:
         self._db = db
-        self._turns = turns or TurnQueue()
+        self._call_queue = call_queue or CallQueue()
         self._pieces = SharedReads[tuple[str, Position], Piece](
-            READING_THREADS, CACHE_BYTES, lambda piece: PIECE_OVERHEAD + len(piece.content), self._turns
+            READING_THREADS, CACHE_BYTES, lambda piece: PIECE_OVERHEAD + len(piece.content), self._call_queue
         )
 
     async def stream(self, watch: JobWatch, seq: int) -> AsyncIterator[bytes]:
@@ -64,7 +64,7 @@ class EventStreams:
                     yield piece.content
                 position = piece.following
                 if position.event or position.seq < state.last_seq:  # another piece: others come between
-                    await self._turns.wait()
+                    await self._call_queue.wait()
             elif position.event:  # the job was deleted amid an event
                 return
             elif state is None or (state.status in TERMINAL_STATUSES and position.seq == state.last_seq):

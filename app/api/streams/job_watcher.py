@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.access import keys
 from app.access.keys import Credential
-from app.api.streams.turns import TurnQueue, settle
+from app.api.streams.call_queue import CallQueue, settle
 from app.db.session import Database
 from app.db.tables import JobRow
 from app.errors import NotFound, Unauthenticated, Unavailable
@@ -127,9 +127,9 @@ class JobWatcher:
     requests wait for the jobs, and the busier the event loop is, the more changes one look finds.
     """
 
-    def __init__(self, db: Database, turns: TurnQueue | None = None) -> None:
+    def __init__(self, db: Database, call_queue: CallQueue | None = None) -> None:
         self._db = db
-        self._turns = turns or TurnQueue()
+        self._call_queue = call_queue or CallQueue()
         self._watches: dict[str, set[JobWatch]] = {}
         self._states: dict[str, JobState | None] = {}
         self._requested: dict[str, list[asyncio.Future[None]]] = {}  # who waits for looks at jobs
@@ -210,7 +210,7 @@ class JobWatcher:
         self._answer(requested, None)
         if is_round:
             self._next_round = math.inf
-            self._turns.add(partial(self._plan_round, began, time.monotonic()))
+            self._call_queue.add(partial(self._plan_round, began, time.monotonic()))
 
     def _plan_round(self, began: float, ended: float) -> None:
         """Plan the next look at every job, after one whose news have reached everyone."""
@@ -230,12 +230,12 @@ class JobWatcher:
             if job_id in self._watches and (job_id not in self._states or self._states[job_id] != found.get(job_id)):
                 self._states[job_id] = found.get(job_id)
                 for watch in self._watches[job_id]:
-                    self._turns.add(watch.wake)
+                    self._call_queue.add(watch.wake)
 
     def _answer(self, requested: Mapping[str, Sequence[asyncio.Future[None]]], error: Exception | None) -> None:
         for waiting in requested.values():
             for done in waiting:
-                self._turns.add(partial(settle, done, error))
+                self._call_queue.add(partial(settle, done, error))
 
     def _refuse(self, invalid: set[Credential]) -> None:
         if invalid:

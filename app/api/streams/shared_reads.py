@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
-from app.api.streams.turns import TurnQueue, settle
+from app.api.streams.call_queue import CallQueue, settle
 
 KeyT = TypeVar("KeyT", bound=Hashable)
 ResultT = TypeVar("ResultT")
@@ -28,7 +28,7 @@ class SharedReads(Generic[KeyT, ResultT]):
         The size of all results that are kept; 0 keeps none.
     size
         The bytes of a result.
-    turns
+    call_queue
         Where those who wait for one result take turns to go on; without it all go on at once.
     """
 
@@ -37,11 +37,11 @@ class SharedReads(Generic[KeyT, ResultT]):
         threads: int,
         max_bytes: int = 0,
         size: Callable[[ResultT], int] = lambda result: 0,
-        turns: TurnQueue | None = None,
+        call_queue: CallQueue | None = None,
     ) -> None:
         self.stored_bytes = 0
         self._limiter = CapacityLimiter(threads)
-        self._max_bytes, self._size, self._turns = max_bytes, size, turns
+        self._max_bytes, self._size, self._call_queue = max_bytes, size, call_queue
         self._waiting: dict[KeyT, list[asyncio.Future[ResultT]]] = {}  # for what is being read
         self._tasks: set[asyncio.Task[None]] = set()
         self._results: OrderedDict[KeyT, ResultT] = OrderedDict()
@@ -51,7 +51,7 @@ class SharedReads(Generic[KeyT, ResultT]):
         if key in self._results:
             self._results.move_to_end(key)
             return self._results[key]
-        result = asyncio.get_running_loop().create_future()
+        result: asyncio.Future[ResultT] = asyncio.get_running_loop().create_future()
         if key not in self._waiting:  # a task reads: whoever asked first may hang up before the others have the result
             task = asyncio.create_task(self._read(key, read))
             self._tasks.add(task)
@@ -72,10 +72,10 @@ class SharedReads(Generic[KeyT, ResultT]):
         except Exception as error:
             result = error
         for future in self._waiting.pop(key):
-            if self._turns is None:
+            if self._call_queue is None:
                 settle(future, result)
             else:
-                self._turns.add(partial(settle, future, result))
+                self._call_queue.add(partial(settle, future, result))
 
     def _keep(self, key: KeyT, result: ResultT) -> None:
         if self._max_bytes:

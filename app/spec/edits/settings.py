@@ -34,6 +34,7 @@ SETTINGS: Mapping[str, Setting] = {
     "training.epochs": Setting("The length of the run, counted from its beginning."),
     "training.steps": Setting("The length of the run, counted from its beginning."),
     "training.batch_size": Setting("From the next epoch on."),
+    "training.average": Setting("From the next step on; an average of another kind begins anew."),
     "training.clip_norm": Setting("From the next step on."),
     "training.precision": Setting("From the next step on; weights stay in float32."),
     "training.on_nan": Setting("From the next step on."),

@@ -141,5 +141,7 @@ def _finish(made: Edit, as_json: bool) -> None:
 
 def _edit_row(edit: Edit) -> tuple[str, ...]:
     step, revision = ("" if value is None else str(value) for value in (edit.step, edit.revision))
-    words = "; ".join(map(format_operation, edit.operations)) or edit.origin
+    words = "; ".join(map(format_operation, edit.operations)) or f"back to revision {edit.document.get('parent')}"
+    if comment := edit.document.get("comment"):
+        words = f"{words}  # {comment}"
     return str(edit.number), edit.state, format_moment(edit.at), step, revision, words

@@ -102,7 +102,12 @@ def test_a_shorthand_is_what_it_is_short_for(part: str, short: Any, full: Any) -
 
 def test_what_is_no_shorthand_stays_as_it_is_written() -> None:
     document = JOB | {
-        "training": {"clip_norm": 1, "optimizer": ADAM | {"betas": [0, 0.5]}, "early_stop": None},
+        "training": {
+            "clip_norm": 1,
+            "optimizer": ADAM | {"betas": [0, 0.5]},
+            "early_stop": None,
+            "edits": [{"at": {"step": 1}, "operations": [{"op": "replace", "node": "a", "with": {"kind": "GELU"}}]}],
+        },
         "metadata": {"b": "2", "a": "1"},
     }
     canonical = canonical_document(parse_job(document), document)

@@ -15,7 +15,7 @@ def look(pipe: Connection) -> None:
 
     status = Path(f"/proc/{os.getppid()}/status").read_text()
     threads = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("Threads:"))
-    looked_for = ("torch._dynamo", "torchmetrics", "workers.training.loop", "workers.children.inspect", "scipy")
+    looked_for = ("torch._dynamo", "torchmetrics", "workers.training.loop", "workers.children.inspect")
     loaded = [name for name in looked_for if name in sys.modules]
     pipe.send_bytes(json.dumps([threads, torch.cuda.is_initialized(), loaded]).encode())
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from workers.network.blueprint import Blueprint, ResolvedNode
 from workers.surgery.apply import NamedState, ParameterState, adapt_settings, map_state, unchanged_names
 from workers.surgery.draft import Change
-from workers.surgery.moments import MOMENTS, OPTIONAL_MOMENTS
+from workers.surgery.optimizer_state import OPTIONAL_TENSORS, STATE_TENSORS
 from workers.surgery.tensor_map import NEW, AxisMap, TensorMap, TensorSource
 from workers.training.optim.optimizers import OPTIMIZERS
 
@@ -98,7 +98,7 @@ def test_unchanged_names_survive_renaming() -> None:
 def test_every_tensor_of_every_optimizer_is_in_the_table(kind: str) -> None:
     parameter = nn.Parameter(torch.randn(3, 4))
     optional = {
-        setting: True if setting in ("amsgrad", "centered") else 0.9 for setting in OPTIONAL_MOMENTS.get(kind, {})
+        setting: True if setting in ("amsgrad", "centered") else 0.9 for setting in OPTIONAL_TENSORS.get(kind, {})
     }
     optimizer = OPTIMIZERS[kind].build([parameter], lr=0.01, **optional)
 
@@ -116,8 +116,8 @@ def test_every_tensor_of_every_optimizer_is_in_the_table(kind: str) -> None:
         for each in (value if isinstance(value, list) else [value])
         if isinstance(each, Tensor) and each.ndim
     }
-    assert found <= MOMENTS[kind].keys()
-    assert found >= set(OPTIONAL_MOMENTS.get(kind, {}).values())
+    assert found <= STATE_TENSORS[kind].keys()
+    assert found >= set(OPTIONAL_TENSORS.get(kind, {}).values())
 
 
 def test_moments_that_a_setting_switches_come_and_go() -> None:

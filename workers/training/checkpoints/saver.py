@@ -81,8 +81,8 @@ class CheckpointSaver:
         """The step of the newest announced checkpoint, if it is of this revision."""
         return self._newest[0] if self._newest is not None and self._newest[1] == self.revision else None
 
-    @saved_step.setter
-    def saved_step(self, step: int) -> None:
+    def resume_at(self, step: int) -> None:
+        """Begin at a step that has a checkpoint of this revision."""
         self._newest = (step, self.revision)
 
     @property

@@ -17,7 +17,7 @@ from workers.training.edits.rules import ends, fires
 from workers.training.revision import ConditionState, RevisionState, RuleState
 
 EPOCH_SETTINGS = frozenset({"training.batch_size", "training.accumulate", "training.drop_last"})  # an epoch's length
-_MOMENT = TypeAdapter(Moment)
+_MOMENT_ADAPTER = TypeAdapter(Moment)
 _EDIT = TypeAdapter(EditRef)
 
 
@@ -58,7 +58,7 @@ class Agenda:
     def after_evaluation(self, values: Mapping[str, float], state: RevisionState) -> None:
         """Add the values of an evaluation, by series, to the conditions that wait for them."""
         for edit in self._waiting:
-            moment = _moment(edit)
+            moment = _parse_moment(edit)
             if edit.number is not None and moment is not None and moment.when is not None:
                 state.conditions.setdefault(edit.number, ConditionState()).update(moment.when, values)
         for position, rule in enumerate(self._rules):
@@ -134,14 +134,14 @@ def _planned(position: int, rule: PlannedEdit, firing: int) -> EditRef:
     return EditRef(None, operations, rule=position, firing=firing)
 
 
-def _moment(edit: EditRef) -> Moment | None:
-    return None if edit.at == "now" else _MOMENT.validate_python(edit.at)
+def _parse_moment(edit: EditRef) -> Moment | None:
+    return None if edit.at == "now" else _MOMENT_ADAPTER.validate_python(edit.at)
 
 
 def _is_due(edit: EditRef, step: int, sampler: Sampler, state: RevisionState) -> bool:
     if _lengthens_epochs(edit.operations) and sampler.position(step)[1]:
         return False
-    moment = _moment(edit)
+    moment = _parse_moment(edit)
     if moment is None:
         return True
     if moment.step is not None:

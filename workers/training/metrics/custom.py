@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-import workers.training.metrics.torchmetrics_setup  # noqa: F401 - comes before torchmetrics
+import workers.torch_setup  # noqa: F401 - comes before torchmetrics, which imports torchvision
 
 # isort: split
 from torchmetrics import Metric, classification, regression

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-import workers.training.metrics.torchmetrics_setup  # noqa: F401 - comes before torchmetrics
+import workers.torch_setup  # noqa: F401 - comes before torchmetrics, which imports torchvision
 from app.spec.training.losses import TaskType
 from app.spec.training.metrics import SPAN_METRICS
 from workers.training.devices import allow_nondeterminism

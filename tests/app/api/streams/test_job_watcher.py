@@ -10,8 +10,8 @@ import pytest
 from app.access import keys
 from app.access.keys import parse_credential
 from app.api.streams import job_watcher
+from app.api.streams.call_queue import CallQueue
 from app.api.streams.job_watcher import JobWatch, JobWatcher
-from app.api.streams.turns import TurnQueue
 from app.db.session import Database
 from app.errors import DatabaseUnavailable, NotFound, Unauthenticated
 from app.jobs import deletion, repository
@@ -161,19 +161,19 @@ def test_no_round_begins_before_everyone_was_woken(database: Database, monkeypat
     job_id = create_queued_job(database)
     reads = count_reads(database, monkeypatch)
 
-    async def scene(watcher: JobWatcher, turns: TurnQueue) -> None:
+    async def scene(watcher: JobWatcher, call_queue: CallQueue) -> None:
         with watcher.watch(job_id, "anna", None) as watch:
             await watch.look()
             await asyncio.sleep(0.3)  # some rounds
             assert len(reads) > 2
-            monkeypatch.setattr(turns, "_run", lambda: None)  # the event loop has no time
+            monkeypatch.setattr(call_queue, "_run", lambda: None)  # the event loop has no time
             await asyncio.sleep(0.1)
             count = len(reads)
             await asyncio.sleep(0.3)
             assert len(reads) == count
 
-    turns = TurnQueue(1)
-    asyncio.run(scene(JobWatcher(database, turns), turns))
+    call_queue = CallQueue(1)
+    asyncio.run(scene(JobWatcher(database, call_queue), call_queue))
 
 
 def test_jobs_beyond_one_query_are_looked_at_too(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

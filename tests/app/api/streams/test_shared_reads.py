@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
+from app.api.streams.call_queue import CallQueue
 from app.api.streams.shared_reads import SharedReads
-from app.api.streams.turns import TurnQueue
 
 
 def test_many_requests_make_one_read() -> None:
@@ -105,7 +105,7 @@ def test_who_hangs_up_leaves_the_read_to_the_others() -> None:
 
 def test_those_who_share_a_result_take_turns() -> None:
     async def scene() -> list[int]:
-        shared, went = SharedReads[str, str](1, turns=TurnQueue(4)), [0]
+        shared, went = SharedReads[str, str](1, call_queue=CallQueue(4)), [0]
 
         async def go() -> None:
             assert await shared.get("key", lambda: "result") == "result"

@@ -148,8 +148,8 @@ def test_the_log_of_edits(run: Run) -> None:
     items = [
         edit_document("applied", step=70, revision=2),
         edit_document("rejected", id=2, at={"epoch": 1}, problems=[problem]),
-        edit_document("applied", id=3, origin="rollback", operations=[], step=50, revision=3),
-        edit_document(id=4, at=at),
+        edit_document("applied", id=3, origin="rollback", operations=[], step=50, revision=3, parent=1),
+        edit_document(id=4, at=at, comment="at last"),
     ]
     page = {"items": items, "has_more": False}
     result, _ = run("edits", "job_1", answers=(job_document(), page))
@@ -157,8 +157,8 @@ def test_the_log_of_edits(run: Run) -> None:
     assert rows[1:5] == [
         ["1", "applied", "now", "70", "2", "widen", "fc1", "256"],
         ["2", "rejected", "epoch=1", "widen", "fc1", "256"],
-        ["3", "applied", "now", "50", "3", "rollback"],
-        ["4", "accepted", "val/loss<0.3", "widen", "fc1", "256"],
+        ["3", "applied", "now", "50", "3", "back", "to", "revision", "1"],
+        ["4", "accepted", "val/loss<0.3", "widen", "fc1", "256", "#", "at", "last"],
     ]
     assert result.stdout.splitlines()[5:] == ["edit 2: rejected", "  /operations/0: too large"]
     again, _ = run("edits", "job_1", "--json", answers=(job_document(), page))

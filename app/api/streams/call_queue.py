@@ -11,7 +11,7 @@ ResultT = TypeVar("ResultT")
 CALLS_PER_TURN = 4
 
 
-class TurnQueue:
+class CallQueue:
     """Calls that wait for a turn of the event loop, in the order in which they came. For one event loop.
 
     What a call lets go on runs in the turn after it, so a turn takes as long as that of `calls_per_turn` requests.

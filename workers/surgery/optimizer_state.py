@@ -21,37 +21,37 @@ class Transfer(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class StateTensor:
     """A tensor of an optimiser's state. New entries begin with a number, or with a setting of the parameter's group."""
 
     transfer: Transfer
     start: float | str = 0.0
 
 
-FIRST, SECOND = Moment(Transfer.LINEAR), Moment(Transfer.QUADRATIC)
-OF_UPDATES = Moment(Transfer.UNSCALED)  # updates do not depend on the gradient's scale
-WHOLE = Moment(Transfer.WHOLE)
+FIRST, SECOND = StateTensor(Transfer.LINEAR), StateTensor(Transfer.QUADRATIC)
+OF_UPDATES = StateTensor(Transfer.UNSCALED)  # updates do not depend on the gradient's scale
+WHOLE = StateTensor(Transfer.WHOLE)
 
 # Kind → key → moment. Scalars, such as the number of steps, are kept, and are not listed.
-MOMENTS: Mapping[str, Mapping[str, Moment]] = {
+STATE_TENSORS: Mapping[str, Mapping[str, StateTensor]] = {
     "SGD": {"momentum_buffer": FIRST},
     "Adam": {"exp_avg": FIRST, "exp_avg_sq": SECOND, "max_exp_avg_sq": SECOND},
     "AdamW": {"exp_avg": FIRST, "exp_avg_sq": SECOND, "max_exp_avg_sq": SECOND},
     "NAdam": {"exp_avg": FIRST, "exp_avg_sq": SECOND},
     "RAdam": {"exp_avg": FIRST, "exp_avg_sq": SECOND},
     "Adamax": {"exp_avg": FIRST, "exp_inf": FIRST},  # the infinity norm of gradients
-    "Adagrad": {"sum": Moment(Transfer.QUADRATIC, "initial_accumulator_value")},
+    "Adagrad": {"sum": StateTensor(Transfer.QUADRATIC, "initial_accumulator_value")},
     "Adadelta": {"square_avg": SECOND, "acc_delta": OF_UPDATES},
     "RMSprop": {"square_avg": SECOND, "grad_avg": FIRST, "momentum_buffer": OF_UPDATES},
-    "Rprop": {"prev": FIRST, "step_size": Moment(Transfer.UNSCALED, "lr")},
-    "ASGD": {"ax": Moment(Transfer.LIKE_WEIGHTS)},
+    "Rprop": {"prev": FIRST, "step_size": StateTensor(Transfer.UNSCALED, "lr")},
+    "ASGD": {"ax": StateTensor(Transfer.LIKE_WEIGHTS)},
     "Adafactor": {"variance": SECOND, "row_var": WHOLE, "col_var": WHOLE},
     "LBFGS": {"d": WHOLE, "old_dirs": WHOLE, "old_stps": WHOLE, "prev_flat_grad": WHOLE},  # of all parameters at once
     "Muon": {"momentum_buffer": FIRST},
 }
 
 # Kind → setting → the moment that the optimiser keeps only while the setting is not 0 or false.
-OPTIONAL_MOMENTS: Mapping[str, Mapping[str, str]] = {
+OPTIONAL_TENSORS: Mapping[str, Mapping[str, str]] = {
     "SGD": {"momentum": "momentum_buffer"},
     "Adam": {"amsgrad": "max_exp_avg_sq"},
     "AdamW": {"amsgrad": "max_exp_avg_sq"},

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.api.streams.turns import TurnQueue, settle
+from app.api.streams.call_queue import CallQueue, settle
 
 
 def test_a_turn_has_a_bounded_number_of_calls() -> None:
@@ -12,13 +12,13 @@ def test_a_turn_has_a_bounded_number_of_calls() -> None:
     counts: list[int] = []
 
     async def scene() -> None:
-        turns = TurnQueue(4)
+        call_queue = CallQueue(4)
         for number in range(11):
-            turns.add(lambda number=number: calls.append(number))  # type: ignore[misc]
+            call_queue.add(lambda number=number: calls.append(number))  # type: ignore[misc]
         while len(calls) < 11:
             await asyncio.sleep(0)
             counts.append(len(calls))
-        turns.add(lambda: calls.append(11))  # and it begins anew
+        call_queue.add(lambda: calls.append(11))  # and it begins anew
         await asyncio.sleep(0)
 
     asyncio.run(scene())
@@ -29,13 +29,13 @@ def test_a_turn_has_a_bounded_number_of_calls() -> None:
 def test_who_waits_goes_on_in_the_order_of_arrival() -> None:
     went: list[int] = []
 
-    async def go(turns: TurnQueue, number: int) -> None:
-        await turns.wait()
+    async def go(call_queue: CallQueue, number: int) -> None:
+        await call_queue.wait()
         went.append(number)
 
     async def scene() -> None:
-        turns = TurnQueue(2)
-        tasks = [asyncio.create_task(go(turns, number)) for number in range(9)]
+        call_queue = CallQueue(2)
+        tasks = [asyncio.create_task(go(call_queue, number)) for number in range(9)]
         await asyncio.sleep(0)
         tasks[3].cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
