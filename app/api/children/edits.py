@@ -14,7 +14,7 @@ from app.api.services import Services
 from app.datasets import references
 from app.edits import acceptance, revisions
 from app.edits import repository as edits
-from app.edits.acceptance import Ground, SubmittedEdit
+from app.edits.acceptance import FirstEdit, Ground, SubmittedEdit
 from app.edits.diff import diff_revisions
 from app.errors import InvalidInput, Problem
 from app.jobs import repository
@@ -104,8 +104,8 @@ def check_first_edit(
     document: Mapping[str, Any],
     schema: DataSchema,
     named: Mapping[str, DataSchema],
-) -> Mapping[str, Any] | None:
-    """Return the inspection of a new job after the edit with which it begins; `None` if it begins without one.
+) -> FirstEdit | None:
+    """Return the edit with which a new job begins; `None` if it begins without one.
 
     Raises `InvalidInput` with pointers into the job.
     """
@@ -121,7 +121,7 @@ def check_first_edit(
         places = [each.pointer.replace("/operations", FIRST_EDIT_POINTER, 1) for each in error.problems]
         problems = [replace(each, pointer=place) for each, place in zip(error.problems, places, strict=True)]
         raise InvalidInput(problems) from None
-    return _report(revised)
+    return FirstEdit(operations, _report(revised))
 
 
 def _report(revised: ReviseResponse) -> dict[str, Any]:
