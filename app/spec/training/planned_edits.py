@@ -6,8 +6,8 @@ from pydantic import Field, model_validator
 
 from app.errors import Problem
 from app.spec.base import Count, Positive, Size, SpecModel, Steps, validation_error
-from app.spec.edits.edit import MAX_OPERATIONS, Condition, Moment
-from app.spec.edits.operations import Operation, SettingPath
+from app.spec.edits.edit import Condition, Moment
+from app.spec.edits.operations import MAX_OPERATIONS, Operation, SettingPath
 
 
 class Scale(SpecModel):
