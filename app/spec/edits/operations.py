@@ -4,7 +4,7 @@ A node is named by its path: "fc1", or "loop.body.fc1" in the body of a control-
 A body that several nodes use by its name is changed for all of them.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -167,3 +167,6 @@ Operation = Annotated[
     | SwapOptimizer,
     Field(discriminator="op"),
 ]
+OPERATION_NAMES: tuple[str, ...] = tuple(
+    get_args(model.model_fields["op"].annotation)[0] for model in get_args(get_args(Operation)[0])
+)
