@@ -20,10 +20,11 @@ from workers.surgery.tensor_map import NEW
 from workers.surgery.widths.channel_maps import ChannelMap, changed_sizes, tensor_map
 from workers.surgery.widths.graph import find_dependencies
 
-# Kinds that read a batch as a dimension of weights in their examples, draw random numbers, or magnify rounding.
+# Kinds that read a batch as a dimension of weights in their examples, draw random numbers, magnify rounding, or have
+# no batch.
 _UNSUITABLE = """
     linear conv1d conv2d conv3d index_select embedding gather take_along_dim scatter_add rand randn rand_like randn_like
-    bernoulli squeezenet1_1 erfinv
+    bernoulli squeezenet1_1 erfinv arange
 """
 UNSUITABLE = frozenset(_UNSUITABLE.split())
 # Kinds behind which nothing becomes wider, in their examples: they are not followed, combine all channels, split a
@@ -31,8 +32,8 @@ UNSUITABLE = frozenset(_UNSUITABLE.split())
 _REFUSED = """
     BCELoss BCEWithLogitsLoss CosineEmbeddingLoss CosineSimilarity CrossEntropyLoss HingeEmbeddingLoss HuberLoss
     KLDivLoss L1Loss MSELoss MarginRankingLoss MultiLabelMarginLoss MultiLabelSoftMarginLoss MultiMarginLoss NLLLoss
-    PairwiseDistance PoissonNLLLoss SmoothL1Loss SoftMarginLoss TripletMarginLoss Unflatten add_sinusoids baddbmm cdist cross
-    det diag_embed diagonal inv masked_fill matrix_exp solve tril triu where
+    PairwiseDistance PoissonNLLLoss SmoothL1Loss SoftMarginLoss TripletMarginLoss Unflatten add_sinusoids baddbmm cdist
+    cross det diag_embed diagonal inv masked_fill matrix_exp solve tril triu where
 """
 REFUSED = frozenset(_REFUSED.split())
 
