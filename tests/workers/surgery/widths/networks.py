@@ -66,13 +66,17 @@ def job_of(model: Any, inputs: tuple[str, ...]) -> dict[str, Any]:
 
 def built(job: Mapping[str, Any], schema: DataSchema) -> BuiltNetwork:
     """Return a network with random weights, biases and statistics, in evaluation mode."""
-    torch.manual_seed(3)
-    network = BuiltNetwork(open_draft(job, schema).infer().blueprint).eval()
-    with torch.no_grad():
-        for name, value in network.state_dict().items():
-            if value.dtype == torch.float32:
-                value.copy_(torch.rand_like(value) + 0.5 if name.endswith("var") else torch.randn_like(value) * 0.4)
-    return network
+    return randomized(BuiltNetwork(open_draft(job, schema).infer().blueprint))
+
+
+def randomized(network: BuiltNetwork) -> BuiltNetwork:
+    """Return the network with random weights, biases and statistics, in evaluation mode."""
+    generator = torch.Generator().manual_seed(3)
+    for name, value in network.state_dict().items():
+        if value.dtype == torch.float32:
+            drawn = torch.randn(value.shape, generator=generator)
+            value.copy_(drawn.abs() + 0.5 if name.endswith("var") else drawn * 0.4)
+    return network.eval()
 
 
 def revision_of(

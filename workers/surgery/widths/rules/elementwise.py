@@ -101,7 +101,13 @@ def created(node: NodeScope) -> Outputs:
 
 
 def constant(node: NodeScope) -> Outputs:
-    """Follow a node whose output does not depend on the input's values, such as a mask of lengths."""
+    """Follow a node whose output does not depend on the width of what it reads."""
+    return node.fixed_outputs()
+
+
+def counted(node: NodeScope) -> Outputs:
+    """Follow `arange` and `length_mask`, which read the size of a dimension alone."""
+    node.obstruct_all([node.inputs[0][node.parameters.get("dim", 1)]], "counts its entries")
     return node.fixed_outputs()
 
 
