@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from app.spec.base import Count, Name, Size, SpecModel, validation_error
+from app.spec.base import Count, Name, OneOrMany, Size, SpecModel, validation_error
 from app.spec.network.nodes import Node
 
 MAX_OPERATIONS = 256  # of one edit
@@ -117,14 +117,14 @@ class Freeze(SpecModel):
     """The parameters of nodes are not trained any more."""
 
     op: Literal["freeze"]
-    nodes: Annotated[tuple[NodePath, ...], Field(min_length=1, max_length=1000)]
+    nodes: Annotated[tuple[NodePath, ...], Field(min_length=1, max_length=1000), OneOrMany()]
 
 
 class Unfreeze(SpecModel):
     """The parameters of nodes are trained again, with a new state of the optimiser."""
 
     op: Literal["unfreeze"]
-    nodes: Annotated[tuple[NodePath, ...], Field(min_length=1, max_length=1000)]
+    nodes: Annotated[tuple[NodePath, ...], Field(min_length=1, max_length=1000), OneOrMany()]
 
 
 class Reinit(SpecModel):

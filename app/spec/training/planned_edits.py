@@ -79,7 +79,8 @@ class PlannedEdit(SpecModel):
 
     def conditions(self) -> list[tuple[str, Condition]]:
         """Return its conditions, by pointer into it."""
-        places = {"/at/when": self.at and self.at.when, "/until/when": self.until and self.until.when}
+        begin = self.at.when if self.at is not None else None
+        places = {"/at/when": begin, "/until/when": self.until.when if self.until is not None else None}
         return [(pointer, condition) for pointer, condition in places.items() if condition is not None]
 
 
