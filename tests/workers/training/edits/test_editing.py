@@ -1,5 +1,6 @@
 """When edits are applied, what is reported, and what a failure leaves."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ from workers.protocol.messages import (
     ProgressReport,
     SavedCheckpoint,
 )
+from workers.surgery.initial_values import draw
+from workers.training.edits import editing
 from workers.training.edits.gradients import PresentWeights
 from workers.training.loop import train
 
@@ -191,7 +194,7 @@ def test_gradients_leave_the_training_as_it_is(laboratory: TrainingHarness) -> N
     prepared, other = (laboratory.prepare(spec, OrderedContext()) for _ in range(2))
     generator = torch.random.get_rng_state()
     before = {name: value.clone() for name, value in prepared.state.state_tensors().items()}
-    gradient = PresentWeights(prepared).gradient("conv.weight")
+    gradient = PresentWeights(prepared, partial(draw, seed=0, edit=1)).gradient("conv.weight")
     assert torch.equal(torch.random.get_rng_state(), generator)
     assert gradient.abs().sum() > 0
     assert all(torch.equal(before[name], value) for name, value in prepared.state.state_tensors().items())
@@ -272,3 +275,19 @@ def test_a_fork_of_a_later_revision_goes_on_bit_by_bit(laboratory: TrainingHarne
     assert all(torch.equal(value, tensors[name]) for name, value in log.final_state()[0].items())
     assert numbers["revision"]["number"] == 1
     assert fork.context.edits == []  # the rule has made its edit already
+
+
+def test_a_fault_of_the_service_rejects_an_edit_and_the_job_goes_on(
+    laboratory: TrainingHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise KeyError("a fault")
+
+    plain = JobLog(laboratory, job())
+    plain.run()
+    monkeypatch.setattr(editing, "map_training", broken)
+    log = JobLog(laboratory, job(), (edit(1, INSERT, at={"step": 3}),))
+    assert log.run().outcome.ending is Ending.SUCCEEDED
+    (rejected,) = log.rejected
+    assert [problem["code"] for problem in rejected.problems] == ["internal"]
+    assert_equal_states(log.final_state(), plain.final_state())
