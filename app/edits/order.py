@@ -68,8 +68,8 @@ def _due_step(at: At, progress: Progress, unknown: float) -> float:
 def moment_problems(at: At, progress: Progress, series: Sequence[str], alone: bool, validated: bool) -> list[Problem]:
     """Return why a moment never comes: it has passed, comes after the end, or follows a series that does not exist.
 
-    `progress` is the job's, `series` are the names that it has or will have, `alone` says that no other edit waits,
-    which could move the end, and `validated` that data is held out for validation.
+    `progress` is the job's, `series` are those that its evaluations have or will have, `alone` says that no other edit
+    waits, which could move the end, and `validated` that data is held out for validation.
     """
     if isinstance(at, str):
         return []
@@ -92,7 +92,7 @@ def _series_problems(condition: Condition, series: Sequence[str], validated: boo
     if name not in series or name.startswith("test/"):
         known = sorted(each for each in series if not each.startswith("test/"))
         hint = " ".join(filter(None, (did_you_mean(name, known), "series: " + ", ".join(known))))
-        return [Problem(place, "unknown_series", f'the job has no series "{name}"', hint)]
+        return [Problem(place, "unknown_series", f'no evaluation of the job gives a value of "{name}"', hint)]
     if name.startswith("val/") and not validated:
         return [
             Problem(place, "no_validation", f"{name} needs validation data", "name a series that starts with train/")
