@@ -7,6 +7,7 @@ from typing import Any
 from app.db.tables import EditRow
 from app.errors import Conflict, Problem
 from app.spec.edits.edit import Condition, Edit, Moment
+from app.spec.edits.operations import Set
 from app.spec.hints.names import did_you_mean
 
 NEVER = math.inf  # of a moment whose step is not known: a condition may never be true
@@ -85,6 +86,29 @@ def moment_problems(at: At, progress: Progress, series: Sequence[str], alone: bo
         detail = f"{describe(at)} never begins: the training ends after {total} steps"
         return [Problem(place, "after_the_end", detail, f"give a step below {total}, or set training.steps before")]
     return []
+
+
+def length_problems(edit: Edit, progress: Progress) -> list[Problem]:
+    """Return the operations that give the run a length which it has passed, or will have when they are applied."""
+    moment = edit.at if isinstance(edit.at, Moment) else Moment.model_construct()
+    passed = {
+        "training.steps": max(progress.get("step", 0), moment.step or 0),
+        "training.epochs": max(progress.get("epoch", 0.0), moment.epoch or 0),
+    }
+    return [
+        Problem(
+            f"/operations/{place}/value",
+            "moment_passed",
+            f"{each.path} counts from the beginning, and the training is at {passed[each.path]:.10g} by then",
+            "give a greater number, or cancel the job",
+        )
+        for place, each in enumerate(edit.operations)
+        if isinstance(each, Set) and each.path in passed and _is_less(each.value, passed[each.path])
+    ]
+
+
+def _is_less(value: object, bound: float) -> bool:
+    return isinstance(value, int | float) and value < bound
 
 
 def _series_problems(condition: Condition, series: Sequence[str], validated: bool) -> list[Problem]:

@@ -11,6 +11,7 @@ from app.db.session import Database
 from app.db.tables import EditRow, JobRow
 from app.edits import acceptance, outcomes, repository, revisions
 from app.edits.acceptance import GroundChanged, SubmittedEdit
+from app.edits.order import length_problems
 from app.edits.outcomes import EditDiverged
 from app.edits.states import EditState
 from app.errors import InvalidInput, InvalidState, StaleFence
@@ -138,6 +139,24 @@ def test_a_condition_follows_what_evaluations_give(database: Database) -> None:
     assert len(series) == len(set(series))
     assert "train/lr" not in series
     assert accept(database, job.id, REMOVE | {"at": {"when": when | {"metric": "train/loss"}}}) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "at", "refused"),
+    [
+        ("steps", 99, "now", True),
+        ("steps", 100, "now", False),
+        ("steps", 150, {"step": 200}, True),
+        ("epochs", 9, "now", True),
+        ("epochs", 10, "now", False),
+        ("epochs", 15, {"epoch": 20}, True),
+    ],
+)
+def test_a_length_that_has_passed_is_refused(path: str, value: int, at: Any, refused: bool) -> None:
+    operation = {"op": "set", "path": f"training.{path}", "value": value}
+    edit = parse_edit({"at": at, "operations": [REMOVE["operations"][0], operation]})
+    problems = length_problems(edit, {"step": 100, "epoch": 9.5})
+    assert [problem.pointer for problem in problems] == ["/operations/1/value"] * refused
 
 
 def test_an_attempt_that_was_faster_has_applied_it(database: Database) -> None:
