@@ -1,5 +1,7 @@
 """A running attempt gets every edit once, and is asked to give up those that are to be withdrawn."""
 
+from sqlalchemy.orm import Session
+
 from app.db.session import Database
 from app.db.tables import JobRow
 from app.edits import outcomes
@@ -42,3 +44,23 @@ def test_one_that_is_withdrawn_at_once_is_sent_with_the_wish(database: Database)
     accept(database, job.id)
     database.run(lambda session: outcomes.withdraw(session, session.get_one(JobRow, job.id), 1))
     assert poll(database, job, sender) == [("edit", 1), ("withdraw", 1)]
+
+
+def test_withdrawals_come_the_last_edit_first(database: Database) -> None:
+    """Otherwise the attempt could apply an edit between the two, without the one that it was checked behind."""
+    job = create_running_job(database)
+    sender, sent = EditSender(database, job.id, job.edit_changes), list[Command]()
+    later = {"operations": [{"op": "remove", "node": "relu"}], "at": {"step": 10**6}}
+    for _ in range(2):
+        accept(database, job.id, later)
+
+    def withdraw(session: Session) -> None:
+        row = session.get_one(JobRow, job.id)
+        for number in (2, 1):
+            outcomes.withdraw(session, row, number)
+
+    database.run(withdraw)
+    for _ in range(2):
+        sender.poll(job.edit_changes + 1, sent.append)
+    commands = [(command.verb, command.payload["number"]) for command in sent]
+    assert commands == [("edit", 1), ("edit", 2), ("withdraw", 2), ("withdraw", 1)]
