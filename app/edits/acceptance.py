@@ -96,13 +96,6 @@ def check_active(job: JobRow) -> None:
         raise InvalidState("the job is being cancelled, and is not changed any more", hint=FORK_HINT)
 
 
-def accept_first(session: Session, job_id: str, operations: Sequence[Json], inspection: Json) -> EditRow:
-    """Store the edit with which a new job begins, which passed every check; see `start_from.edits`."""
-    job = session.get_one(JobRow, job_id)
-    submitted = SubmittedEdit(Edit.model_validate({"operations": operations}), {"operations": operations})
-    return accept(session, job, submitted, find_ground(session, job, submitted.edit), inspection, job.key_id)
-
-
 def accept(
     session: Session, job: JobRow, submitted: SubmittedEdit, ground: Ground, inspection: Json, key_id: str
 ) -> EditRow:
@@ -127,3 +120,17 @@ def accept(
     repository.count_change(session, job.id)
     events.append(session, job.id, EventKind.EDIT_ACCEPTED, {"edit": row.number, "at": row.at}, job.fence)
     return row
+
+
+@dataclass(frozen=True, slots=True)
+class FirstEdit:
+    """The edit with which a new job begins, which passed every check; see `start_from.edits`."""
+
+    operations: Sequence[Json]
+    inspection: Json  # of what it makes of the job
+
+    def store(self, session: Session, job_id: str) -> None:
+        """Store it as the job's first edit."""
+        document = {"operations": list(self.operations)}
+        job, submitted = session.get_one(JobRow, job_id), SubmittedEdit(Edit.model_validate(document), document)
+        accept(session, job, submitted, find_ground(session, job, submitted.edit), self.inspection, job.key_id)

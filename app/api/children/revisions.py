@@ -38,8 +38,13 @@ def find_revision(services: Services, owner: str, job_id: str, revision: int | N
     number, document, inspection, schema = services.db.read(unit)
     if inspection is None:
         inspection = inspect_revision(services, owner, document, schema)
-        services.db.run(repository.set_inspection, job_id, number, inspection)
+        services.db.run(_store_inspection, job_id, number, inspection)
     return RevisionSource(number, document, inspection)
+
+
+def _store_inspection(session: Session, job_id: str, revision: int, inspection: Mapping[str, Any]) -> None:
+    repository.set_inspection(session, job_id, revision, inspection)
+    jobs.update_visible(session, job_id)  # it shows the totals
 
 
 def inspect_revision(

@@ -4,11 +4,11 @@ A node is named by its path: "fc1", or "loop.body.fc1" in the body of a control-
 A body that several nodes use by its name is changed for all of them.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from app.spec.base import Count, Name, Size, SpecModel, validation_error
+from app.spec.base import Count, Name, OneOrMany, Size, SpecModel, validation_error
 from app.spec.network.nodes import Node
 
 MAX_OPERATIONS = 256  # of one edit
@@ -117,14 +117,14 @@ class Freeze(SpecModel):
     """The parameters of nodes are not trained any more."""
 
     op: Literal["freeze"]
-    nodes: Annotated[tuple[NodePath, ...], Field(min_length=1, max_length=1000)]
+    nodes: Annotated[tuple[NodePath, ...], Field(min_length=1, max_length=1000), OneOrMany()]
 
 
 class Unfreeze(SpecModel):
     """The parameters of nodes are trained again, with a new state of the optimiser."""
 
     op: Literal["unfreeze"]
-    nodes: Annotated[tuple[NodePath, ...], Field(min_length=1, max_length=1000)]
+    nodes: Annotated[tuple[NodePath, ...], Field(min_length=1, max_length=1000), OneOrMany()]
 
 
 class Reinit(SpecModel):
@@ -167,3 +167,6 @@ Operation = Annotated[
     | SwapOptimizer,
     Field(discriminator="op"),
 ]
+OPERATION_NAMES: tuple[str, ...] = tuple(
+    get_args(model.model_fields["op"].annotation)[0] for model in get_args(get_args(Operation)[0])
+)

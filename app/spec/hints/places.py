@@ -169,7 +169,12 @@ def _selected(types: list[Any], value: Any) -> list[Any]:
     """Return the types that fit a value: of an object the class of its kind."""
     if isinstance(value, dict):
         models = [each for each in types if _is_model(each)]
-        kinds = [kinds_of(_without_constraints(each)) for each in models]
-        chosen = [each for each, own in zip(models, kinds, strict=True) if not own or value.get("kind") in own]
+        chosen = [each for each in models if _is_selected(_without_constraints(each), value)]
         return chosen or models or types
     return types
+
+
+def _is_selected(part: Model, value: Mapping[str, Any]) -> bool:
+    """Say whether the `kind` of an object, or the `op` of an operation, selects a class."""
+    tags = {name: get_args(part.model_fields[name].annotation) for name in ("kind", "op") if name in part.model_fields}
+    return all(not words or value.get(name) in words for name, words in tags.items())

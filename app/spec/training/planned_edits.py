@@ -7,8 +7,8 @@ from pydantic import Field, model_validator
 
 from app.errors import Problem
 from app.spec.base import Count, Positive, Size, SpecModel, Steps, validation_error
-from app.spec.edits.edit import MAX_OPERATIONS, Condition, Moment
-from app.spec.edits.operations import Operation, SettingPath
+from app.spec.edits.edit import Condition, Moment
+from app.spec.edits.operations import MAX_OPERATIONS, Operation, SettingPath
 
 
 class Scale(SpecModel):
@@ -80,7 +80,8 @@ class PlannedEdit(SpecModel):
 
     def conditions(self) -> list[tuple[str, Condition]]:
         """Return its conditions, by pointer into it."""
-        places = {"/at/when": self.at and self.at.when, "/until/when": self.until and self.until.when}
+        begin = self.at.when if self.at is not None else None
+        places = {"/at/when": begin, "/until/when": self.until.when if self.until is not None else None}
         return [(pointer, condition) for pointer, condition in places.items() if condition is not None]
 
 

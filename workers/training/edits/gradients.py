@@ -18,7 +18,8 @@ class PresentWeights:
 
     def weight(self, name: str) -> Tensor:
         """Return a weight by its name in `state_dict`."""
-        return self.prepared.network.state_dict()[name].detach()
+        weight: Tensor = self.prepared.network.state_dict()[name]
+        return weight.detach()
 
     def gradient(self, name: str) -> Tensor:
         """Return the gradient of a weight; zeros where the loss does not depend on it."""

@@ -65,9 +65,16 @@ def channel_norm(node: NodeScope) -> Outputs:
     """Follow a normalisation of every channel by itself: (N, C, *) → the same."""
     channels = node.inputs[0][CHANNELS]
     node.size("num_features", channels)
+    _obstruct_room(node)
     for name in ("weight", "bias", "running_mean", "running_var"):
         node.produce(name, channels)
     return (node.inputs[0],)
+
+
+def _obstruct_room(node: NodeScope) -> None:
+    """Let only equally many copies be made along dimensions over which statistics are taken."""
+    for axis in node.inputs[0][CHANNELS + 1 :]:
+        node.obstruct(axis, "uneven", "takes statistics over them")
 
 
 def layer_norm(node: NodeScope) -> Outputs:
@@ -93,6 +100,7 @@ def group_norm(node: NodeScope) -> Outputs:
         if (block := axis_size(channels) // groups) > 1:
             node.obstruct(blocks, "zero", f"normalises blocks of {block} channels")
         node.unify(channels, nested_axis(blocks, inner=block))
+    _obstruct_room(node)
     node.size("num_channels", channels)
     node.produce("weight", channels)
     node.produce("bias", channels)
