@@ -186,12 +186,13 @@ def measure_stall(units: int) -> tuple[list[float], float, int]:
     run = run_training(mlp_job(units), edits)
     if len(run.edits) != STALL_EDITS:
         raise SystemExit(f"{len(run.edits)} of {STALL_EDITS} edits were applied")
-    took = run.iterations()
-    plain = median(seconds for step, seconds in enumerate(took) if step % STALL_EVERY > 2)
-    built = run_training(mlp_job(units, "extra")).iterations(cpu=True)
-    inserted = range(STALL_EVERY + 5, 2 * STALL_EVERY - 1)  # while the network has the layer
-    ratio = median(run.iterations(cpu=True)[step] for step in inserted) / median(built[step] for step in inserted)
-    return [took[step] - plain for step in edits], ratio, network_totals(mlp_job(units))["parameters"]
+    took, marks = run.iterations(), run.timer.edit_iterations
+    plain = median(took[place] for place in range(5, len(took)) if not {place, place - 1} & set(marks))
+    stalls = [took[mark] + took[mark + 1] - plain for mark in marks]  # one step is made after the edit
+    spent, built = run.iterations(cpu=True), run_training(mlp_job(units, "extra")).iterations(cpu=True)
+    inserted = range(marks[0] + 5, marks[1] - 1)  # while the network has the layer
+    ratio = median(spent[place] for place in inserted) / median(built[place] for place in inserted)
+    return stalls, ratio, network_totals(mlp_job(units))["parameters"]
 
 
 def claim(what: str, measured: float, unit: str, bound: float) -> Json:
