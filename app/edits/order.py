@@ -7,6 +7,7 @@ from typing import Any
 from app.db.tables import EditRow
 from app.errors import Conflict, Problem
 from app.spec.edits.edit import Condition, Edit, Moment
+from app.spec.edits.operations import Set
 from app.spec.hints.names import did_you_mean
 
 NEVER = math.inf  # of a moment whose step is not known: a condition may never be true
@@ -68,8 +69,8 @@ def _due_step(at: At, progress: Progress, unknown: float) -> float:
 def moment_problems(at: At, progress: Progress, series: Sequence[str], alone: bool, validated: bool) -> list[Problem]:
     """Return why a moment never comes: it has passed, comes after the end, or follows a series that does not exist.
 
-    `progress` is the job's, `series` are the names that it has or will have, `alone` says that no other edit waits,
-    which could move the end, and `validated` that data is held out for validation.
+    `progress` is the job's, `series` are those that its evaluations have or will have, `alone` says that no other edit
+    waits, which could move the end, and `validated` that data is held out for validation.
     """
     if isinstance(at, str):
         return []
@@ -87,12 +88,35 @@ def moment_problems(at: At, progress: Progress, series: Sequence[str], alone: bo
     return []
 
 
+def length_problems(edit: Edit, progress: Progress) -> list[Problem]:
+    """Return the operations that give the run a length which it has passed, or will have when they are applied."""
+    moment = edit.at if isinstance(edit.at, Moment) else Moment.model_construct()
+    passed = {
+        "training.steps": max(progress.get("step", 0), moment.step or 0),
+        "training.epochs": max(progress.get("epoch", 0.0), moment.epoch or 0),
+    }
+    return [
+        Problem(
+            f"/operations/{place}/value",
+            "moment_passed",
+            f"{each.path} counts from the beginning, and the training is at {passed[each.path]:.10g} by then",
+            "give a greater number, or cancel the job",
+        )
+        for place, each in enumerate(edit.operations)
+        if isinstance(each, Set) and each.path in passed and _is_less(each.value, passed[each.path])
+    ]
+
+
+def _is_less(value: object, bound: float) -> bool:
+    return isinstance(value, int | float) and value < bound
+
+
 def _series_problems(condition: Condition, series: Sequence[str], validated: bool) -> list[Problem]:
     name, place = condition.metric, "/at/when/metric"
     if name not in series or name.startswith("test/"):
         known = sorted(each for each in series if not each.startswith("test/"))
         hint = " ".join(filter(None, (did_you_mean(name, known), "series: " + ", ".join(known))))
-        return [Problem(place, "unknown_series", f'the job has no series "{name}"', hint)]
+        return [Problem(place, "unknown_series", f'no evaluation of the job gives a value of "{name}"', hint)]
     if name.startswith("val/") and not validated:
         return [
             Problem(place, "no_validation", f"{name} needs validation data", "name a series that starts with train/")

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from app.spec.base import MAX_STEPS, Count, Finite, Size, SpecModel, validation_error
 from app.spec.edits.operations import MAX_OPERATIONS, Operation
@@ -47,6 +47,14 @@ class Edit(SpecModel):
     at: Literal["now"] | Moment = "now"
     operations: Annotated[tuple[Operation, ...], Field(min_length=1, max_length=MAX_OPERATIONS)]
     comment: Annotated[str, Field(max_length=1000)] = ""
+
+    @field_validator("at", mode="before")
+    @classmethod
+    def _has_moment(cls, value: Any) -> Any:
+        if value != "now" and not isinstance(value, dict | Moment):
+            hint = 'use "now", {"step": 1000}, {"epoch": 3} or {"when": {"metric": "val/loss", "below": 0.1}}'
+            raise validation_error("invalid_value", "this is no moment", hint)
+        return value
 
 
 def parse_edit(document: Any) -> Edit:

@@ -1,6 +1,7 @@
 """Edits that the plan makes by itself: `training.edits`, rules that say when, how often, and which operations."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -95,3 +96,11 @@ def planned_edit_problems(rules: tuple[PlannedEdit, ...], on_nan: str) -> list[P
         detail = f"rule {healing[0]} is for the same event"
         problems.append(Problem(f"/edits/{position}/on", "contradiction", detail, "put the operations into one rule"))
     return problems
+
+
+def without_rules(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a job's document without its rules, to inspect a later revision: edits made are not possible twice."""
+    plan = document.get("training")
+    if not isinstance(plan, dict) or "edits" not in plan:
+        return dict(document)
+    return {**document, "training": {name: value for name, value in plan.items() if name != "edits"}}

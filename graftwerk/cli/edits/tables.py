@@ -9,6 +9,7 @@ from rich.text import Text
 from graftwerk.cli.edits.moment import format_moment
 from graftwerk.cli.output import out, print_table, print_warnings
 from graftwerk.edits import Edit
+from graftwerk.types import parse_number
 
 # Part of an inspection's totals and memory → its title, where the name alone does not say enough.
 TOTAL_NAMES: Mapping[str, str] = {
@@ -96,8 +97,8 @@ def _format_difference(difference: Mapping[str, Any] | None) -> str:
     what = f"{difference['rows']} rows, weights of step {difference['step']}"
     lines = [f"outputs, evaluation mode, {what}:"]
     for name, value in difference["max"].items():
-        relative = difference["relative"].get(name)
-        lines.append(f"  {name}: differs by at most {value} ({relative} of its scale)")
+        largest, relative = (f"{parse_number(each):.3g}" for each in (value, difference["relative"].get(name)))
+        lines.append(f"  {name}: differs by at most {largest} ({relative} of its scale)")
     lines += [f"  {name}: cannot be compared" for name in difference["left_out"]]
     return "\n".join(lines)
 

@@ -55,6 +55,11 @@ class Agenda:
         """Add an edit that is to be applied at its step, before all others."""
         self._log.append(edit)
 
+    def prune(self, state: RevisionState) -> None:
+        """Drop the conditions of edits that do not wait any more."""
+        waiting = {edit.number for edit in self._waiting}
+        state.conditions = {number: each for number, each in state.conditions.items() if number in waiting}
+
     def after_evaluation(self, values: Mapping[str, float], state: RevisionState) -> None:
         """Add the values of an evaluation, by series, to the conditions that wait for them."""
         for edit in self._waiting:

@@ -48,7 +48,9 @@ def map_training(
     averaged = before.average is not None and old.plan.average is not None and _same_kind(old, new)
     if averaged and mapped.average:
         tensors |= {f"{AVERAGE_PREFIX}{name}": value for name, value in mapped.average.items()}
-    survivors = unchanged_names(changes, list(before.network.state_dict()))
+    survivors = unchanged_names(
+        changes, {name: tuple(weight.shape) for name, weight in before.network.state_dict().items()}
+    )
     entries, dropped = mapped.parameters, mapped.dropped
     order = parameter_names(after)
     if new.plan.optimizer.row.closure and goes_on:

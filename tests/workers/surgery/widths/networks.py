@@ -100,6 +100,12 @@ class NetworkWeights:
         assert gradient is not None
         return gradient
 
+    def after(self, change: Change) -> "NetworkWeights":
+        network = BuiltNetwork(change.blueprint)
+        before, new = self.network.state_dict(), network.state_dict()
+        network.load_state_dict({name: mapped_tensor(change.tensors[name], before, new[name]) for name in new})
+        return NetworkWeights(network)
+
 
 def mapped_tensor(source: TensorSource, old: Mapping[str, Tensor], new: Tensor, power: int = 0) -> Tensor:
     """Return a tensor of the changed network; `power` is that of gradients in it, 0 for weights, where `new` fills."""
