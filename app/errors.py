@@ -6,10 +6,9 @@ GraftwerkError
 │   ├── MalformedRequest, BodyTimeout, InvalidInput (carries every problem, each with a JSON Pointer)
 │   ├── Conflict      InvalidState, WrongOffset, NotExportable, NotPredictable, IdempotencyKeyInUse, StaleFence
 │   ├── IdempotencyKeyReused, ContentTooLarge, UnsupportedMediaType, RangeNotSatisfiable, UnknownParameter
-│   └── QuotaExceeded what the key or its owner may use is used up; TooManyQueuedJobs, TooManyPendingEdits: for now
+│   └── QuotaExceeded what may be used is used up; for now: TooManyQueuedJobs, TooManyPendingEdits
 ├── Unavailable       try again later: DatabaseUnavailable, ServiceOverloaded, TooManyRequests
-└── TrainingError     an attempt ended because of the job itself: BuildError, DataError, NumericError, OutOfMemory,
-                      LoaderDied, StorageFull (of a request's files too), CorruptCheckpoint
+└── TrainingError     an attempt ended because of the job itself; StorageFull is of a request's files too
 """
 
 from collections.abc import Sequence

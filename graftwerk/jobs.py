@@ -210,13 +210,20 @@ class Job(EditedJob):
         return self
 
     def fork(
-        self, changes: Mapping[str, Any] | None = None, from_step: int | None = None, what: str = "everything"
+        self,
+        changes: Mapping[str, Any] | None = None,
+        from_step: int | None = None,
+        what: str = "everything",
+        *,
+        from_revision: int | None = None,
     ) -> "Job":
         """Submit a new job that starts from a checkpoint of this one (default: the newest).
 
         `changes` is a JSON merge patch (RFC 7396) for the spec; with `what="weights"` only the weights are taken over.
+        `from_revision` chooses between the checkpoints before and after an edit.
         """
         body = {"changes": dict(changes or {}), "from_step": from_step, "what": what}
+        body |= {"from_revision": from_revision} if from_revision is not None else {}
         return Job(self._transport, self._transport.create(f"/v1/jobs/{self.id}/fork", json=body))
 
     def delete(self, purge: bool = False) -> None:

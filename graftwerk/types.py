@@ -37,6 +37,7 @@ class Checkpoint:
     values: Mapping[str, float]  # series → value at this step
     files: tuple[File, ...]
     final: bool
+    revision: int = 1  # of the job: 1 until it is edited
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "Checkpoint":
@@ -48,6 +49,7 @@ class Checkpoint:
             values={name: parse_number(value) for name, value in document.get("values", {}).items()},
             files=tuple(File(item["name"], item["size"], item["sha256"]) for item in document["files"]),
             final=document.get("final", False),
+            revision=document.get("revision", 1),
         )
 
 

@@ -106,12 +106,9 @@ def trace_line(revision: int, applied: Iterable[EditRow]) -> Line:
 
 
 def same_network(session: Session, job: JobRow) -> set[int]:
-    """Return the revisions of the current line that have had the current network all along."""
+    """Return the revisions of the current line that have the current network."""
     if job.revision == FIRST_REVISION:
         return {FIRST_REVISION}
-    network, found = current_document(session, job)["model"], set()
-    for segment in current_line(session, job).segments:
-        if document_at(session, job, segment.revision)["model"] != network:
-            break
-        found.add(segment.revision)
-    return found
+    network, line = current_document(session, job)["model"], current_line(session, job)
+    numbers = [segment.revision for segment in line.segments]
+    return {number for number in numbers if document_at(session, job, number)["model"] == network}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
@@ -15,7 +15,6 @@ from app.access.quotas import EffectiveLimits
 from app.datasets import references
 from app.db.session import Database
 from app.db.tables import JobRow, now
-from app.edits import acceptance
 from app.errors import InvalidInput, InvalidState, NotFound, ServiceOverloaded
 from app.events import EventKind
 from app.faultpoints import faultpoint
@@ -33,6 +32,14 @@ BACKOFF_SECONDS = (0.0, 1.0, 4.0, 15.0, MAX_BACKOFF_SECONDS)  # seconds before t
 GPU_QUEUE = "gpu"
 
 
+class FirstEdit(Protocol):
+    """An edit with which a new job begins, which passed every check."""
+
+    def store(self, session: Session, job_id: str) -> None:
+        """Store it as the job's first edit."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Submission:
     """A job that passed every check, and who submits it."""
@@ -43,7 +50,7 @@ class Submission:
     document: Mapping[str, Any]
     schema: DataSchema
     inspection: Mapping[str, Any]
-    edited: Mapping[str, Any] | None = None  # the inspection after the edit with which it begins, if there is one
+    first_edit: FirstEdit | None = None  # with which it begins
 
     @property
     def owner(self) -> str:
@@ -77,9 +84,8 @@ def create(
         def effect() -> tuple[int, dict[str, Any]]:
             check_submission(session, submission, max_queued, pin=True)
             row = _insert(session, submission)
-            if submission.edited is not None:
-                operations = submission.document["start_from"]["edits"]
-                acceptance.accept_first(session, row.id, operations, submission.edited)
+            if submission.first_edit is not None:
+                submission.first_edit.store(session, row.id)
             audit.append(session, submission.actor, action, row.id)
             return 201, render(row)
 

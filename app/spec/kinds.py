@@ -98,7 +98,13 @@ def kind_or_name(part: type[SpecModel]) -> Any:
 
 def required_fields(member: type[BaseModel]) -> list[str]:
     """Return the fields of a class that have no default, besides `kind`."""
-    return [name for name, field in member.model_fields.items() if field.is_required() and name != "kind"]
+    fields = member.model_fields.items()
+    return [field.alias or name for name, field in fields if field.is_required() and name != "kind"]
+
+
+def field_names(member: type[BaseModel]) -> list[str]:
+    """Return the fields of a class by the names that they have in documents."""
+    return [field.alias or name for name, field in member.model_fields.items()]
 
 
 def _union(*members: Any) -> Any:

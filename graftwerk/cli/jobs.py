@@ -135,7 +135,8 @@ def show(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
     print_splits(job.document)
     print_warnings(job.document)
     for saved in checkpoints:
-        out().print(f"checkpoint {saved.id} at step {saved.step}{' (final)' if saved.final else ''}")
+        revision = f" of revision {saved.revision}" if saved.revision > 1 else ""
+        out().print(f"checkpoint {saved.id} at step {saved.step}{revision}{' (final)' if saved.final else ''}")
 
 
 def watch_job(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
@@ -171,6 +172,7 @@ def fork(
     job_id: JobId,
     changes: Annotated[str, typer.Option(help="A JSON merge patch for the spec.")] = "{}",
     from_step: Annotated[int | None, typer.Option(help="Step of a kept checkpoint; default: the newest.")] = None,
+    from_revision: Annotated[int | None, typer.Option(min=1, help="Its revision, where an edit came there.")] = None,
     weights: Annotated[bool, typer.Option("--weights", help="Take over only the weights.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -180,7 +182,8 @@ def fork(
     except ValueError as error:
         raise typer.BadParameter(f"not JSON: {error}", param_hint="--changes") from None
     with open_client(ctx) as client:
-        job = client.jobs.get(job_id).fork(patch, from_step, "weights" if weights else "everything")
+        what = "weights" if weights else "everything"
+        job = client.jobs.get(job_id).fork(patch, from_step, what, from_revision=from_revision)
     print_result(job.document, job.id, as_json=as_json)
 
 

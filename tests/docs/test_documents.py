@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from app.edits.states import TRANSITIONS as EDIT_TRANSITIONS
+from app.edits.states import EditState, EditVerb
 from app.jobs.states import TRANSITIONS, Status, Verb
 from app.settings import Settings
 from app.spec.job import JobSpec, named_dataset_schema, parse_job
@@ -64,8 +66,9 @@ def test_a_stale_part_is_noticed(generator: ModuleType) -> None:
 def test_states_are_drawn() -> None:
     page = (ROOT / "docs" / "states.md").read_text()
     drawn = set(re.findall(r"^ +(\w+) --> (\w+): (\w+)$", page, re.MULTILINE))
-    assert drawn == {(source, target, verb) for verb, (sources, target) in TRANSITIONS.items() for source in sources}
-    for name in (*Status, *Verb):
+    tables = [*TRANSITIONS.items(), *EDIT_TRANSITIONS.items()]
+    assert drawn == {(source, target, verb) for verb, (sources, target) in tables for source in sources}
+    for name in (*Status, *Verb, *EditState, *EditVerb):
         sentence = re.search(rf"^\| `{name}` \|(?:.*\|)? (.+?) \|$", page, re.MULTILINE)
         assert sentence is not None
         assert sentence[1].endswith(".")

@@ -144,3 +144,13 @@ def test_cancelling_is_repeated_until_it_is_answered() -> None:
     transport, _ = transport_for(script)
     assert Job(transport, job_document()).cancel().status == "cancelled"
     assert [request.url.path for request in script.requests] == ["/v1/jobs/job_1/cancel"] * 2
+
+
+def test_a_fork_from_before_an_edit() -> None:
+    client, script = client_for(job_document(), job_document("job_2"), job_document("job_3"))
+    job = client.jobs.get("job_1")
+    assert job.fork({"name": "other"}, 40, from_revision=1).id == "job_2"
+    job.fork()
+    bodies = [json.loads(request.content) for request in script.requests[1:]]
+    assert bodies[0] == {"changes": {"name": "other"}, "from_step": 40, "what": "everything", "from_revision": 1}
+    assert bodies[1] == {"changes": {}, "from_step": None, "what": "everything"}

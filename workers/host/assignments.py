@@ -1,15 +1,24 @@
-"""Builds the assignment of an attempt from its claimed job."""
+"""Builds the assignment of an attempt from its claimed job, and sends it the edits that are accepted later."""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import asdict
 
 from sqlalchemy.orm import Session
 
 from app import checkpoints
 from app.datasets import lookup, references
+from app.db.session import Database
 from app.db.tables import CheckpointRow, EditRow, JobRow
 from app.edits import repository as edits
 from app.edits import revisions
+from app.faultpoints import faultpoint
 from app.settings import Settings
 from workers.protocol.assignment import Assignment, CheckpointRef, DatasetRef, EditRef
+from workers.protocol.messages import Command
 from workers.runner.memory import attempt_memory
+
+Send = Callable[[Command], None]
 
 
 def build_assignment(session: Session, job: JobRow, settings: Settings, gpus: tuple[int, ...]) -> Assignment:
@@ -77,3 +86,36 @@ def _dataset_ref(session: Session, owner: str, dataset_id: str) -> DatasetRef:
 
 def _checkpoint_ref(row: CheckpointRow) -> CheckpointRef:
     return CheckpointRef(row.id, row.step, tuple(row.files), dict(row.values), row.revision)
+
+
+class EditSender:
+    """Sends each edit of a job once, in their order; `changes` counts the changes that the attempt knows of."""
+
+    def __init__(self, db: Database, job_id: str, changes: int) -> None:
+        self._db, self._job_id, self._changes = db, job_id, changes
+        self._sent: set[int | None] = set()
+        self._withdrawn: set[int | None] = set()
+
+    def assign(self, edits: Iterable[EditRef]) -> None:
+        """Note the edits that the attempt begins with."""
+        self._sent.update(edit.number for edit in edits)
+
+    def poll(self, changes: int, send: Send) -> None:
+        """Send what is new if the edits have changed. Raises `Unavailable`."""
+        if changes == self._changes:
+            return
+        pending = self._db.read(self._pending)
+        with suppress(OSError):  # an attempt that has died gets them with its next assignment
+            for ref, _ in pending:
+                if ref.number not in self._sent:  # what is withdrawn already, too: only the attempt gives up an edit
+                    self._sent.add(ref.number)
+                    faultpoint("edit_found")
+                    send(Command("edit", asdict(ref)))
+            for ref, withdraw in reversed(pending):  # the last one first: none is applied without the one before it
+                if withdraw and ref.number not in self._withdrawn:
+                    self._withdrawn.add(ref.number)
+                    send(Command("withdraw", {"number": ref.number}))
+        self._changes = changes
+
+    def _pending(self, session: Session) -> list[tuple[EditRef, bool]]:
+        return [(edit_ref(row), row.withdraw_requested) for row in edits.pending(session, self._job_id)]

@@ -22,8 +22,7 @@ from app.lifecycle import orphans, superseded_checkpoints
 from app.logs import bind
 from app.settings import Settings
 from app.storage.protocol import ArtifactStore
-from workers.host.assignments import build_assignment
-from workers.host.edit_sender import EditSender
+from workers.host.assignments import EditSender, build_assignment
 from workers.host.heartbeat import Heartbeat
 from workers.host.persist import MAX_REPORTS, next_batch, record_all
 from workers.protocol.messages import (

@@ -124,7 +124,8 @@ def _read_batch(
 def _run(network: BuiltNetwork, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     torch.manual_seed(SEED)
     with torch.no_grad():
-        return network.eval()({name: inputs[name] for name in network.blueprint.inputs})
+        outputs: dict[str, Tensor] = network.eval()({name: inputs[name] for name in network.blueprint.inputs})
+        return outputs
 
 
 def _compare(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> dict[str, Any]:

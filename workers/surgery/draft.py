@@ -108,6 +108,11 @@ class Draft:
         """The blueprint of the network before the operations that are not settled yet."""
         return self.network.blueprint
 
+    @property
+    def has_groups(self) -> bool:
+        """Whether the plan has groups of parameters."""
+        return bool((self.document.get("training") or {}).get("groups"))
+
     def write_node(self, node: JsonObject, pointer: str, field: str, init: Initialisation) -> None:
         """Note that the operation at `pointer` writes a node, which is its field, and what the node computes first."""
         self.written_nodes[id(node)] = f"{pointer}/{field}"

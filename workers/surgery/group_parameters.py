@@ -118,6 +118,8 @@ def drop_removed_paths(document: JsonObject, before: Blueprint, after: Blueprint
 
     A group that loses all its parameters is removed.
     """
+    if not (document.get("training") or {}).get("groups"):
+        return []
     old, new = GroupParameters(document, before), GroupParameters(document, after)
     removed = []
     for group in new.groups:
@@ -125,6 +127,5 @@ def drop_removed_paths(document: JsonObject, before: Blueprint, after: Blueprint
             lost = [each for each in group["nodes"] if old.below(each) and not new.below(each)]
             group["nodes"] = [each for each in group["nodes"] if each not in lost]
             removed += lost
-    if new.groups:
-        new.write(new.groups)
+    new.write(new.groups)
     return removed

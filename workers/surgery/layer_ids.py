@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.spec.network.network import Network
-from app.spec.network.nodes import Body, wire_layers
+from app.spec.network.nodes import BaseNode, Body, wire_layers
 from workers.surgery.node_places import JsonObject, all_bodies
 
 
@@ -23,10 +23,14 @@ def _write_ids(body: Body, document: JsonObject) -> list[JsonObject]:
                 layer["id"] = wired.id
                 layers.append(layer)
     for pointer, node in body.nodes_by_pointer().items():
-        for place, inner in node.bodies().values():
-            if isinstance(inner, Body):
-                layers += _write_ids(inner, _at(document, pointer + place))
+        layers += write_node_ids(node, _at(document, pointer))
     return layers
+
+
+def write_node_ids(node: BaseNode, document: JsonObject) -> list[JsonObject]:
+    """Write the ids of layers in the bodies of a node into its document, and return those layers."""
+    bodies = [(place, inner) for place, inner in node.bodies().values() if isinstance(inner, Body)]
+    return [layer for place, inner in bodies for layer in _write_ids(inner, _at(document, place))]
 
 
 def _at(document: JsonObject, pointer: str) -> Any:

@@ -101,19 +101,20 @@ def replace_references(node: JsonObject, replacements: Mapping[str, str]) -> Non
 def inner_bodies(model: JsonObject, node: JsonObject, pointer: str) -> dict[str, BodyPlace]:
     """Return the bodies of a node by the names that they have in paths; of a block's use the empty name.
 
-    The bodies of a Repeat without shared parameters also have the numbers of its iterations.
+    The bodies of a Repeat without shared parameters also have the numbers of its iterations. Blocks that do not exist,
+    which is a problem of its own, are left out.
     """
     bodies: dict[str, BodyPlace] = {}
     for field in BODY_FIELDS.get(node["kind"], ()):
         value = node.get(field)
         for name, place, each in _named_bodies(field, value):
-            if isinstance(each, str):
-                bodies[name] = BodyPlace(model["blocks"][each], f"/blocks/{each}")
-            else:
+            if not isinstance(each, str):
                 bodies[name] = BodyPlace(each, f"{pointer}/{place}")
+            elif each in (model.get("blocks") or {}):
+                bodies[name] = BodyPlace(model["blocks"][each], f"/blocks/{each}")
     if node["kind"] == "block":
-        return {"": bodies["name"]}
-    if node["kind"] == "Repeat" and node.get("share") is False and isinstance(node["times"], int):
+        return {"": bodies["name"]} if bodies else {}
+    if "body" in bodies and node["kind"] == "Repeat" and node.get("share") is False and isinstance(node["times"], int):
         bodies |= {str(iteration): bodies["body"] for iteration in range(node["times"])}
     return bodies
 
@@ -159,7 +160,8 @@ def _unknown_node(model: JsonObject, path: str, pointer: str) -> InvalidInput:
     if beginning and path not in paths:
         detail = f'"{path}" is a body, and not a node'
         return InvalidInput([Problem(pointer, "unknown_node", detail, choices(beginning) or f"use {beginning[0]}")])
-    hint = (choices(inner[:2]) if inner else "") or did_you_mean(path, paths) or choices(paths)
+    example = f'name a node by its id, or by its path in a body: "{paths[-1]}"'
+    hint = (choices(inner[:2]) if inner else "") or did_you_mean(path, paths) or choices(paths) or example
     return InvalidInput([Problem(pointer, "unknown_node", f'the network has no node "{path}"', hint)])
 
 

@@ -8,11 +8,14 @@ from app.errors import InvalidInput, Problem
 from app.spec.data.columns import DataSchema
 from app.spec.edits.operations import Operation
 from app.spec.job import canonical_document, parse_job
+from workers.network.inference.partial_network import PartialNetwork
+from workers.surgery.built_nodes import built_nodes, owner_path
 from workers.surgery.draft import Change, Draft, Revision, Weights, open_draft
-from workers.surgery.group_parameters import drop_removed_paths
+from workers.surgery.group_parameters import GroupParameters, drop_removed_paths
 from workers.surgery.initial.functions import check_initial_functions
 from workers.surgery.layer_ids import remove_layer_ids
 from workers.surgery.operations.catalog import OPERATIONS
+from workers.surgery.tensor_map import TensorMap
 
 GROUPS_POINTER = "/training/groups"
 MAX_ATTRIBUTIONS = 32  # beginnings of an edit that are tried for the operation that a problem comes from
@@ -70,7 +73,7 @@ def _revise(
         if pending and (row.changes_shapes or row.reads_network):
             changes.append(_settle(draft))
             pending = False
-        change = row.apply(draft, operation, index)
+        change = _apply(draft, operation, index)
         if change is None:
             pending = True
         else:
@@ -82,6 +85,17 @@ def _revise(
     remove_layer_ids(draft.model, draft.implicit_ids)
     final = canonical_document(parse_job(draft.document), draft.document)
     return Revision(final, tuple(changes), draft.choices, tuple(draft.warnings), places)
+
+
+def _apply(draft: Draft, operation: Operation, index: int) -> Change | None:
+    """Apply an operation. It may find a document that operations before it left with problems."""
+    try:
+        return OPERATIONS[operation.op].apply(draft, operation, index)
+    except InvalidInput as error:
+        if all(problem.pointer.startswith("/operations/") for problem in error.problems):
+            raise
+        places = draft.places()
+        raise _InvalidDocument([locate(problem, places) for problem in error.problems]) from None
 
 
 def _settle(draft: Draft) -> Change:
@@ -101,10 +115,27 @@ def _settle(draft: Draft) -> Change:
     for path in drop_removed_paths(draft.document, draft.blueprint, after):
         detail = f'"{path}" has no parameters any more, and was taken out of its group'
         draft.warnings.append(Problem(GROUPS_POINTER, "group_changed", detail))
+    _warn_of_frozen(draft, network, tensors)
     draft.functions.clear()
     change = Change(after, tensors)
     draft.follow(change, network)
     return change
+
+
+def _warn_of_frozen(draft: Draft, network: PartialNetwork, tensors: TensorMap) -> None:
+    """Warn of new nodes that a group of the plan freezes, since it names what they are in."""
+    if not draft.has_groups:
+        return
+    frozen = GroupParameters(draft.document, network.blueprint).frozen()
+    nodes, places = built_nodes(network.blueprint), draft.places()
+    fresh = {owner_path(name, nodes) for name in frozen if name in tensors and tensors[name].name is None}
+    for path in sorted(fresh):
+        detail, hint = (
+            f"a group freezes {path}, so that it is not trained",
+            f'add {{"op": "unfreeze", "nodes": ["{path}"]}}',
+        )
+        place = places.get(f"/model{nodes[path].node.pointer}", GROUPS_POINTER)
+        draft.warnings.append(Problem(place, "frozen", detail, hint))
 
 
 def locate(problem: Problem, places: Mapping[str, str]) -> Problem:

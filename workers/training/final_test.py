@@ -74,6 +74,8 @@ class FinalTest:
                 continue
             if best.revision != current.revision:
                 earlier = self.network_of(best.revision)
+                if earlier.blueprint != network.blueprint:  # which the job does not publish as its best
+                    continue
                 _load(earlier, weights)
                 yield best, earlier
                 return
@@ -86,7 +88,10 @@ class FinalTest:
             return
 
     def _candidates(self, current: CheckpointRef, saved: Sequence[CheckpointRef]) -> list[CheckpointRef]:
-        """Return the checkpoints that are kept by value, best first, as `app.checkpoints.best_by_plan` has them."""
+        """Return the checkpoints that are kept by value, best first, as `app.checkpoints.best_by_plan` has them.
+
+        That leaves those of other networks out.
+        """
         policy = self.plan.checkpoint
         kept = saved if policy.keep_best else saved[max(0, len(saved) - policy.keep_last + 1) :]
         sign = 1.0 if policy.mode == "min" else -1.0

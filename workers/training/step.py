@@ -67,7 +67,7 @@ class TrainingStep:
         self._inspect_targets(state.source)
         self.seed_random(state)
         for loss in self._losses(network, batches):
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
         self.objective.pop_head_losses()
         flow_metrics(network)
 

@@ -14,13 +14,14 @@ from app.api.services import Services
 from app.datasets import references
 from app.edits import acceptance, revisions
 from app.edits import repository as edits
-from app.edits.acceptance import Ground, SubmittedEdit
+from app.edits.acceptance import FirstEdit, Ground, SubmittedEdit
 from app.edits.diff import diff_revisions
-from app.errors import InvalidInput
+from app.errors import InvalidInput, Problem
 from app.jobs import repository
+from app.jobs.placement import device_needs
 from app.spec.data.columns import DataSchema
 from app.spec.edits.edit import Edit
-from app.spec.job import JobSpec
+from app.spec.job import JobSpec, parse_job
 from workers.protocol.child_requests import ReviseResponse
 
 FIRST_EDIT_POINTER = "/start_from/edits"
@@ -58,6 +59,7 @@ def check_edit(services: Services, who: Principal, job_id: str, document: Any) -
     ground, schema, others = services.db.read(unit)
     revised = services.inspector.check_edit(ground, document["operations"], schema, others)
     _check_quota(who, revised)
+    _check_devices(revised)
     return CheckedEdit(submitted, ground, schema, revised)
 
 
@@ -66,6 +68,19 @@ def _check_quota(who: Principal, revised: ReviseResponse) -> None:
     problems = quotas.network_problems(who.limits, revised.report["totals"]["parameters"])
     if problems:
         raise InvalidInput([replace(problem, pointer="/operations") for problem in problems])
+
+
+def _check_devices(revised: ReviseResponse) -> None:
+    """Raise `InvalidInput` if the job would need another device than the workers have that may run it."""
+    before, after = (device_needs(parse_job(dict(each))) for each in (revised.before, revised.document))
+    hint = "fork the job: the new one is given to a worker that has it"
+    problems = [
+        Problem("/operations", "other_device", f"the job would need {need.what}, and may run without one", hint)
+        for need in after
+        if need not in before
+    ]
+    if problems:
+        raise InvalidInput(problems)
 
 
 def diff_edit(services: Services, owner: str, job_id: str, check: CheckedEdit) -> dict[str, Any]:
@@ -89,8 +104,8 @@ def check_first_edit(
     document: Mapping[str, Any],
     schema: DataSchema,
     named: Mapping[str, DataSchema],
-) -> Mapping[str, Any] | None:
-    """Return the inspection of a new job after the edit with which it begins; `None` if it begins without one.
+) -> FirstEdit | None:
+    """Return the edit with which a new job begins; `None` if it begins without one.
 
     Raises `InvalidInput` with pointers into the job.
     """
@@ -106,7 +121,7 @@ def check_first_edit(
         places = [each.pointer.replace("/operations", FIRST_EDIT_POINTER, 1) for each in error.problems]
         problems = [replace(each, pointer=place) for each, place in zip(error.problems, places, strict=True)]
         raise InvalidInput(problems) from None
-    return _report(revised)
+    return FirstEdit(operations, _report(revised))
 
 
 def _report(revised: ReviseResponse) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from app.datasets import references
 from app.edits import repository, revisions
 from app.jobs import repository as jobs
 from app.spec.data.columns import DataSchema
+from app.spec.training.planned_edits import without_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,13 @@ def find_revision(services: Services, owner: str, job_id: str, revision: int | N
     number, document, inspection, schema = services.db.read(unit)
     if inspection is None:
         inspection = inspect_revision(services, owner, document, schema)
-        services.db.run(repository.set_inspection, job_id, number, inspection)
+        services.db.run(_store_inspection, job_id, number, inspection)
     return RevisionSource(number, document, inspection)
+
+
+def _store_inspection(session: Session, job_id: str, revision: int, inspection: Mapping[str, Any]) -> None:
+    repository.set_inspection(session, job_id, revision, inspection)
+    jobs.update_visible(session, job_id)  # it shows the totals
 
 
 def inspect_revision(
@@ -47,4 +53,4 @@ def inspect_revision(
     """Return the inspection of a job's spec at a revision; `schema` is that of its data."""
     named = services.db.read(references.load_schemas, owner, document)
     others = {place: each for place, each in named.items() if place not in references.OWN_POINTERS}
-    return services.inspector.inspect(dict(document), DataSchema.model_validate(schema), others)
+    return services.inspector.inspect(without_rules(document), DataSchema.model_validate(schema), others)

@@ -13,6 +13,7 @@ from pydantic_core import core_schema
 
 from app.spec.data.features import FEATURE_CLASSES
 from app.spec.data.images.transforms import MIXING_TRANSFORMS, TRANSFORMS
+from app.spec.edits.operations import OPERATION_NAMES
 from app.spec.network.nodes import NODE_KINDS, BaseNode
 from app.spec.training.losses import LOSSES
 from app.spec.training.optimizers import OPTIMIZERS
@@ -37,6 +38,7 @@ NAMED_UNIONS: Mapping[frozenset[str], str] = {
     frozenset(FEATURE_CLASSES): "Feature",
     frozenset({"builtin", "torchvision", "dataset"}): "Data",
     frozenset({"builtin", "torchvision", "upload"}): "DatasetSource",
+    frozenset(OPERATION_NAMES): "Operation",
 }
 
 

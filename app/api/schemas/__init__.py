@@ -11,8 +11,18 @@ from app.api.schemas.jobs import Failure, Job, JobPage, JobSummary, Report, Tran
 from app.api.schemas.keys import Key, KeyChange, KeyLimits, KeyPage, KeyRequest, KeyRotation, NewKey, Usage, UsedLimit
 from app.api.schemas.predictions import Chance, Predicted, PredictedOutput, Predictions
 from app.api.schemas.problems import Inspection, Liveness, ProblemDetail, ProblemDocument, Readiness
-from app.api.schemas.records import Checkpoint, CheckpointFile, CheckpointPage, Curves, Event, EventPage, Series
-from app.api.schemas.reports import JobEvaluation, JobReport, JobTest
+from app.api.schemas.records import (
+    Checkpoint,
+    CheckpointFile,
+    CheckpointPage,
+    Curves,
+    Event,
+    EventPage,
+    JobEvaluation,
+    JobReport,
+    JobTest,
+    Series,
+)
 from app.api.schemas.webhooks import (
     Delivery,
     DeliveryAttempt,

@@ -1,4 +1,4 @@
-"""What is recorded about a job: events, curves, checkpoints."""
+"""What is recorded about a job: events, curves, checkpoints, and reports of evaluations."""
 
 from typing import Literal, Self
 
@@ -7,8 +7,11 @@ from pydantic import Field
 from app import checkpoints
 from app.api.http.responses import json_number
 from app.api.schemas.base import JsonNumber, JsonObject, ResponseModel
+from app.api.schemas.problems import ProblemDetail
 from app.db.tables import CheckpointRow, EventRow
 from app.spec.timestamps import format_rfc3339
+
+HEADS_DESCRIPTION = "One object per output; its `about` says of which form: see the page on reports."
 
 
 class Event(ResponseModel):
@@ -106,3 +109,40 @@ class CheckpointPage(ResponseModel):
 
     items: list[Checkpoint]
     has_more: Literal[False] = False
+
+
+class JobTest(ResponseModel):
+    """The report of a job's test: rows that chose nothing, evaluated once, at the end."""
+
+    checkpoint_id: str = Field(description="Whose weights were tested: the best when the training ended.")
+    step: int = Field(description="Of that checkpoint.")
+    rows: int
+    values: dict[str, JsonNumber | None] = Field(description="The loss and the metrics; null for what is no number.")
+    heads: list[JsonObject] = Field(description=HEADS_DESCRIPTION)
+
+
+class JobReport(ResponseModel):
+    """The report of an evaluation."""
+
+    job_id: str
+    checkpoint_id: str
+    version: int
+    step: int
+    rows: int = Field(description="Examples of the validation; 0 if there is none.")
+    heads: list[JsonObject] = Field(description=HEADS_DESCRIPTION)
+    test: JobTest | None = Field(None, description="Of the job, whichever checkpoint is asked for.")
+
+
+class JobEvaluation(ResponseModel):
+    """The figures of a job's network on a labelled data set."""
+
+    job_id: str
+    checkpoint_id: str
+    step: int
+    dataset: str
+    split: str
+    rows: int
+    values: dict[str, JsonNumber | None] = Field(description="The loss and the metrics; null for what is no number.")
+    heads: list[JsonObject] = Field(description=HEADS_DESCRIPTION)
+    notes: list[str] = Field(description="What is left out, and why.")
+    warnings: list[ProblemDetail] = Field(description="Why the figures may mislead.")

@@ -4,11 +4,12 @@ A node is named by its path: "fc1", or "loop.body.fc1" in the body of a control-
 A body that several nodes use by its name is changed for all of them.
 """
 
-from typing import Annotated, Any, Literal
+from collections import Counter
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from app.spec.base import Count, Name, Size, SpecModel, validation_error
+from app.spec.base import Count, Name, OneOrMany, Size, SpecModel, validation_error
 from app.spec.network.nodes import Node
 
 MAX_OPERATIONS = 256  # of one edit
@@ -83,6 +84,13 @@ class Narrow(SpecModel):
     by: Selection = "magnitude"
     keep: Annotated[tuple[Count, ...], Field(min_length=1, max_length=1 << 20)] | None = None
 
+    @model_validator(mode="after")
+    def _keeps_once(self) -> "Narrow":
+        if self.keep is not None and len(set(self.keep)) < len(self.keep):
+            [(output, times)] = Counter(self.keep).most_common(1)
+            raise validation_error("contradiction", f"keep names output {output} {times} times", "name each once")
+        return self
+
 
 class Deepen(SpecModel):
     """A residual block after a node, which computes nothing at first."""
@@ -117,14 +125,14 @@ class Freeze(SpecModel):
     """The parameters of nodes are not trained any more."""
 
     op: Literal["freeze"]
-    nodes: Annotated[tuple[NodePath, ...], Field(min_length=1, max_length=1000)]
+    nodes: Annotated[tuple[NodePath, ...], Field(min_length=1, max_length=1000), OneOrMany()]
 
 
 class Unfreeze(SpecModel):
     """The parameters of nodes are trained again, with a new state of the optimiser."""
 
     op: Literal["unfreeze"]
-    nodes: Annotated[tuple[NodePath, ...], Field(min_length=1, max_length=1000)]
+    nodes: Annotated[tuple[NodePath, ...], Field(min_length=1, max_length=1000), OneOrMany()]
 
 
 class Reinit(SpecModel):
@@ -167,3 +175,6 @@ Operation = Annotated[
     | SwapOptimizer,
     Field(discriminator="op"),
 ]
+OPERATION_NAMES: tuple[str, ...] = tuple(
+    get_args(model.model_fields["op"].annotation)[0] for model in get_args(get_args(Operation)[0])
+)

@@ -19,7 +19,7 @@ from app.spec.hints.places import (
     types_at,
 )
 from app.spec.hints.synonyms import UNNEEDED_FIELDS
-from app.spec.kinds import required_fields
+from app.spec.kinds import field_names, required_fields
 
 MAX_SUGGESTED_PLACES = 2
 NAMING_FIELDS = frozenset({"kind", "name", "id"})  # of very many objects, so no place of their own
@@ -39,7 +39,7 @@ def _field_hints(root: Model, document: Any, path: Path) -> Iterator[str]:
     parent, word = path[:-1], str(path[-1])
     value = _value(document, parent)
     classes = classes_at(root, document, parent)
-    fields = list(dict.fromkeys(name for each in classes for name in each.model_fields))
+    fields = list(dict.fromkeys(name for each in classes for name in field_names(each)))
     free = [name for name in fields if name not in value]
     missing = {name for each in classes for name in required_fields(each)} & set(free)
     yield UNNEEDED_FIELDS.get(fold(word), "")
@@ -124,7 +124,7 @@ def missing_field_hint(name: str, value: Any, classes: Sequence[Model]) -> str:
     if isinstance(value, str):  # a kind by its bare name
         needed = {field: "…" for each in classes if value in kinds_of(each) for field in required_fields(each)}
         return f"use {_example({'kind': value, **needed})}"
-    known = {field for each in classes for field in each.model_fields}
+    known = {field for each in classes for field in field_names(each)}
     for other in islice(value, MAX_CANDIDATES) if isinstance(value, dict) else ():
         if other not in known and (same_names(other, [name]) or similar_names(other, [name])):
             return f'rename "{other}" to "{name}"'

@@ -53,7 +53,7 @@ class RouteCase(NamedTuple):
 
 
 BUILTIN_DATASET = {"name": "x", "source": {"kind": "builtin", "name": "iris"}}
-EDIT = {"operations": [{"op": "remove", "node": "fc1"}]}
+EDIT = {"operations": [{"op": "set", "path": "training.optimizer.lr", "value": 0.1}]}
 INSPECTION = {"model": SPEC["model"], "inputs": {"x": {"shape": [4]}}}
 ROUTE_CASES: dict[str, RouteCase] = {
     "GET /livez": RouteCase(None, 200),

@@ -1,10 +1,16 @@
 """Edits over the API: accepted, refused with places and hints, listed, withdrawn."""
 
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
+from sqlalchemy.orm import Session
 
-from app.db.tables import JobRow
+from app.access import idempotency
+from app.access.idempotency import IdempotentResponse
+from app.db.tables import EditRow, JobRow
 from app.edits import outcomes
 from app.edits.outcomes import Application
 from app.jobs.states import Status
@@ -78,6 +84,11 @@ def test_a_repeated_request_is_one_edit(anna: Client, job: str) -> None:
         ({"operations": [INSERT | {"node": INSERT["node"] | {"out_features": 10**6}}]}, "/operations/0", None),
         ({"operations": [INSERT], "at": {"when": {"metric": "v", "below": 1}}}, "/at/when/metric", "unknown_series"),
         ({"operations": [INSERT], "at": {"when": {"metric": "val/loss"}}}, "/at/when", "contradiction"),
+        (
+            {"operations": [INSERT], "at": {"when": {"metric": "train/lr", "below": 1}}},
+            "/at/when/metric",
+            "unknown_series",
+        ),
     ],
 )
 def test_mistakes_have_their_place(anna: Client, job: str, edit: Any, pointer: str, code: str | None) -> None:
@@ -100,12 +111,40 @@ def test_an_edit_meets_those_that_wait(anna: Client, job: str) -> None:
     assert anna.post(f"/v1/jobs/{job}/edits", json={"operations": [INSERT]}).status_code == 201
     behind = INSERT | {"after": "extra", "node": INSERT["node"] | {"id": "more"}}
     assert anna.post(f"/v1/jobs/{job}/edits", json={"operations": [behind], "expect_revision": 2}).status_code == 201
-    again = anna.post(f"/v1/jobs/{job}/edits", json={"operations": [INSERT], "expect_revision": 1})
+    again = anna.post(f"/v1/jobs/{job}/edits", json={"operations": [INSERT], "expect_revision": 3})
     assert assert_problem(again, 422, "invalid_input")["errors"][0]["code"] == "duplicate_id"
+
+
+@pytest.mark.parametrize("revision", [1, 2, 5])
+def test_of_two_edits_for_one_revision_one_is_accepted(anna: Client, job: str, revision: int) -> None:
+    for name in ("one", "two"):
+        edit = {"operations": [INSERT | {"node": INSERT["node"] | {"id": name}}]}
+        assert anna.post(f"/v1/jobs/{job}/edits", json=edit).status_code == 201
     stale = assert_problem(
-        anna.post(f"/v1/jobs/{job}/edits", json={"operations": [INSERT], "expect_revision": 5}), 409, "stale_revision"
+        anna.post(f"/v1/jobs/{job}/edits", json={"operations": [INSERT], "expect_revision": revision}),
+        409,
+        "stale_revision",
     )
     assert stale["errors"][0]["pointer"] == "/expect_revision"
+    assert "revision 3" in stale["errors"][0]["hint"]
+
+
+def test_a_request_that_is_repeated_meanwhile_is_one_edit(
+    api: Api, anna: Client, job: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one is checked when the first has been stored, whose node it would insert again."""
+    path, body, key = f"/v1/jobs/{job}/edits", {"operations": [INSERT], "expect_revision": 1}, {"Idempotency-Key": "k"}
+    first = anna.post(path, json=body, headers=key)
+    looks: list[None] = []
+
+    def find_response(*arguments: Any) -> IdempotentResponse | None:
+        looks.append(None)
+        return None if len(looks) == 1 else idempotency.find_response(*arguments)
+
+    monkeypatch.setattr("app.api.routes.jobs.edits.idempotency", SimpleNamespace(find_response=find_response))
+    second = anna.post(path, json=body, headers=key)
+    assert (second.status_code, second.json()) == (201, first.json())
+    assert len(looks) == 2
 
 
 def test_an_edit_that_would_overtake_another_is_refused(anna: Client, job: str) -> None:
@@ -204,6 +243,26 @@ def test_revisions_differ(api: Api, anna: Client, job: str) -> None:
     assert_problem(anna.get(f"/v1/jobs/{job}/network", params={"revision": 3}), 404, "not_found")
 
 
+def test_a_rule_that_was_applied_is_not_tried_again(api: Api, anna: Client) -> None:
+    plan = SPEC["training"] | {"edits": [{"at": {"step": 5}, "operations": [INSERT]}]}
+    job = anna.post("/v1/jobs", json=SPEC | {"training": plan}).json()["id"]
+    edit = {"operations": [INSERT]}  # as the rule does
+    revised = anna.post(f"/v1/jobs/{job}/edits/dry-run", json=edit).json()["spec"]
+    assert anna.post(f"/v1/jobs/{job}/edits", json=edit).status_code == 201
+    apply_first(api, job, revised)
+
+    def forget_inspection(session: Session) -> None:  # an edit that a rule has made comes without one
+        session.get_one(EditRow, (job, 1)).inspection = None
+
+    api.services.db.run(forget_inspection)
+    response = anna.get(f"/v1/jobs/{job}/network")
+    assert response.status_code == 200, response.text
+    assert [node["id"] for node in response.json()["nodes"]] == ["fc1", "relu1", "extra", "fc2"]
+    later = anna.post(f"/v1/jobs/{job}/edits", json={"operations": [{"op": "freeze", "nodes": ["fc1"]}]})
+    assert later.status_code == 201, later.text
+    assert revised["training"]["edits"] == plan["edits"]
+
+
 @pytest.mark.parametrize(
     ("init", "low", "high"), [("identity", 0.0, 1e-5), ("default", 0.01, 100.0), ("zero", 0.01, 100.0)]
 )
@@ -216,5 +275,27 @@ def test_a_dry_run_measures_the_difference(api: Api, anna: Client, init: str, lo
     difference = response.json()["difference"]
     assert (difference["checkpoint_id"], difference["step"]) == (checkpoint["id"], checkpoint["step"])
     assert difference["rows"] == 64
-    assert low <= difference["relative"]["fc2"] <= high
+    (relative,) = difference["relative"].values()
+    assert low <= relative <= high
     assert difference["left_out"] == []
+
+
+def test_many_at_once_are_numbered_without_gaps(anna: Client, job: str) -> None:
+    def send(place: int) -> httpx.Response:
+        value = {"op": "set", "path": "training.optimizer.lr", "value": (place + 1) / 1000}
+        return anna.post(f"/v1/jobs/{job}/edits", json={"operations": [value]})
+
+    with ThreadPoolExecutor(12) as pool:
+        found = list(pool.map(send, range(24)))
+    refused = {response.json()["code"] for response in found if response.status_code != 201}
+    assert refused <= {"edited_meanwhile", "overloaded", "too_many_pending"}
+    numbers = sorted(response.json()["id"] for response in found if response.status_code == 201)
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(numbers) >= 3
+
+
+def test_what_needs_another_device_is_refused(anna: Client, job: str) -> None:
+    edit = {"operations": [{"op": "set", "path": "training.precision", "value": "fp16"}]}
+    problem = assert_problem(anna.post(f"/v1/jobs/{job}/edits", json=edit), 422, "invalid_input")["errors"][0]
+    assert problem["code"] == "other_device"
+    assert "fork" in problem["hint"]

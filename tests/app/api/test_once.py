@@ -11,9 +11,10 @@ from app.api.http.idempotency import once_request
 from app.db.sealing import SEALED_PREFIX
 from app.db.tables import AuditRow, IdempotencyRow
 from app.jobs.states import Status
+from app.spec.job import named_dataset_schema, parse_job
 from tests.app.api.client import Api, Client, assert_problem
 from tests.app.api.conftest import StartApp
-from tests.app.api.job_factories import create_job_in_status
+from tests.app.api.job_factories import SPEC, create_checkpoint, create_job_in_status, create_running_job
 from tests.app.api.route_cases import ROUTE_CASES, create_objects, iter_dependencies, iter_routes
 
 # What a POST without an Idempotency-Key does instead: nothing that a repeated request would do twice.
@@ -74,7 +75,18 @@ def place(api: Api, route: str) -> dict[str, str]:
     there = create_objects(api, "anna")
     if route.endswith("/retry"):
         there["job_id"] = create_job_in_status(api.services.db, Status.FAILED)
+    if route.endswith(("/edits", "/rollback")):
+        there["job_id"] = create_editable_job(api)
     return there
+
+
+def create_editable_job(api: Api) -> str:
+    """Return a running job with a checkpoint, whose network can be inspected."""
+    schema = named_dataset_schema(parse_job(SPEC))
+    assert schema is not None
+    job = create_running_job(api.services.db, spec=SPEC, data_schema=schema.model_dump(mode="json"))
+    create_checkpoint(api.services.db, api.services.store, job, 5, {"weights.safetensors": b"x"})
+    return job.id
 
 
 @pytest.mark.parametrize("route", sorted(ONCE))

@@ -17,7 +17,7 @@ from tests.app.api.described import DOCUMENT, OPERATIONS, resolved
 
 GUARDED = [item for item in OPERATIONS if item[1].startswith("/v1/")]
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
-MAX_LINES = 14_700
+MAX_LINES = 17_300
 
 
 def named(operations: list[Any]) -> Any:
@@ -123,6 +123,7 @@ def test_kinds_are_those_of_the_catalogue() -> None:
 
 # A label, or a number; or lists of them, as deep as the network's output.
 UNTYPED = {f"Predicted.{field}" for field in ("label", "tags", "probability", "value", "probabilities", "raw")}
+UNTYPED |= {"Set.value", "SwapOptimizer.to"}  # what a spec has at the place that is set
 
 
 def untyped(schema: Any, place: str) -> Iterator[str]:
@@ -147,6 +148,11 @@ def test_clients_made_from_it_are_typed() -> None:
 
 
 ANSWERS = {
+    "DryRun",
+    "Edit",
+    "EditDetail",
+    "EditPage",
+    "NetworkDiff",
     "Job",
     "JobEvaluation",
     "JobPage",
@@ -195,6 +201,8 @@ def test_answers_are_closed() -> None:
         "Prediction",
         "EvaluationRequest",
         "ProposalRequest",
+        "EditRequest",
+        "Rollback",
         "Status",
         "DatasetStatus",
         "DeliveryStatus",

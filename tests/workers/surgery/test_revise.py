@@ -38,3 +38,11 @@ def test_a_problem_of_a_new_node_leads_into_it() -> None:
     (problem,) = problems_of(image_job(CHAIN), {"op": "insert", "after": "relu1", "node": {**CONV, "in_channels": 7}})
     assert problem.pointer == "/operations/0/node/in_channels"
     assert problem.hint == "set in_channels to 4, or leave it out"
+
+
+def test_a_problem_of_an_earlier_operation_is_its_own() -> None:
+    graph = {"inputs": ["image"], "nodes": [{"id": "stem", "inputs": ["image"], **CONV}]}
+    first = {"op": "set", "path": "model.stem.bias", "value": "same"}
+    second = {"op": "insert", "after": "image", "node": "Tanh"}
+    problems = problems_of(image_job(graph), first, second)
+    assert [problem.pointer for problem in problems] == ["/operations/0/value"]

@@ -91,5 +91,5 @@ def _grown_tensors(before: Blueprint, after: Blueprint, pointer: str, fill: Fill
         ]
         if axes and not name.startswith(owners):
             raise AssertionError(f"{name} follows a size of another node")
-        sources[name] = TensorSource(name, tuple(axes), fill=fill)
+        sources[name] = TensorSource(name, tuple(axes), fill=fill if axes else "default")
     return sources

@@ -6,6 +6,7 @@ from app.errors import InvalidInput, Problem
 from app.spec.edits.operations import Insert
 from app.spec.network.nodes import NODE_KINDS, BaseNode, referenced_node
 from workers.surgery.draft import Draft
+from workers.surgery.layer_ids import write_node_ids
 from workers.surgery.node_places import (
     BodyPlace,
     JsonObject,
@@ -69,6 +70,7 @@ def node_document(node: BaseNode, within: BodyPlace, pointer: str) -> JsonObject
     if "id" not in document:
         document = {"id": free_id(within, node.kind), **document}
     check_id(within, document["id"], node.kind, f"{pointer}/id")
+    write_node_ids(node, document)
     return document
 
 
@@ -86,7 +88,7 @@ def _edge_before(draft: Draft, path: str, pointer: str) -> _Edge:
         read = ", ".join(sources) or "nothing"
         detail = f'"{path}" reads {read}: it is not clear on which edge the node is inserted'
         hints = [f'"between": ["{_beside(path, source)}", "{path}"]' for source in sources]
-        raise InvalidInput([Problem(pointer, "ambiguous", detail, "use " + " or ".join(hints) if hints else "")])
+        raise InvalidInput([Problem(pointer, "ambiguous", detail, "use " + (" or ".join(hints) or '"after"'))])
     return _Edge(place.within, place.index, sources[0], place.node)
 
 
@@ -149,7 +151,7 @@ def _insert_node(model: JsonObject, edge: _Edge, node: JsonObject, pointer: str)
     Raises `InvalidInput` if nothing would read it.
     """
     within, source = edge.within, edge.source or ""
-    renamed: dict[str, str] = dict.fromkeys(_equal_references(model, within, source), node["id"])
+    renamed = {each: str(node["id"]) for each in _equal_references(model, within, source)}
     within.nodes.insert(edge.index, node)
     node.setdefault("inputs", [source])
     needed = _ancestors(within, node)

@@ -6,6 +6,7 @@ from workers.network.analysis.parameters import index_parameters
 from workers.network.blueprint import Blueprint
 from workers.surgery.built_nodes import built_nodes
 from workers.surgery.draft import Draft
+from workers.surgery.layer_ids import write_node_ids
 from workers.surgery.node_places import JsonObject, NodePlace, is_leaf
 from workers.surgery.operations.rename import check_id, rename_node
 
@@ -23,6 +24,7 @@ def replace(draft: Draft, operation: Replace, index: int) -> None:
     new = {"id": own, **{field: value for field, value in new.items() if field != "id"}}
     if not place.within.is_chain and not is_leaf(operation.by.kind) and "inputs" not in new and "inputs" in old:
         new["inputs"] = list(old["inputs"])
+    write_node_ids(operation.by, new)
     place.within.nodes[place.index] = new
     draft.lineage.replace(old, new, operation.init)
     draft.write_node(new, pointer, "with", operation.init)

@@ -1,11 +1,13 @@
 """Widening: more channels, so that the network computes what it did before."""
 
+from collections.abc import Container
 from math import floor
 
 from app.spec.edits.operations import Widen
 from workers.surgery.draft import Change, Draft
 from workers.surgery.operations.width_changes import Width, change_width, check_obstacles, find_width, refusal
 from workers.surgery.tensor_map import NEW
+from workers.surgery.widths.groups import Prevents
 
 
 def widen(draft: Draft, operation: Widen, index: int) -> Change:
@@ -27,8 +29,8 @@ def widen(draft: Draft, operation: Widen, index: int) -> Change:
         indices = (*range(before), *[NEW] * (after - before))
     else:
         if after % before:
-            multiples = [width.part.size * factor for factor in (2, 3)]
-            hint = f"use a multiple of {width.part.size}, such as {multiples[0]} or {multiples[1]}"
+            size = width.part.size
+            hint = f"use a multiple of {size}, such as {2 * size} or {3 * size}" if operation.to else "use 2.0, or 3.0"
             _check_exact(width, {"uneven"}, f"{pointer}/{_field(operation)}", hint)
         indices = tuple(channel % before for channel in range(after))
     return change_width(draft, width, indices, index, field=_field(operation), noise=operation.noise)
@@ -57,7 +59,7 @@ def _new_channels(width: Width, operation: Widen, pointer: str) -> int:
     return after // block
 
 
-def _check_exact(width: Width, kinds: set[str], pointer: str, hint: str) -> None:
+def _check_exact(width: Width, kinds: Container[Prevents], pointer: str, hint: str) -> None:
     """Raise `InvalidInput` if the wider network would not compute the same."""
     if obstacles := width.obstacles(kinds):
         detail = f"the wider network would not compute the same: {obstacles[0].detail}"

@@ -90,6 +90,7 @@ def tensor_map(
         reading |= set() if is_output else {entry.name}
     old_shapes, new_shapes = dependencies.parameters.shapes, index_parameters(after).shapes
     sources: dict[str, TensorSource] = {}
+    adds = NEW in change.indices
     for name, shape in new_shapes.items():
         rows = axes.get(name, {})
         expected = [len(rows[place].indices) if place in rows else size for place, size in enumerate(shape)]
@@ -100,7 +101,7 @@ def tensor_map(
         sources[name] = TensorSource(
             name,
             tuple(rows[place] for place in sorted(rows)),
-            fill="zero" if name in reading else output_fill,
+            fill="default" if not adds or not rows else "zero" if name in reading else output_fill,
             noise=noise if weighs else 0.0,
         )
     return sources

@@ -116,10 +116,10 @@ class ChannelGroups:
             self.obstruct((part, other), Obstacle("change", node, detail))
             return
         (root,) = self.create(part.size // (outer * inner))
-        for each in (part, other):
+        for each, group in ((part, part.group), (other, other.group)):
             size = each.size // (each.outer * each.inner)
             layout = replace(root, size=size, outer=outer // each.outer, inner=inner // each.inner)
-            self._set_layout(each.group, (layout,))
+            self._set_layout(group, (layout,))
 
     def _set_layout(self, group: int, layout: Axis) -> None:
         self._layouts[group] = layout

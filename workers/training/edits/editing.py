@@ -106,7 +106,8 @@ def _random_values(old: PreparedTraining, edit: EditRef) -> tuple[Draw, int]:
 def _build(old: PreparedTraining, revision: Revision, edit: EditRef) -> tuple[PreparedTraining, tuple[str, ...]]:
     """Build the training of a revision, with the state of the old one; also return what has lost its moments."""
     blueprint = revision.changes[-1].blueprint if revision.changes else old.network.blueprint
-    _check_objective(old.resources.schema, revision)
+    if blueprint != old.network.blueprint:
+        _check_objective(old.resources.schema, revision)
     with torch.random.fork_rng(devices=[]):
         network = BuiltNetwork(blueprint)
     following = _next_state(old, revision.document, edit)

@@ -84,7 +84,7 @@ class RateChange:
 
 def _equal(one: Any, other: Any) -> bool:
     """Compare values of which one may have been JSON, where a tuple is a list."""
-    return _plain(one) == _plain(other)
+    return bool(_plain(one) == _plain(other))
 
 
 def _plain(value: Any) -> Any:

@@ -168,8 +168,8 @@ def _validate_submission(who: Principal, services: Services, document: Any) -> S
         problem = Problem(references.DATA_POINTER, "unknown_dataset", "the data set is not known", "register it first")
         raise InvalidInput([problem])
     canonical = canonical_document(job, document)
-    edited = check_first_edit(services, who, job, canonical, schema, others)
-    return Submission(who.actor, who.limits, job, canonical, schema, {**inspection, "warnings": warnings}, edited)
+    first_edit = check_first_edit(services, who, job, canonical, schema, others)
+    return Submission(who.actor, who.limits, job, canonical, schema, {**inspection, "warnings": warnings}, first_edit)
 
 
 def _find_named(session: Session, owner: str, document: Any) -> tuple[Mapping[str, DataSchema], str | None]:

@@ -182,3 +182,18 @@ def test_withdrawal_rollback_and_differences(run: Run) -> None:
     same = DIFF | {name: {} for name in ("added", "removed", "changed", "totals", "settings")}
     equal, _ = run("diff", "job_1", answers=(job_document(), same))
     assert equal.stdout == "nothing differs\n"
+
+
+def test_checkpoints_tell_their_revision_and_forks_choose_one(run: Run) -> None:
+    files = {"files": [], "epoch": 1.0, "final": False}
+    items = [{"id": "ckpt_2", "step": 70, "revision": 2, **files}, {"id": "ckpt_1", "step": 70, "revision": 1, **files}]
+    shown, _ = run("show", "job_1", answers=(job_document(), {"items": items, "has_more": False}))
+    assert shown.stdout.splitlines()[-2:] == [
+        "checkpoint ckpt_2 at step 70 of revision 2",
+        "checkpoint ckpt_1 at step 70",
+    ]
+    forked, script = run(
+        *["fork", "job_1", "--from-step", "70", "--from-revision", "1"], answers=(job_document(), job_document("job_2"))
+    )
+    assert forked.stdout == "job_2\n"
+    assert sent(script.requests[1])["from_revision"] == 1

@@ -133,6 +133,16 @@ def test_a_removed_node_leaves_its_group() -> None:
     assert [warning.code for warning in revision.warnings] == ["group_changed"]
 
 
+def test_a_new_node_in_a_frozen_block_is_frozen_with_a_warning() -> None:
+    job = image_job(GRAPH, training={"groups": [{"nodes": ["first"], "frozen": True}]})
+    node = {"id": "extra", "kind": "Conv2d", "out_channels": 4, "kernel_size": 1}
+    revision = edit(job, {"op": "insert", "after": "first.conv2d1", "node": node})
+    (warning,) = revision.warnings
+    assert (warning.pointer, warning.code) == ("/operations/0/node", "frozen")
+    assert "first.extra" in warning.detail
+    assert edit(job, {"op": "insert", "after": "stem", "node": node}).warnings == ()
+
+
 @pytest.mark.parametrize(
     ("operation", "place", "code"),
     [

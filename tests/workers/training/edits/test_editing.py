@@ -1,7 +1,6 @@
 """When edits are applied, what is reported, and what a failure leaves."""
 
 from functools import partial
-from random import Random
 from typing import Any
 
 import pytest
@@ -9,7 +8,7 @@ import torch
 
 from tests.workers.training.edits.job_log import QUIET, JobLog, OrderedContext, assert_equal_states, edit, stored_state
 from tests.workers.training.edits.test_replay import INSERT, MATRICES, NEW_RATE, assert_repeatable, job
-from tests.workers.training.harness import TrainingHarness, digits_job
+from tests.workers.training.harness import TrainingHarness, digits_job, resume_candidates
 from workers.protocol.messages import (
     Command,
     EditApplied,
@@ -215,35 +214,20 @@ def test_units_are_chosen_by_gradient_and_stay_chosen(laboratory: TrainingHarnes
     assert [len(chosen) for chosen in choice.values()] == [7]
 
 
-def test_random_scripts_repeat_bit_by_bit(laboratory: TrainingHarness) -> None:
-    draw = Random("scripts")
-    operations = [
-        INSERT,
-        NEW_RATE,
-        {"op": "reinit", "node": "last"},
-        {"op": "widen", "node": "first", "to": 20},
-        {"op": "narrow", "node": "first", "to": 9},
-        {"op": "freeze", "nodes": ["first"]},
-        {"op": "swap_optimizer", "to": {"kind": "SGD", "lr": 0.05, "momentum": 0.9}},
-    ]
-    for run in range(2):
-        chosen = draw.sample(operations, 3)
-        steps = sorted(draw.randint(0, 10) for _ in chosen)
-        edits = tuple(edit(place + 1, each, at={"step": steps[place]}) for place, each in enumerate(chosen))
-        assert_repeatable(laboratory, JobLog(laboratory, job(), edits), run, 2, rejects=True)
-
-
-def test_the_test_is_of_the_best_checkpoint_of_any_revision(laboratory: TrainingHarness) -> None:
-    """After the edit the rate is so high that the network forgets; the best weights are of the first revision."""
+@pytest.mark.parametrize("operations", [(), (INSERT,)], ids=["same network", "another network"])
+def test_the_test_is_of_the_best_checkpoint_of_the_present_network(
+    laboratory: TrainingHarness, operations: tuple[dict[str, Any], ...]
+) -> None:
+    """After the edit the rate is so high that the network forgets: the best weights are of the first revision."""
     worse = {"op": "set", "path": "training.optimizer.lr", "value": 100.0}
     data = {"kind": "builtin", "name": "digits", "validation": {"fraction": 0.4}, "test": {"fraction": 0.2}}
     spec = digits_job(
         MATRICES, data=data, training={"steps": 40, "checkpoint": {**QUIET, "keep_best": 1, "every_steps": 10}}
     )
-    log = JobLog(laboratory, spec, (edit(1, INSERT, worse, at={"step": 20}),))
+    log = JobLog(laboratory, spec, (edit(1, *operations, worse, at={"step": 20}),))
     result = log.run().outcome.result
     assert result is not None
-    assert result["test"]["step"] <= 20
+    assert (result["test"]["step"] <= 20) == (not operations)  # another network's best is not published
     assert stored_state(laboratory, log.saved[-1])[1]["revision"]["number"] == 2
 
 
@@ -257,6 +241,43 @@ def test_paused_beside_an_edit(laboratory: TrainingHarness) -> None:
     assert_equal_states(log.final_state(), whole.final_state())
     assert log.points == whole.points
     assert not any(isinstance(each, EditRejected) for each in log.rejected)
+
+
+def test_a_rollback_goes_on_from_an_earlier_revision(laboratory: TrainingHarness) -> None:
+    """It is an edit without operations at the step of its checkpoint; the edits after that are left out."""
+    plain = JobLog(laboratory, job())
+    plain.run()
+    first = JobLog(laboratory, job(), (edit(1, INSERT, at={"step": 4}),))
+    first.run()
+    back = JobLog(laboratory, job(), (edit(2, step=3, revision=3),), saved=first.saved[:1])
+    back.run()
+    assert [(each.step, each.revision) for each in back.saved] == [(3, 1), (3, 3), (6, 3), (9, 3), (11, 3)]
+    assert_equal_states(back.final_state(), plain.final_state(), but=["revision"])
+    assert back.documents[3]["model"] == plain.spec["model"]
+
+
+def test_checkpoints_beyond_a_repeated_edit_are_of_another_training(laboratory: TrainingHarness) -> None:
+    log = JobLog(laboratory, job())
+    log.run()
+    again = JobLog(laboratory, job(), (edit(1, INSERT, step=4, revision=2),), saved=log.saved)
+    attempt = again.run()
+    assert attempt.events("rewound")[0]["step"] == 3
+    assert again.saved[-1].revision == 2
+
+
+def test_a_fork_of_a_later_revision_goes_on_bit_by_bit(laboratory: TrainingHarness) -> None:
+    spec = job(edits=[{"at": {"step": 2}, "operations": [NEW_RATE]}], schedule={"kind": "CosineAnnealingLR"})
+    log = JobLog(laboratory, spec, (edit(1, INSERT, at={"step": 4}),))
+    log.run()
+    place = next(i for i, each in enumerate(log.saved) if each.step == 6)
+    start = {"checkpoint": log.saved[place].id, "what": "everything"}
+    document = {**log.documents[3], "start_from": start}
+    (reference,) = resume_candidates(log.saved[place])
+    fork = laboratory.run(document, start_from=reference)
+    tensors, numbers = stored_state(laboratory, fork.context.saved[-1])
+    assert all(torch.equal(value, tensors[name]) for name, value in log.final_state()[0].items())
+    assert numbers["revision"]["number"] == 1
+    assert fork.context.edits == []  # the rule has made its edit already
 
 
 def test_a_fault_of_the_service_rejects_an_edit_and_the_job_goes_on(

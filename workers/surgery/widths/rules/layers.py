@@ -21,7 +21,9 @@ def linear(node: NodeScope) -> Outputs:
 
 def bilinear(node: NodeScope) -> Outputs:
     """Follow (N, a), (N, b) → (N, out)."""
-    (*leading, first), (*_, second) = node.inputs
+    (*leading, first), (*others, second) = node.inputs
+    for axis, other in zip(leading, others, strict=True):
+        node.unify(axis, other)
     output = node.width("out_features")
     for place, (name, features) in enumerate((("in1_features", first), ("in2_features", second)), start=1):
         node.size(name, features)
@@ -33,7 +35,8 @@ def bilinear(node: NodeScope) -> Outputs:
 
 def convolution(node: NodeScope) -> Outputs:
     """Follow (N, in, *) → (N, out, *). Of a grouped convolution whole groups are added and removed."""
-    batch, channels, *_ = node.inputs[0]
+    batch, channels, *room = node.inputs[0]
+    node.obstruct_all(room, "works along them")
     transposed = node.kind.startswith("ConvTranspose")
     groups = node.parameters["groups"]
     node.size("in_channels", channels)
@@ -65,9 +68,16 @@ def channel_norm(node: NodeScope) -> Outputs:
     """Follow a normalisation of every channel by itself: (N, C, *) → the same."""
     channels = node.inputs[0][CHANNELS]
     node.size("num_features", channels)
+    _obstruct_room(node)
     for name in ("weight", "bias", "running_mean", "running_var"):
         node.produce(name, channels)
     return (node.inputs[0],)
+
+
+def _obstruct_room(node: NodeScope) -> None:
+    """Let only equally many copies be made along dimensions over which statistics are taken."""
+    for axis in node.inputs[0][CHANNELS + 1 :]:
+        node.obstruct(axis, "uneven", "takes statistics over them")
 
 
 def layer_norm(node: NodeScope) -> Outputs:
@@ -93,6 +103,7 @@ def group_norm(node: NodeScope) -> Outputs:
         if (block := axis_size(channels) // groups) > 1:
             node.obstruct(blocks, "zero", f"normalises blocks of {block} channels")
         node.unify(channels, nested_axis(blocks, inner=block))
+    _obstruct_room(node)
     node.size("num_channels", channels)
     node.produce("weight", channels)
     node.produce("bias", channels)
