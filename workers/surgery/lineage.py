@@ -115,6 +115,11 @@ class Lineage:
                 tensors[name] = TensorSource(None, fill=fill)
             else:
                 problems.setdefault(node.pointer, _shape_problem(name, path, node, shape, old_shapes.get(source)))
+        before_by_node, after_by_node = _tensors_by_node(before), _tensors_by_node(after)
+        for path, origin in origins.items():
+            kept = None if origin.equal_only else origin.id  # of a node that goes on as it was
+            if lost := before_by_node.get(kept or "", set()) - after_by_node.get(path, set()):
+                problems.setdefault(nodes[path].node.pointer, _loss_problem(path, nodes[path].node, min(lost)))
         for names in shared.values() if not problems else ():
             first = min(names, key=lambda name: (name not in resets, tensors[name].name is None))
             tensors |= dict.fromkeys(names, tensors[first])
@@ -157,6 +162,21 @@ def node_at(model: JsonObject, pointer: str) -> JsonObject:
         here = here[int(part)] if isinstance(here, list) else here[part]
     node: JsonObject = here
     return node
+
+
+def _tensors_by_node(blueprint: Blueprint) -> dict[str, set[str]]:
+    """Return the names of tensors in their nodes, by the path of the node."""
+    nodes, tensors = built_nodes(blueprint), dict[str, set[str]]()
+    for name in index_parameters(blueprint).shapes:
+        path = owner_path(name, nodes)
+        tensors.setdefault(path, set()).add(name[len(path) :])
+    return tensors
+
+
+def _loss_problem(path: str, node: ResolvedNode, tensor: str) -> Problem:
+    detail = f"{path}{tensor} would be there no more: its weights would be lost"
+    hint = f'use {{"op": "replace", "node": "{path}", "with": …}}, which keeps the others'
+    return Problem(node.pointer, "weights_do_not_fit", detail, hint)
 
 
 def _shape_problem(name: str, path: str, node: ResolvedNode, shape: Shape, before: Shape | None) -> Problem:

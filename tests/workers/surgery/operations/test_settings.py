@@ -120,6 +120,7 @@ MISTAKES: list[tuple[str, Any, str, str, str]] = [
     ("model.dropout2.p", 0.1, "path", "unknown_node", 'did you mean "dropout1"?'),
     ("model.linear1.out_features", 4, "path", "not_settable", "widen"),
     ("model.conv2d1.kernel_size", 5, "value", "weights_do_not_fit", "reinit"),
+    ("model.conv2d1.bias", False, "value", "weights_do_not_fit", '"op": "replace"'),
     ("model.conv2d1.id", "stem", "path", "not_settable", "rename"),
     ("model.conv2d1.kind", "Conv1d", "path", "not_settable", "replace"),
     ("model.conv2d1", {}, "path", "not_settable", "replace"),
