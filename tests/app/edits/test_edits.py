@@ -108,6 +108,23 @@ def test_a_plan_numbers_its_edits_once(database: Database) -> None:
     assert all(row.operations == list(operations) for row in rows)
 
 
+def test_rules_that_have_made_all_their_edits_are_spent(database: Database) -> None:
+    operations = [{"op": "scale", "path": "training.optimizer.lr", "by": 0.5}]
+    rules = [{"every": {"steps": 5}, "operations": operations}, {"at": {"step": 5}, "operations": operations}]
+    job = create_running_job(database, spec=SPEC | {"training": {"edits": rules}})
+    edit = parse_edit(REMOVE)
+
+    def spent_rules(session: Session) -> tuple[int, ...]:
+        return acceptance.find_ground(session, session.get_one(JobRow, job.id), edit).spent_rules
+
+    assert database.read(spent_rules) == ()
+    made = document(2) | {"training": {"edits": rules}}
+    for rule in (0, 1):
+        message = EditApplied(None, 5, rule + 2, made, operations=tuple(operations), rule=rule, firing=1)
+        record_message(database, job, message)
+    assert database.read(spent_rules) == (1,)
+
+
 def test_withdrawing_waits_for_the_attempt(database: Database) -> None:
     job = create_running_job(database)
     accept(database, job.id)
