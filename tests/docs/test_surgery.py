@@ -10,8 +10,8 @@ import pytest
 
 from app.spec.edits.edit import parse_edit
 from app.spec.training.plan import Training
-from graftwerk.cli.edits.moment import parse_moment
 from graftwerk.cli.edits.short_form import parse_operations
+from graftwerk.cli.edits.timing import parse_moment
 
 ROOT = Path(__file__).parents[2]
 FLAGS = ("--dry-run", "--wait")

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from graftwerk.cli.edits.moment import format_moment, parse_moment
 from graftwerk.cli.edits.short_form import FORMS, parse_operations
 from graftwerk.cli.edits.tables import format_operation, print_dry_run, print_edit, print_network_diff
+from graftwerk.cli.edits.timing import format_moment, parse_moment
 from graftwerk.cli.jobs import JobId
 from graftwerk.cli.output import AsJson, ExitCode, open_client, print_json, print_result, print_table
 from graftwerk.edits import Edit

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.text import Text
 
-from graftwerk.cli.edits.moment import format_moment
+from graftwerk.cli.edits.timing import format_moment
 from graftwerk.cli.output import out, print_table, print_warnings
 from graftwerk.edits import Edit
 from graftwerk.types import parse_number

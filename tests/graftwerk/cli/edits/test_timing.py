@@ -6,7 +6,7 @@ import pytest
 import typer
 
 from app.spec.edits.edit import parse_edit
-from graftwerk.cli.edits.moment import format_moment, parse_moment
+from graftwerk.cli.edits.timing import format_moment, parse_moment
 
 
 @pytest.mark.parametrize(
