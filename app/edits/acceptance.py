@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app import curves, events
 from app.db.tables import EditRow, JobRow
 from app.edits import repository, revisions
-from app.edits.order import check_order, moment_problems
+from app.edits.order import check_order, length_problems, moment_problems
 from app.edits.states import EditOrigin, EditState
 from app.errors import Conflict, InvalidInput, InvalidState, TooManyPendingEdits
 from app.events import EventKind
@@ -54,34 +54,50 @@ class Ground:
     next_number: int  # that the edit will have
 
     @property
-    def expected(self) -> tuple[int, int]:
-        """The revisions for which an edit may be written: the current one, and the one it will meet."""
-        return self.revision, self.revision + len(self.pending)
+    def next_revision(self) -> int:
+        """The revision that a new edit will meet."""
+        return self.revision + len(self.pending)
 
 
 def find_ground(session: Session, job: JobRow, edit: Edit) -> Ground:
     """Return what an edit will meet.
 
-    Raises `InvalidState` for a job that has ended, `StaleRevision`, `BehindPending`, `TooManyPendingEdits`, and
-    `InvalidInput` for a moment that never comes.
+    Raises `InvalidState` for a job that has ended, `StaleRevision`, `BehindPending`, `TooManyPendingEdits`,
+    `GroundChanged` while an edit that waits is being withdrawn, and `InvalidInput` for a trigger that never comes.
     """
     check_active(job)
     pending, document = repository.pending(session, job.id), revisions.current_document(session, job)
     waiting = tuple((row.number, tuple(row.operations)) for row in pending)
     ground = Ground(job.revision, document, waiting, repository.next_number(session, job.id))
-    if edit.expect_revision is not None and edit.expect_revision not in ground.expected:
-        detail = f"the job is at revision {job.revision}, and the edit was written for {edit.expect_revision}"
-        hint = f"look at GET /v1/jobs/{job.id}/network/diff, and write it for revision {job.revision}"
-        raise StaleRevision(detail, pointer="/expect_revision", hint=hint)
+    if edit.expect_revision not in (None, ground.next_revision):
+        raise _stale_revision(job, ground, edit)
+    if withdrawn := [str(row.number) for row in pending if row.withdraw_requested]:
+        detail = f"edit {', '.join(withdrawn)} is being withdrawn, and the attempt has not agreed yet"
+        raise GroundChanged(detail, hint="send it again when that edit has ended")
     if len(pending) >= MAX_PENDING_EDITS:
         detail = f"{len(pending)} edits of the job wait already"
         raise TooManyPendingEdits(detail, hint="wait until they are applied, or put several operations into one edit")
     check_order(edit, pending, job.progress)
-    spec = parse_job(document)
-    series = [*spec.objective.series_names(), *curves.series_names(session, job.id)]
-    if problems := moment_problems(edit.at, job.progress, series, not pending, _has_validation(job)):
+    series = _evaluated_series(session, job, document)
+    problems = moment_problems(edit.at, job.progress, series, not pending, _has_validation(job))
+    if problems := [*problems, *length_problems(edit, job.progress)]:
         raise InvalidInput(problems)
     return ground
+
+
+def _evaluated_series(session: Session, job: JobRow, document: Json) -> list[str]:
+    """Return the series of which evaluations give values: not those of single steps, such as train/lr."""
+    recorded = (name for name in curves.series_names(session, job.id) if name.startswith("val/"))
+    return sorted({*parse_job(dict(document)).objective.series_names(), *recorded})
+
+
+def _stale_revision(job: JobRow, ground: Ground, edit: Edit) -> StaleRevision:
+    detail = f"the job is at revision {ground.revision}, and the edit was written for {edit.expect_revision}"
+    hint = f"look at GET /v1/jobs/{job.id}/network/diff, and write it for revision {ground.next_revision}"
+    if ground.pending:
+        detail += f"; the edits that wait make revision {ground.next_revision} first"
+        hint = f"look at GET /v1/jobs/{job.id}/edits, and write it for revision {ground.next_revision}"
+    return StaleRevision(detail, pointer="/expect_revision", hint=hint)
 
 
 def _has_validation(job: JobRow) -> bool:
@@ -91,7 +107,7 @@ def _has_validation(job: JobRow) -> bool:
 def check_active(job: JobRow) -> None:
     """Raise `InvalidState` for a job that has ended, or is about to."""
     if job.status in TERMINAL_STATUSES:
-        raise InvalidState(f"the job has {job.status}, and is not changed any more", hint=FORK_HINT)
+        raise InvalidState(f"the job has ended ({job.status}), and is not changed any more", hint=FORK_HINT)
     if job.wish == "cancel":
         raise InvalidState("the job is being cancelled, and is not changed any more", hint=FORK_HINT)
 

@@ -58,12 +58,17 @@ def from_validation(error: ValidationError, document: Any, model: Model, prefix:
     errors = [item for item in error.errors(include_url=False) if not _is_emptied_list(item)]
     translated = [translation.problem(item).with_prefix(prefix) for item in errors[:MAX_TRANSLATED_ERRORS]]
     parents = {parent for problem in translated for parent in _parent_pointers(problem.pointer)}
-    by_place: dict[str, Problem] = {}  # Pydantic reports every member of a union: the deepest place is the relevant one
-    for problem in translated:
-        known = by_place.get(problem.pointer)
-        if problem.pointer not in parents and (known is None or known.code == DEFAULT_CODE != problem.code):
-            by_place[problem.pointer] = problem
-    return limit_problems(list(by_place.values()), len(errors) - len(translated))
+    by_place: dict[str, tuple[int, Problem]] = {}
+    for item, problem in zip(errors, translated, strict=False):  # Pydantic reports every member of a union:
+        rank = _precedence(item, problem)  # the deepest place is the relevant one, and there what says most
+        if problem.pointer not in parents and rank > by_place.get(problem.pointer, (0, problem))[0]:
+            by_place[problem.pointer] = rank, problem
+    return limit_problems([problem for _, problem in by_place.values()], len(errors) - len(translated))
+
+
+def _precedence(item: Any, problem: Problem) -> int:
+    """Return which of several errors at one place is told: that of our own validators, then one with a code."""
+    return 3 if item["type"] == "problem" else 2 if problem.code != DEFAULT_CODE else 1
 
 
 def _is_emptied_list(item: Any) -> bool:

@@ -104,12 +104,14 @@ class EditSender:
         """Send what is new if the edits have changed. Raises `Unavailable`."""
         if changes == self._changes:
             return
-        for ref, withdraw in self._db.read(self._pending):
-            with suppress(OSError):  # an attempt that has died gets them with its next assignment
+        pending = self._db.read(self._pending)
+        with suppress(OSError):  # an attempt that has died gets them with its next assignment
+            for ref, _ in pending:
                 if ref.number not in self._sent:  # what is withdrawn already, too: only the attempt gives up an edit
                     self._sent.add(ref.number)
                     faultpoint("edit_found")
                     send(Command("edit", asdict(ref)))
+            for ref, withdraw in reversed(pending):  # the last one first: none is applied without the one before it
                 if withdraw and ref.number not in self._withdrawn:
                     self._withdrawn.add(ref.number)
                     send(Command("withdraw", {"number": ref.number}))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,8 @@ from workers.network.inference.shape_inference import infer_shapes
 from workers.network.runtime.build import BuiltNetwork
 from workers.prediction.evaluation import LabelledDataset, stored_columns
 from workers.prediction.network import NetworkSource
-from workers.surgery.apply import NamedState, map_state
+from workers.surgery.apply import Draw, map_weights
+from workers.surgery.draft import Change
 from workers.surgery.initial_values import draw
 from workers.surgery.revise import revise
 from workers.torch_errors import translate_torch_errors
@@ -83,12 +84,10 @@ def _edit(
 ) -> tuple[Mapping[str, Any], BuiltNetwork]:
     """Return a document and its network after an edit, with the weights that training would go on with."""
     weights = network.state_dict()
-    revision = revise(document, schema, operations, weights=_StoredWeights(weights))
+    present = _StoredWeights(weights, partial(draw, seed=seed, edit=number), seed + number)
+    revision = revise(document, schema, operations, weights=present)
     edited = BuiltNetwork(revision.changes[-1].blueprint if revision.changes else network.blueprint)
-    mapped = map_state(
-        NamedState(weights, {}, {}), revision.changes, "SGD", partial(draw, seed=seed, edit=number), noise_seed=number
-    )
-    edited.load_state_dict(mapped.weights)
+    edited.load_state_dict(map_weights(weights, revision.changes, present.draw, noise_seed=present.noise_seed))
     return revision.document, edited
 
 
@@ -97,12 +96,17 @@ class _StoredWeights:
     """The weights of a checkpoint. Without a training there is no gradient: magnitudes stand for it."""
 
     weights: Mapping[str, Tensor]
+    draw: Draw
+    noise_seed: int
 
     def weight(self, name: str) -> Tensor:
         return self.weights[name]
 
     def gradient(self, name: str) -> Tensor:
         return self.weights[name]
+
+    def after(self, change: Change) -> "_StoredWeights":
+        return replace(self, weights=map_weights(self.weights, [change], self.draw, noise_seed=self.noise_seed))
 
 
 def _read_batch(

@@ -18,6 +18,7 @@ from workers.surgery.tensor_map import NEW, AxisMap, Fill, TensorSource
 NOISE_STREAM = 0x4015E  # keeps the noise on copies apart from the weights that are drawn
 
 Tensors = Mapping[str, Tensor]
+Shape = tuple[int, ...]
 # From a network and how some of its tensors are filled: these tensors, on the CPU.
 Draw = Callable[[Blueprint, Mapping[str, Fill]], Tensors]
 
@@ -45,14 +46,14 @@ class _Continuation:
     """How one tensor goes on."""
 
     source: TensorSource
-    shape: tuple[int, ...]
+    shape: Shape
+    before: Shape | None  # of the tensor that it continues
     is_identity: bool = field(init=False)
     fills: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        axes = self.source.axes
-        self.is_identity = self.source.name is not None and all(map(_is_identity, axes)) and not self.source.noise
-        self.fills = self.source.name is None or any(NEW in axis.indices for axis in axes)
+        self.is_identity = self.before == self.shape and _keeps_all(self.source)
+        self.fills = self.source.name is None or any(NEW in axis.indices for axis in self.source.axes)
 
     def entries(self, old: Tensor, power: int, by_gradient: bool) -> Tensor:
         """Return the old entries in their new places, times factors to a power; new ones hold anything."""
@@ -102,10 +103,16 @@ class _Continuation:
         """Return the mean over the old entries along each axis that has new ones, of a shape that broadcasts."""
         axes = [axis.axis for axis in self.source.axes if NEW in axis.indices]
         others = TensorSource(self.source.name, tuple(axis for axis in self.source.axes if axis.axis not in axes))
-        return _Continuation(others, self.shape).entries(old, 1, by_gradient=False).mean(axes, keepdim=True)
+        return _Continuation(others, self.shape, None).entries(old, 1, by_gradient=False).mean(axes, keepdim=True)
 
 
-def _is_identity(axis: AxisMap) -> bool:
+def _keeps_all(source: TensorSource) -> bool:
+    """Say whether a tensor continues another one entry by entry, if that has its shape."""
+    return source.name is not None and not source.noise and all(map(_keeps_first, source.axes))
+
+
+def _keeps_first(axis: AxisMap) -> bool:
+    """Say whether entries stay where they were; others may follow them that do not stay."""
     factors = (*(axis.weight_factors or ()), *(axis.gradient_factors or ()))
     return axis.indices == tuple(range(len(axis.indices))) and all(factor == 1 for factor in factors)
 
@@ -123,15 +130,22 @@ def map_state(
     return state
 
 
-def unchanged_names(changes: Sequence[Change], names: Sequence[str]) -> dict[str, str]:
-    """Return the tensors that changes leave as they are: old names by new ones; `names` are all old ones."""
-    old = {name: name for name in names}
+def map_weights(weights: Tensors, changes: Sequence[Change], draw: Draw, *, noise_seed: int = 0) -> Tensors:
+    """Return the weights alone after changes."""
+    return map_state(NamedState(weights, {}, {}), changes, "SGD", draw, noise_seed=noise_seed).weights
+
+
+def unchanged_names(changes: Sequence[Change], shapes: Mapping[str, Shape]) -> dict[str, str]:
+    """Return the tensors that changes leave as they are: old names by new ones; `shapes` are those of all old ones."""
+    old = {name: name for name in shapes}
     for change in changes:
+        after = index_parameters(change.blueprint).shapes
         old = {
             name: old[source.name]
             for name, source in change.tensors.items()
-            if source.name in old and not source.noise and all(map(_is_identity, source.axes))
+            if source.name in old and shapes[source.name] == after[name] and _keeps_all(source)
         }
+        shapes = after
     return old
 
 
@@ -139,7 +153,11 @@ def _map_change(
     state: NamedState, change: Change, rows: Mapping[str, StateTensor], draw: Draw, noise_seed: int
 ) -> NamedState:
     shapes = index_parameters(change.blueprint).shapes
-    plans = {name: _Continuation(source, shapes[name]) for name, source in change.tensors.items()}
+    before = {name: tuple(weight.shape) for name, weight in state.weights.items()}
+    plans = {
+        name: _Continuation(source, shapes[name], None if source.name is None else before[source.name])
+        for name, source in change.tensors.items()
+    }
     fills = {name: plan.source.fill for name, plan in plans.items() if plan.fills and plan.source.fill != "mean"}
     drawn = draw(change.blueprint, fills) if fills else {}
     noise = {

@@ -37,6 +37,10 @@ class Weights(Protocol):
         """Return the gradient of a weight, on the batch of the next step."""
         ...
 
+    def after(self, change: "Change") -> "Weights":
+        """Return the weights, and their gradients, of the network that a change makes of this one."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -85,6 +89,13 @@ class Draft:
     network: PartialNetwork = field(default_factory=lambda: PartialNetwork(Blueprint((), (), {})))
     implicit_ids: list[JsonObject] = field(default_factory=list)  # layers whose ids the user did not write
     warnings: list[Problem] = field(default_factory=list)
+
+    def follow(self, change: Change, network: PartialNetwork) -> None:
+        """Go on from a change, which has made a network: later operations of the edit find that one."""
+        self.network = network
+        self.lineage.restart(self.model)
+        if self.weights is not None:
+            self.weights = self.weights.after(change)
 
     @property
     def model(self) -> JsonObject:

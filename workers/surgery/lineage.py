@@ -26,6 +26,7 @@ class Origin:
     init: Initialisation = "default"  # of those that continue none
     equal_only: bool = False  # only tensors of equal names and shapes are continued
     inner: Mapping[str, Initialisation] | None = None  # of nodes in bodies by pointer; by default all start like this
+    is_reset: bool = False  # tensors are drawn anew, also those that other nodes share
 
 
 @dataclass
@@ -59,7 +60,7 @@ class Lineage:
 
     def reset(self, node: JsonObject, init: Initialisation) -> None:
         """Note that a node's tensors, and those of its bodies, are filled anew."""
-        self._set(node, Origin(None, init))
+        self._set(node, Origin(None, init, is_reset=True))
 
     def set_inner(self, node: JsonObject, inner: Mapping[str, Initialisation]) -> None:
         """Note how the nodes in the bodies of a new node start, by pointer; the others by default."""
@@ -86,16 +87,21 @@ class Lineage:
     ) -> tuple[dict[str, TensorSource], list[Problem]]:
         """Return where the tensors of a network come from, and a problem for each that would have another shape.
 
-        Pointers are relative to the network.
+        A tensor of several names comes from one place: it goes on if one of the nodes that share it does, unless
+        another one is reset. Pointers are relative to the network.
         """
         old_shapes, new_shapes = index_parameters(before).shapes, index_parameters(after).shapes
         nodes = built_nodes(after)
         origins = dict(self._origins_by_path(after, model, "", "", None))
         tensors: dict[str, TensorSource] = {}
         problems: dict[str, Problem] = {}
+        shared: dict[str, list[str]] = {}  # the names of one tensor, by the first of them
+        resets: set[str] = set()
         for name, shape in new_shapes.items():
             path = owner_path(name, nodes)
             node, origin, tensor = nodes[path].node, origins[path], name[len(path) :]
+            shared.setdefault(nodes[path].first_path + tensor, []).append(name)
+            resets |= {name} if origin.is_reset else set()
             source = None if origin.id is None else origin.id + tensor
             fits = source in old_shapes and old_shapes[source] == shape
             if fits:
@@ -105,6 +111,9 @@ class Lineage:
                 tensors[name] = TensorSource(None, fill=fill)
             else:
                 problems.setdefault(node.pointer, _shape_problem(name, path, node, shape, old_shapes.get(source)))
+        for names in shared.values() if not problems else ():
+            first = min(names, key=lambda name: (name not in resets, tensors[name].name is None))
+            tensors |= dict.fromkeys(names, tensors[first])
         return tensors, list(problems.values())
 
     def _origins_by_path(
@@ -117,7 +126,7 @@ class Lineage:
             row = CATALOG[node.kind]
             if not isinstance(row, ControlKind):
                 source = None if origin.id is None else old_path
-                yield path, Origin(source, origin.init, origin.equal_only)
+                yield path, Origin(source, origin.init, origin.equal_only, is_reset=origin.is_reset)
                 continue
             below = origin if origin.id is None or origin.equal_only else None
             for name, body in node.bodies.items():

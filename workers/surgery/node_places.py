@@ -160,7 +160,8 @@ def _unknown_node(model: JsonObject, path: str, pointer: str) -> InvalidInput:
     if beginning and path not in paths:
         detail = f'"{path}" is a body, and not a node'
         return InvalidInput([Problem(pointer, "unknown_node", detail, choices(beginning) or f"use {beginning[0]}")])
-    hint = (choices(inner[:2]) if inner else "") or did_you_mean(path, paths) or choices(paths)
+    example = f'name a node by its id, or by its path in a body: "{paths[-1]}"'
+    hint = (choices(inner[:2]) if inner else "") or did_you_mean(path, paths) or choices(paths) or example
     return InvalidInput([Problem(pointer, "unknown_node", f'the network has no node "{path}"', hint)])
 
 

@@ -78,8 +78,7 @@ def _revise(
             pending = True
         else:
             changes.append(change)
-            draft.network = draft.infer()
-            draft.lineage.restart(draft.model)
+            draft.follow(change, draft.infer())
     if pending:
         changes.append(_settle(draft))
     places = draft.places()
@@ -117,10 +116,10 @@ def _settle(draft: Draft) -> Change:
         detail = f'"{path}" has no parameters any more, and was taken out of its group'
         draft.warnings.append(Problem(GROUPS_POINTER, "group_changed", detail))
     _warn_of_frozen(draft, network, tensors)
-    draft.lineage.restart(draft.model)
     draft.functions.clear()
-    draft.network = network
-    return Change(after, tensors)
+    change = Change(after, tensors)
+    draft.follow(change, network)
+    return change
 
 
 def _warn_of_frozen(draft: Draft, network: PartialNetwork, tensors: TensorMap) -> None:

@@ -76,6 +76,7 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
     saver = CheckpointSaver(store, context, prefix, workdir, export, revision=revision.number)
     earlier = tuple(reversed(candidates))
     agenda = Agenda(assignment.edits, job.training.edits)
+    agenda.prune(revision)
     documents = {1: assignment.spec, **assignment.documents}
     resources = AttemptResources(stored, data, saver, device, assignment.loaders, earlier, agenda, documents)
     return assemble(document, network, resources, revision, restored)

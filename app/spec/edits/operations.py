@@ -4,6 +4,7 @@ A node is named by its path: "fc1", or "loop.body.fc1" in the body of a control-
 A body that several nodes use by its name is changed for all of them.
 """
 
+from collections import Counter
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
@@ -82,6 +83,13 @@ class Narrow(SpecModel):
     fraction: Annotated[float, Field(gt=0, lt=1)] | None = Field(None, description="The share that is removed.")
     by: Selection = "magnitude"
     keep: Annotated[tuple[Count, ...], Field(min_length=1, max_length=1 << 20)] | None = None
+
+    @model_validator(mode="after")
+    def _keeps_once(self) -> "Narrow":
+        if self.keep is not None and len(set(self.keep)) < len(self.keep):
+            [(output, times)] = Counter(self.keep).most_common(1)
+            raise validation_error("contradiction", f"keep names output {output} {times} times", "name each once")
+        return self
 
 
 class Deepen(SpecModel):

@@ -78,6 +78,19 @@ def kinds_of(part: Model) -> tuple[str, ...]:
     return get_args(field.annotation) if field is not None else ()
 
 
+def tag_field(part: Model) -> str:
+    """Return the field whose value selects a class of a union: in specs `kind`, in edits `op`."""
+    return "op" if "op" in part.model_fields else "kind"
+
+
+def _is_tagged(part: Model, value: Mapping[str, Any]) -> bool:
+    """Say whether an object has the kind or the operation of a class, or the class has none."""
+    name = tag_field(part)
+    field = part.model_fields.get(name)
+    tags = get_args(field.annotation) if field is not None else ()
+    return not tags or value.get(name) in tags
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectPlace:
     """An object that a document has, or may have, at a place that no list or name leads to.
@@ -166,15 +179,9 @@ def _child(value: Any, part: str | int) -> Any:
 
 
 def _selected(types: list[Any], value: Any) -> list[Any]:
-    """Return the types that fit a value: of an object the class of its kind."""
+    """Return the types that fit a value: of an object the class of its kind, or of its operation."""
     if isinstance(value, dict):
         models = [each for each in types if _is_model(each)]
-        chosen = [each for each in models if _is_selected(_without_constraints(each), value)]
+        chosen = [each for each in models if _is_tagged(_without_constraints(each), value)]
         return chosen or models or types
     return types
-
-
-def _is_selected(part: Model, value: Mapping[str, Any]) -> bool:
-    """Say whether the `kind` of an object, or the `op` of an operation, selects a class."""
-    tags = {name: get_args(part.model_fields[name].annotation) for name in ("kind", "op") if name in part.model_fields}
-    return all(not words or value.get(name) in words for name, words in tags.items())

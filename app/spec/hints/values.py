@@ -9,7 +9,7 @@ from typing import Any
 from app.ids import CHECKPOINT_ID_PATTERN, DATASET_ID_PATTERN, WEBHOOK_ID_PATTERN
 from app.spec.base import MAX_INT64
 from app.spec.hints.names import choices
-from app.spec.hints.places import Model, accepts, element_classes, field_types, kinds_of
+from app.spec.hints.places import Model, accepts, element_classes, field_types, kinds_of, tag_field
 from app.spec.kinds import required_fields
 
 MAX_SHOWN_VALUE = 80  # characters of a value in a hint
@@ -61,7 +61,8 @@ def object_hint(classes: Sequence[Model], value: Any) -> str:
     if isinstance(value, str) and any(_is_kind(each, value) for each in classes):
         return f'use {{"kind": "{value}"}}'
     if len(classes) > MAX_TRIED_CLASSES:
-        return 'write an object with a "kind"'
+        field = tag_field(classes[0])
+        return f'write an object with {"an" if field == "op" else "a"} "{field}"'
     found = [other for each in classes for other in _wrapped(each, value)]
     shown = [_show(other) for other in found[: 1 if isinstance(value, list) else 2]]
     return f"use {' or '.join(shown)}" if shown else ""

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from app.errors import Problem
 from app.spec.base import Count, Positive, Size, SpecModel, Steps, validation_error
-from app.spec.edits.edit import Condition, Moment
+from app.spec.edits.edit import Condition, Trigger
 from app.spec.edits.operations import MAX_OPERATIONS, Operation, SettingPath
 
 
@@ -55,12 +55,12 @@ class Until(SpecModel):
 
 
 class PlannedEdit(SpecModel):
-    """Operations that the plan applies by itself: at a moment, at intervals, or when a loss is not finite.
+    """Operations that the plan applies by itself: at a trigger, at intervals, or when a loss is not finite.
 
     `on: nan` goes back to the last checkpoint with finite weights first.
     """
 
-    at: Moment | None = None
+    at: Trigger | None = None
     every: Interval | None = None
     on: Literal["nan"] | None = None
     until: Until | None = None

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.text import Text
 
-from graftwerk.cli.edits.timing import format_moment
+from graftwerk.cli.edits.trigger import format_trigger
 from graftwerk.cli.output import out, print_table, print_warnings
 from graftwerk.edits import Edit
 from graftwerk.types import parse_number
@@ -33,7 +33,7 @@ def format_operation(operation: Mapping[str, Any]) -> str:
 def print_edit(edit: Edit) -> None:
     """Print one edit: its state, and why it was rejected."""
     outcome = f", as revision {edit.revision} before step {edit.step}" if edit.revision is not None else ""
-    waits = f", waits for {format_moment(edit.at)}" if edit.pending and edit.at != "now" else ""
+    waits = f", waits for {format_trigger(edit.at)}" if edit.pending and edit.at != "now" else ""
     out().print(f"edit {edit.number}: {edit.state}{outcome}{waits}", markup=False)
     for problem in edit.problems:
         out().print(Text.assemble(("  ", ""), (problem.pointer or "/", "bold"), f": {problem.detail}"))

@@ -1,12 +1,15 @@
 """Edits over the API: accepted, refused with places and hints, listed, withdrawn."""
 
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy.orm import Session
 
+from app.access import idempotency
+from app.access.idempotency import IdempotentResponse
 from app.db.tables import EditRow, JobRow
 from app.edits import outcomes
 from app.edits.outcomes import Application
@@ -81,6 +84,11 @@ def test_a_repeated_request_is_one_edit(anna: Client, job: str) -> None:
         ({"operations": [INSERT | {"node": INSERT["node"] | {"out_features": 10**6}}]}, "/operations/0", None),
         ({"operations": [INSERT], "at": {"when": {"metric": "v", "below": 1}}}, "/at/when/metric", "unknown_series"),
         ({"operations": [INSERT], "at": {"when": {"metric": "val/loss"}}}, "/at/when", "contradiction"),
+        (
+            {"operations": [INSERT], "at": {"when": {"metric": "train/lr", "below": 1}}},
+            "/at/when/metric",
+            "unknown_series",
+        ),
     ],
 )
 def test_mistakes_have_their_place(anna: Client, job: str, edit: Any, pointer: str, code: str | None) -> None:
@@ -103,12 +111,40 @@ def test_an_edit_meets_those_that_wait(anna: Client, job: str) -> None:
     assert anna.post(f"/v1/jobs/{job}/edits", json={"operations": [INSERT]}).status_code == 201
     behind = INSERT | {"after": "extra", "node": INSERT["node"] | {"id": "more"}}
     assert anna.post(f"/v1/jobs/{job}/edits", json={"operations": [behind], "expect_revision": 2}).status_code == 201
-    again = anna.post(f"/v1/jobs/{job}/edits", json={"operations": [INSERT], "expect_revision": 1})
+    again = anna.post(f"/v1/jobs/{job}/edits", json={"operations": [INSERT], "expect_revision": 3})
     assert assert_problem(again, 422, "invalid_input")["errors"][0]["code"] == "duplicate_id"
+
+
+@pytest.mark.parametrize("revision", [1, 2, 5])
+def test_of_two_edits_for_one_revision_one_is_accepted(anna: Client, job: str, revision: int) -> None:
+    for name in ("one", "two"):
+        edit = {"operations": [INSERT | {"node": INSERT["node"] | {"id": name}}]}
+        assert anna.post(f"/v1/jobs/{job}/edits", json=edit).status_code == 201
     stale = assert_problem(
-        anna.post(f"/v1/jobs/{job}/edits", json={"operations": [INSERT], "expect_revision": 5}), 409, "stale_revision"
+        anna.post(f"/v1/jobs/{job}/edits", json={"operations": [INSERT], "expect_revision": revision}),
+        409,
+        "stale_revision",
     )
     assert stale["errors"][0]["pointer"] == "/expect_revision"
+    assert "revision 3" in stale["errors"][0]["hint"]
+
+
+def test_a_request_that_is_repeated_meanwhile_is_one_edit(
+    api: Api, anna: Client, job: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one is checked when the first has been stored, whose node it would insert again."""
+    path, body, key = f"/v1/jobs/{job}/edits", {"operations": [INSERT], "expect_revision": 1}, {"Idempotency-Key": "k"}
+    first = anna.post(path, json=body, headers=key)
+    looks: list[None] = []
+
+    def find_response(*arguments: Any) -> IdempotentResponse | None:
+        looks.append(None)
+        return None if len(looks) == 1 else idempotency.find_response(*arguments)
+
+    monkeypatch.setattr("app.api.routes.jobs.edits.idempotency", SimpleNamespace(find_response=find_response))
+    second = anna.post(path, json=body, headers=key)
+    assert (second.status_code, second.json()) == (201, first.json())
+    assert len(looks) == 2
 
 
 def test_an_edit_that_would_overtake_another_is_refused(anna: Client, job: str) -> None:

@@ -2,17 +2,19 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy.orm import Session
 
-from app import events
+from app import curves, events
 from app.db.session import Database
 from app.db.tables import EditRow, JobRow
 from app.edits import acceptance, outcomes, repository, revisions
 from app.edits.acceptance import GroundChanged, SubmittedEdit
+from app.edits.order import length_problems
 from app.edits.outcomes import EditDiverged
 from app.edits.states import EditState
-from app.errors import InvalidState, StaleFence
+from app.errors import InvalidInput, InvalidState, StaleFence
 from app.jobs import service
 from app.settings import Settings
 from app.spec.edits.edit import parse_edit
@@ -112,6 +114,49 @@ def test_withdrawing_waits_for_the_attempt(database: Database) -> None:
     assert (find(database, job.id, 1).state, find(database, job.id, 1).withdraw_requested) == ("accepted", True)
     record_message(database, job, EditWithdrawn(1))
     assert find(database, job.id, 1).state == EditState.WITHDRAWN
+
+
+def test_nothing_is_accepted_behind_an_edit_that_is_being_withdrawn(database: Database) -> None:
+    job = create_running_job(database)
+    accept(database, job.id)
+    database.run(lambda session: outcomes.withdraw(session, session.get_one(JobRow, job.id), 1))
+    with pytest.raises(GroundChanged, match="edit 1 is being withdrawn"):
+        accept(database, job.id)
+    record_message(database, job, EditWithdrawn(1))
+    assert accept(database, job.id) == 2
+
+
+def test_a_condition_follows_what_evaluations_give(database: Database) -> None:
+    job = create_running_job(database)
+    for name in ("train/loss", "train/lr", "val/flow/steps"):
+        database.run(curves.append, job.id, {name: np.zeros(1, curves.POINT_DTYPE)})
+    when = {"metric": "train/lr", "below": 1}
+    with pytest.raises(InvalidInput) as refused:
+        accept(database, job.id, REMOVE | {"at": {"when": when}})
+    [problem] = refused.value.problems
+    assert (problem.pointer, problem.code) == ("/at/when/metric", "unknown_series")
+    series = problem.hint.partition("series: ")[2].split(", ")
+    assert len(series) == len(set(series))
+    assert "train/lr" not in series
+    assert accept(database, job.id, REMOVE | {"at": {"when": when | {"metric": "train/loss"}}}) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "at", "refused"),
+    [
+        ("steps", 99, "now", True),
+        ("steps", 100, "now", False),
+        ("steps", 150, {"step": 200}, True),
+        ("epochs", 9, "now", True),
+        ("epochs", 10, "now", False),
+        ("epochs", 15, {"epoch": 20}, True),
+    ],
+)
+def test_a_length_that_has_passed_is_refused(path: str, value: int, at: Any, refused: bool) -> None:
+    operation = {"op": "set", "path": f"training.{path}", "value": value}
+    edit = parse_edit({"at": at, "operations": [REMOVE["operations"][0], operation]})
+    problems = length_problems(edit, {"step": 100, "epoch": 9.5})
+    assert [problem.pointer for problem in problems] == ["/operations/1/value"] * refused
 
 
 def test_an_attempt_that_was_faster_has_applied_it(database: Database) -> None:

@@ -25,13 +25,23 @@ def change(tensors: TensorMap, shape: tuple[int, ...] = (3, 2)) -> Change:
     return Change(Blueprint((), (node,), {}), tensors)
 
 
+def renamed(*names: str, **tensors: TensorSource) -> Change:
+    """Return a change of a network of several parameters."""
+    nodes = [
+        ResolvedNode(name, "Parameter", {"shape": (3, 2), "init": "zeros"}, (), f"/nodes/{name}") for name in names
+    ]
+    return Change(Blueprint((), tuple(nodes), {}), tensors)
+
+
 def sevens(_: Blueprint, fills: Mapping[str, Any]) -> dict[str, Tensor]:
     return dict.fromkeys(fills, torch.full((3, 2), 7.0))
 
 
-def mapped(values: Mapping[str, Any], optimizer: str, source: TensorSource) -> NamedState:
+def mapped(
+    values: Mapping[str, Any], optimizer: str, source: TensorSource, shape: tuple[int, ...] = (3, 2)
+) -> NamedState:
     state = NamedState({"w": WEIGHT}, {"w": WEIGHT + 10}, {"w": ParameterState(values, SETTINGS)})
-    return map_state(state, [change({"w": source})], optimizer, sevens)
+    return map_state(state, [change({"w": source}, shape)], optimizer, sevens)
 
 
 def test_weights_and_averages_go_on_entry_by_entry() -> None:
@@ -70,7 +80,7 @@ def test_factored_moments_go_on_only_with_their_parameter() -> None:
     assert (state.parameters, state.dropped) == ({}, ("w",))
     same = map_state(state, [change({"w": TensorSource("w")})], "Adafactor", sevens)
     assert same.dropped == ("w",)
-    kept = mapped(values, "Adafactor", TensorSource("w"))
+    kept = mapped(values, "Adafactor", TensorSource("w"), (2, 2))
     assert kept.parameters["w"].values == values
 
 
@@ -90,8 +100,21 @@ def test_noise_is_added_to_copies_alone() -> None:
 
 
 def test_unchanged_names_survive_renaming() -> None:
-    changes = [change({"v": TensorSource("w")}), change({"u": TensorSource("v"), "w": TensorSource("v", (KEPT,))})]
-    assert unchanged_names(changes, ["w"]) == {"u": "w"}
+    changes = [renamed("v", v=TensorSource("w")), renamed("u", "w", u=TensorSource("v"), w=TensorSource("v", (KEPT,)))]
+    assert unchanged_names(changes, {"w": (3, 2)}) == {"u": "w"}
+
+
+FIRST_ROW = TensorSource("w", (AxisMap(0, (0,)),))
+
+
+def test_the_first_entries_alone_are_not_the_whole_tensor() -> None:
+    state = mapped({"exp_avg": WEIGHT * 10, "step": torch.tensor(5.0)}, "Adam", FIRST_ROW, (1, 2))
+    assert state.weights["w"].tolist() == [[1.0, 2.0]]
+    assert state.average["w"].tolist() == [[11.0, 12.0]]
+    assert state.parameters["w"].values["exp_avg"].tolist() == [[10.0, 20.0]]
+    assert unchanged_names([change({"w": FIRST_ROW}, (1, 2))], {"w": (2, 2)}) == {}
+    history = mapped({"row_var": torch.ones(2, 1)}, "Adafactor", FIRST_ROW, (1, 2))
+    assert (history.parameters, history.dropped) == ({}, ("w",))
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)

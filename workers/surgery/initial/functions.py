@@ -37,18 +37,32 @@ def check_initial_functions(
     start is noted in the lineage.
     """
     problems: dict[str, Problem] = {}
-    for trace, interval in inferred_nodes(network):
+    traces = list(inferred_nodes(network))
+    starts: dict[tuple[str, str], set[Initialisation | None]] = {}  # of the nodes that share parameters
+    for trace, _ in traces:
+        function = functions.get(id(node_at(model, trace.node.pointer)))
+        starts.setdefault(_share_key(trace), set()).add(None if function is None else function.init)
+    for trace, interval in traces:
         node = node_at(model, trace.node.pointer)
         function = functions.get(id(node))
         if function is None or function.init == "default":
             continue
         result = _zero(trace) if function.init == "zero" else _identity(trace, interval)
+        if len(starts[_share_key(trace)]) > 1 and not lineage.origin(node).is_reset:
+            detail = f'{trace.node.id} has the parameters of the other nodes with "share": "{trace.node.share}"'
+            result = Refusal(detail, 'leave out "share", or use "init": "default"')
         if isinstance(result, Refusal):
             place = f"{function.pointer}/init"
             problems.setdefault(place, Problem(place, f"not_{function.init}", result.detail, result.hint))
         elif trace.bodies:
             lineage.set_inner(node, result)
     return list(problems.values())
+
+
+def _share_key(trace: InferredNode) -> tuple[str, str]:
+    """Return what the nodes of a body that share parameters have in common, and no others."""
+    pointer = trace.node.pointer
+    return (pointer, "") if trace.node.share is None else (pointer.rpartition("/")[0], trace.node.share)
 
 
 def inferred_nodes(network: PartialNetwork) -> Iterator[tuple[InferredNode, Interval]]:

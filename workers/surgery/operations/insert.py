@@ -88,7 +88,7 @@ def _edge_before(draft: Draft, path: str, pointer: str) -> _Edge:
         read = ", ".join(sources) or "nothing"
         detail = f'"{path}" reads {read}: it is not clear on which edge the node is inserted'
         hints = [f'"between": ["{_beside(path, source)}", "{path}"]' for source in sources]
-        raise InvalidInput([Problem(pointer, "ambiguous", detail, "use " + " or ".join(hints) if hints else "")])
+        raise InvalidInput([Problem(pointer, "ambiguous", detail, "use " + (" or ".join(hints) or '"after"'))])
     return _Edge(place.within, place.index, sources[0], place.node)
 
 

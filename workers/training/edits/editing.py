@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import structlog
 import torch
 from pydantic import TypeAdapter
 
@@ -19,6 +20,7 @@ from workers.network.inference.shape_inference import infer_shapes
 from workers.network.runtime.build import BuiltNetwork
 from workers.protocol.assignment import EditRef
 from workers.protocol.messages import EditApplied, EditRejected
+from workers.surgery.apply import Draw
 from workers.surgery.draft import Revision
 from workers.surgery.initial_values import draw
 from workers.surgery.revise import locate, revise
@@ -31,6 +33,7 @@ from workers.training.edits.rules import fill_in
 from workers.training.revision import Origins, RevisionState
 from workers.training.validation.objective import objective_problems
 
+_log = structlog.get_logger(__name__)
 PLANNED_BITS = 40  # edits that the plan makes draw their weights apart from those that have numbers
 _OPERATIONS = TypeAdapter(tuple[Operation, ...])
 
@@ -58,9 +61,14 @@ def apply_edit(old: PreparedTraining, edit: EditRef) -> EditedTraining:
     except GraftwerkError as error:
         if edit.revision is not None:
             raise
-        old.agenda.settle(edit, step, old.state.revision, rejected=True)
-        problems = tuple(problem.as_dict() for problem in _problems(error))
-        return EditedTraining(old, EditRejected(edit.number, problems, step, rule=edit.rule, firing=edit.firing))
+        return _reject(old, edit, _problems(error))
+    except torch.AcceleratorError:  # a broken device: the attempt is retried
+        raise
+    except Exception:  # a fault of this service, which the job is not to end by
+        if edit.revision is not None:
+            raise
+        _log.exception("edit_failed", edit=edit.number, step=step)
+        return _reject(old, edit, [Problem("", "internal", "an internal error occurred; the service's log has it")])
     message = EditApplied(
         edit.number,
         step,
@@ -75,22 +83,36 @@ def apply_edit(old: PreparedTraining, edit: EditRef) -> EditedTraining:
     return EditedTraining(new, message)
 
 
+def _reject(old: PreparedTraining, edit: EditRef, problems: Sequence[Problem]) -> EditedTraining:
+    step = old.state.counters.step
+    old.agenda.settle(edit, step, old.state.revision, rejected=True)
+    written = tuple(problem.as_dict() for problem in problems)
+    return EditedTraining(old, EditRejected(edit.number, written, step, rule=edit.rule, firing=edit.firing))
+
+
 def _revise(old: PreparedTraining, operations: Sequence[Mapping[str, Any]], edit: EditRef) -> Revision:
     parsed = _OPERATIONS.validate_python(operations)
     choices = edit.choices if edit.revision is not None else None
-    return revise(old.document, old.resources.schema, parsed, weights=PresentWeights(old), choices=choices)
+    weights = PresentWeights(old, *_random_values(old, edit))
+    return revise(old.document, old.resources.schema, parsed, weights=weights, choices=choices)
+
+
+def _random_values(old: PreparedTraining, edit: EditRef) -> tuple[Draw, int]:
+    """Return what draws the new weights of an edit, and the seed of the noise on copies."""
+    seed, key = old.plan.seed, _edit_key(edit)
+    return partial(draw, seed=seed, edit=key), seed + key
 
 
 def _build(old: PreparedTraining, revision: Revision, edit: EditRef) -> tuple[PreparedTraining, tuple[str, ...]]:
     """Build the training of a revision, with the state of the old one; also return what has lost its moments."""
     blueprint = revision.changes[-1].blueprint if revision.changes else old.network.blueprint
-    _check_objective(old.resources.schema, revision)
+    if blueprint != old.network.blueprint:
+        _check_objective(old.resources.schema, revision)
     with torch.random.fork_rng(devices=[]):
         network = BuiltNetwork(blueprint)
     following = _next_state(old, revision.document, edit)
     new = assemble(revision.document, network, old.resources, following)
-    seed, key = old.plan.seed, _edit_key(edit)
-    mapped = map_training(old, new, revision.changes, partial(draw, seed=seed, edit=key), noise_seed=seed + key)
+    mapped = map_training(old, new, revision.changes, *_random_values(old, edit))
     new.state.load(mapped.tensors, mapped.numbers)
     faultpoint("edit_built")
     old.agenda.settle(edit, old.state.counters.step, following)

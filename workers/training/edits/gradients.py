@@ -1,45 +1,70 @@
 """The weights by which an edit chooses units, and their gradients on the batch of the next step."""
 
 import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from workers.network.runtime.build import BuiltNetwork
+from workers.surgery.apply import Draw, map_weights
+from workers.surgery.draft import Change
 from workers.training.assembly import PreparedTraining
 
 
-@dataclass
+@dataclass(frozen=True)
 class PresentWeights:
-    """What `workers.surgery.draft.Weights` asks for, of a training between two steps, which it leaves as it is."""
+    """What `workers.surgery.draft.Weights` asks for, of a training between two steps, which it leaves as it is.
+
+    After changes of the same edit they are those of the network that these make, with the new entries that the edit
+    draws by `draw` and `noise_seed`.
+    """
 
     prepared: PreparedTraining
-    _gradients: dict[str, Tensor] = field(default_factory=dict)
+    draw: Draw
+    noise_seed: int = 0
+    changes: tuple[Change, ...] = ()
 
     def weight(self, name: str) -> Tensor:
         """Return a weight by its name in `state_dict`."""
-        weight: Tensor = self.prepared.network.state_dict()[name]
-        return weight.detach()
+        return self._weights[name]
 
     def gradient(self, name: str) -> Tensor:
         """Return the gradient of a weight; zeros where the loss does not depend on it."""
-        if not self._gradients:
-            self._gradients = self._compute()
         return self._gradients.get(name, torch.zeros_like(self.weight(name)))
 
-    def _compute(self) -> dict[str, Tensor]:
-        """Compute gradients on a copy: forward passes change statistics, and those of the next step are not taken yet.
+    def after(self, change: Change) -> "PresentWeights":
+        """Return the weights of the network that a change makes of this one."""
+        return replace(self, changes=(*self.changes, change))
+
+    @cached_property
+    def _weights(self) -> dict[str, Tensor]:
+        present = {name: value.detach() for name, value in self.prepared.network.state_dict().items()}
+        return dict(map_weights(present, self.changes, self.draw, noise_seed=self.noise_seed))
+
+    @cached_property
+    def _gradients(self) -> dict[str, Tensor]:
+        """The gradients of a copy: forward passes change statistics, and those of the next step are not taken yet.
 
         Frozen parameters have gradients too.
         """
-        state = self.prepared.state
-        network = copy.deepcopy(state.network).requires_grad_(True)
-        for parameter in network.parameters():
-            parameter.grad = None
-        with torch.random.fork_rng(devices=_devices(self.prepared.device)):
+        state, devices = self.prepared.state, _devices(self.prepared.device)
+        with torch.random.fork_rng(devices=devices):
+            network = self._copy().requires_grad_(True)
             self.prepared.training_step.add_gradients(network, state, state.source.batches(state.counters.step))
         named = network.named_parameters(remove_duplicate=False)
         return {name: parameter.grad for name, parameter in named if parameter.grad is not None}
+
+    def _copy(self) -> BuiltNetwork:
+        if self.changes:
+            network = BuiltNetwork(self.changes[-1].blueprint).to(self.prepared.device)
+            network.load_state_dict(self._weights)
+            return network
+        network = copy.deepcopy(self.prepared.network)
+        for parameter in network.parameters():
+            parameter.grad = None
+        return network
 
 
 def _devices(device: torch.device) -> list[int]:

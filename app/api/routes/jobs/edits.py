@@ -1,5 +1,6 @@
 """Edits of jobs: submit, list, read, withdraw; and rollbacks."""
 
+from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any
 
@@ -25,6 +26,7 @@ from app.db.tables import EditRow
 from app.edits import acceptance, outcomes
 from app.edits import repository as edits
 from app.edits.states import EditState
+from app.errors import RequestError
 from app.faultpoints import faultpoint
 from app.jobs import repository
 from app.jobs.rollback import roll_back
@@ -48,25 +50,36 @@ _log = structlog.get_logger(__name__)
 def create_edit(
     job_id: JobId, who: WritePrincipal, services: ServicesDep, once: Once, body: RequestBodyDep
 ) -> Response:
-    """Edit the network and the plan of a job that has not ended: at its next step, or at a moment that is named.
+    """Edit the network and the plan of a job that has not ended: at its next step, or at a trigger that is named.
 
     It is checked against the revision that it will meet. A running job goes on without a pause; one that waits applies
     the edit when it runs.
     """
-    repeatable = once.of(who.owner)
-    answer = services.db.read(idempotency.find_response, repeatable) if once.key is not None else None
+    answer = _find_answer(services, who, once)
     if answer is None:
         services.db.read(repository.find, who.owner, job_id)  # another's job is 404, whatever is sent
-        document = body.document()
-        for remaining in reversed(range(MAX_CHECKS)):
-            try:
-                answer = _accept(services, who, job_id, once, document)
-                break
-            except acceptance.GroundChanged:
-                if not remaining:
-                    raise
-    assert answer is not None  # noqa: S101 - the loop ends with an answer or an error
+        try:
+            answer = _check_and_accept(services, who, job_id, once, body.document())
+        except RequestError:  # also because the same request, sent twice at once, has changed what is met
+            answer = _find_answer(services, who, once)
+            if answer is None:
+                raise
     return once_response(answer, f"/v1/jobs/{job_id}/edits")
+
+
+def _find_answer(services: Services, who: Principal, once: OnceRequest) -> idempotency.IdempotentResponse | None:
+    """Return the answer to an earlier request with the same key."""
+    return None if once.key is None else services.db.read(idempotency.find_response, once.of(who.owner))
+
+
+def _check_and_accept(
+    services: Services, who: Principal, job_id: str, once: OnceRequest, document: Any
+) -> idempotency.IdempotentResponse:
+    """Check an edit, again if another one came in between, and store it."""
+    for _ in range(MAX_CHECKS - 1):
+        with suppress(acceptance.GroundChanged):
+            return _accept(services, who, job_id, once, document)
+    return _accept(services, who, job_id, once, document)
 
 
 def _accept(

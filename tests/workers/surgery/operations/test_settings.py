@@ -108,7 +108,7 @@ MISTAKES: list[tuple[str, Any, str, str, str]] = [
     ("training.groups", [], "path", "not_settable", "freeze"),
     ("training.seed", 1, "path", "not_settable", "fork"),
     ("training.mode", "compiled", "path", "not_settable", "fork"),
-    ("training.average", "ema", "path", "not_settable", "fork"),
+    ("training.drop_last", True, "path", "not_settable", "fork"),
     ("data.inputs", ["image"], "path", "not_settable", "fork"),
     ("data", 1, "path", "not_settable", "fork"),
     ("start_from", 1, "path", "not_settable", "fork"),

@@ -66,13 +66,17 @@ def job_of(model: Any, inputs: tuple[str, ...]) -> dict[str, Any]:
 
 def built(job: Mapping[str, Any], schema: DataSchema) -> BuiltNetwork:
     """Return a network with random weights, biases and statistics, in evaluation mode."""
-    torch.manual_seed(3)
-    network = BuiltNetwork(open_draft(job, schema).infer().blueprint).eval()
-    with torch.no_grad():
-        for name, value in network.state_dict().items():
-            if value.dtype == torch.float32:
-                value.copy_(torch.rand_like(value) + 0.5 if name.endswith("var") else torch.randn_like(value) * 0.4)
-    return network
+    return randomized(BuiltNetwork(open_draft(job, schema).infer().blueprint))
+
+
+def randomized(network: BuiltNetwork) -> BuiltNetwork:
+    """Return the network with random weights, biases and statistics, in evaluation mode."""
+    generator = torch.Generator().manual_seed(3)
+    for name, value in network.state_dict().items():
+        if value.dtype == torch.float32:
+            drawn = torch.randn(value.shape, generator=generator)
+            value.copy_(drawn.abs() + 0.5 if name.endswith("var") else drawn * 0.4)
+    return network.eval()
 
 
 def revision_of(
@@ -96,6 +100,12 @@ class NetworkWeights:
         assert gradient is not None
         return gradient
 
+    def after(self, change: Change) -> "NetworkWeights":
+        network = BuiltNetwork(change.blueprint)
+        before, new = self.network.state_dict(), network.state_dict()
+        network.load_state_dict({name: mapped_tensor(change.tensors[name], before, new[name]) for name in new})
+        return NetworkWeights(network)
+
 
 def mapped_tensor(source: TensorSource, old: Mapping[str, Tensor], new: Tensor, power: int = 0) -> Tensor:
     """Return a tensor of the changed network; `power` is that of gradients in it, 0 for weights, where `new` fills."""
@@ -109,7 +119,7 @@ def mapped_tensor(source: TensorSource, old: Mapping[str, Tensor], new: Tensor, 
         missing |= (indices == NEW).view(sizes)
         factors = axis.gradient_factors if power else axis.weight_factors
         if factors is not None:
-            value = value * torch.tensor(factors).view(sizes) ** (power or 1)
+            value = value * torch.tensor(factors, dtype=value.dtype).view(sizes) ** (power or 1)
     if power or source.fill == "zero":
         new = torch.zeros_like(new)
     elif source.fill == "mean":
@@ -121,6 +131,8 @@ def mapped_network(network: BuiltNetwork, changes: tuple[Change, ...]) -> BuiltN
     """Return the network after changes, in evaluation mode."""
     for change in changes:
         changed = BuiltNetwork(change.blueprint).eval()
+        if any(value.dtype == torch.float64 for value in network.state_dict().values()):
+            changed.double()
         old, new = network.state_dict(), changed.state_dict()
         assert change.tensors.keys() == new.keys()
         changed.load_state_dict({name: mapped_tensor(change.tensors[name], old, new[name]) for name in new})

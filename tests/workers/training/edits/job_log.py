@@ -151,4 +151,6 @@ def assert_equal_states(
     assert one[0].keys() == other[0].keys()
     different = [name for name, value in one[0].items() if not torch.equal(value, other[0][name])]
     assert different == []
-    assert {k: v for k, v in one[1].items() if k not in but} == {k: v for k, v in other[1].items() if k not in but}
+    numbers = {name: (value, other[1].get(name)) for name, value in one[1].items() if name not in but}
+    unequal = {name: values for name, values in numbers.items() if values[0] != values[1]}
+    assert not unequal, unequal

@@ -1,6 +1,6 @@
 """When edits are applied, what is reported, and what a failure leaves."""
 
-from random import Random
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,6 +18,8 @@ from workers.protocol.messages import (
     ProgressReport,
     SavedCheckpoint,
 )
+from workers.surgery.initial_values import draw
+from workers.training.edits import editing
 from workers.training.edits.gradients import PresentWeights
 from workers.training.loop import train
 
@@ -192,7 +194,7 @@ def test_gradients_leave_the_training_as_it_is(laboratory: TrainingHarness) -> N
     prepared, other = (laboratory.prepare(spec, OrderedContext()) for _ in range(2))
     generator = torch.random.get_rng_state()
     before = {name: value.clone() for name, value in prepared.state.state_tensors().items()}
-    gradient = PresentWeights(prepared).gradient("conv.weight")
+    gradient = PresentWeights(prepared, partial(draw, seed=0, edit=1)).gradient("conv.weight")
     assert torch.equal(torch.random.get_rng_state(), generator)
     assert gradient.abs().sum() > 0
     assert all(torch.equal(before[name], value) for name, value in prepared.state.state_tensors().items())
@@ -212,35 +214,20 @@ def test_units_are_chosen_by_gradient_and_stay_chosen(laboratory: TrainingHarnes
     assert [len(chosen) for chosen in choice.values()] == [7]
 
 
-def test_random_scripts_repeat_bit_by_bit(laboratory: TrainingHarness) -> None:
-    draw = Random("scripts")
-    operations = [
-        INSERT,
-        NEW_RATE,
-        {"op": "reinit", "node": "last"},
-        {"op": "widen", "node": "first", "to": 20},
-        {"op": "narrow", "node": "first", "to": 9},
-        {"op": "freeze", "nodes": ["first"]},
-        {"op": "swap_optimizer", "to": {"kind": "SGD", "lr": 0.05, "momentum": 0.9}},
-    ]
-    for run in range(2):
-        chosen = draw.sample(operations, 3)
-        steps = sorted(draw.randint(0, 10) for _ in chosen)
-        edits = tuple(edit(place + 1, each, at={"step": steps[place]}) for place, each in enumerate(chosen))
-        assert_repeatable(laboratory, JobLog(laboratory, job(), edits), run, 2, rejects=True)
-
-
-def test_the_test_is_of_the_best_checkpoint_of_any_revision(laboratory: TrainingHarness) -> None:
-    """After the edit the rate is so high that the network forgets; the best weights are of the first revision."""
+@pytest.mark.parametrize("operations", [(), (INSERT,)], ids=["same network", "another network"])
+def test_the_test_is_of_the_best_checkpoint_of_the_present_network(
+    laboratory: TrainingHarness, operations: tuple[dict[str, Any], ...]
+) -> None:
+    """After the edit the rate is so high that the network forgets: the best weights are of the first revision."""
     worse = {"op": "set", "path": "training.optimizer.lr", "value": 100.0}
     data = {"kind": "builtin", "name": "digits", "validation": {"fraction": 0.4}, "test": {"fraction": 0.2}}
     spec = digits_job(
         MATRICES, data=data, training={"steps": 40, "checkpoint": {**QUIET, "keep_best": 1, "every_steps": 10}}
     )
-    log = JobLog(laboratory, spec, (edit(1, INSERT, worse, at={"step": 20}),))
+    log = JobLog(laboratory, spec, (edit(1, *operations, worse, at={"step": 20}),))
     result = log.run().outcome.result
     assert result is not None
-    assert result["test"]["step"] <= 20
+    assert (result["test"]["step"] <= 20) == (not operations)  # another network's best is not published
     assert stored_state(laboratory, log.saved[-1])[1]["revision"]["number"] == 2
 
 
@@ -291,3 +278,37 @@ def test_a_fork_of_a_later_revision_goes_on_bit_by_bit(laboratory: TrainingHarne
     assert all(torch.equal(value, tensors[name]) for name, value in log.final_state()[0].items())
     assert numbers["revision"]["number"] == 1
     assert fork.context.edits == []  # the rule has made its edit already
+
+
+def test_a_fault_of_the_service_rejects_an_edit_and_the_job_goes_on(
+    laboratory: TrainingHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise KeyError("a fault")
+
+    plain = JobLog(laboratory, job())
+    plain.run()
+    monkeypatch.setattr(editing, "map_training", broken)
+    log = JobLog(laboratory, job(), (edit(1, INSERT, at={"step": 3}),))
+    assert log.run().outcome.ending is Ending.SUCCEEDED
+    (rejected,) = log.rejected
+    assert [problem["code"] for problem in rejected.problems] == ["internal"]
+    assert_equal_states(log.final_state(), plain.final_state())
+
+
+@pytest.mark.parametrize(("epochs", "counts"), [(4, [1, 2]), (8, [1, 4])])
+def test_an_average_is_of_the_last_share_of_the_run_as_long_as_it_is(
+    laboratory: TrainingHarness, epochs: int, counts: list[int]
+) -> None:
+    """Steps are 6 an epoch: half of 4 epochs is step 12, and of 8 epochs it is step 24, when the edit has come."""
+    plan: dict[str, Any] = {"epochs": 4, "average": {"kind": "swa", "start": 0.5}, "checkpoint": QUIET}
+    spec = digits_job(MATRICES, training=plan)
+    del spec["training"]["steps"]
+    change = {"op": "set", "path": "training.epochs", "value": epochs}
+    log = JobLog(laboratory, spec, (edit(1, change, at={"step": 19}),))
+    assert log.run().outcome.ending is Ending.SUCCEEDED
+    states = [stored_state(laboratory, saved) for saved in log.saved]
+    assert [numbers["averaged"] for _, numbers in (states[0], states[-1])] == counts
+    tensors, numbers = states[1]
+    assert numbers["averaged"] == (1 if epochs == 4 else 0)
+    assert any(name.startswith("average/") for name in tensors) == (epochs == 4)

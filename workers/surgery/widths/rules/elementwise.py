@@ -17,6 +17,7 @@ REDUCTIONS: dict[str, tuple[Prevents, str]] = {
     "argmin": ("change", "gives an index of a channel"),
     "cosine_similarity": ("uneven", "compares directions over all channels"),
 }
+PARTLY_DEFINED = frozenset({"div", "pow", "remainder", "fmod", "xlogy"})
 
 
 def broadcast(node: NodeScope) -> Outputs:
@@ -32,6 +33,8 @@ def broadcast(node: NodeScope) -> Outputs:
             elif axis is not largest:
                 node.unify(largest, axis)
         output.append(largest)
+        if node.kind in PARTLY_DEFINED and (len(node.inputs) > 1 or node.kind == "pow"):
+            node.obstruct(largest, "zero", "is not finite for every number")
     return tuple(tuple(output) for _ in node.output_shapes())
 
 
@@ -101,7 +104,13 @@ def created(node: NodeScope) -> Outputs:
 
 
 def constant(node: NodeScope) -> Outputs:
-    """Follow a node whose output does not depend on the input's values, such as a mask of lengths."""
+    """Follow a node whose output does not depend on the width of what it reads."""
+    return node.fixed_outputs()
+
+
+def counted(node: NodeScope) -> Outputs:
+    """Follow `arange` and `length_mask`, which read the size of a dimension alone."""
+    node.obstruct_all([node.inputs[0][node.parameters.get("dim", 1)]], "counts its entries")
     return node.fixed_outputs()
 
 

@@ -21,7 +21,9 @@ def linear(node: NodeScope) -> Outputs:
 
 def bilinear(node: NodeScope) -> Outputs:
     """Follow (N, a), (N, b) → (N, out)."""
-    (*leading, first), (*_, second) = node.inputs
+    (*leading, first), (*others, second) = node.inputs
+    for axis, other in zip(leading, others, strict=True):
+        node.unify(axis, other)
     output = node.width("out_features")
     for place, (name, features) in enumerate((("in1_features", first), ("in2_features", second)), start=1):
         node.size(name, features)
@@ -33,7 +35,8 @@ def bilinear(node: NodeScope) -> Outputs:
 
 def convolution(node: NodeScope) -> Outputs:
     """Follow (N, in, *) → (N, out, *). Of a grouped convolution whole groups are added and removed."""
-    batch, channels, *_ = node.inputs[0]
+    batch, channels, *room = node.inputs[0]
+    node.obstruct_all(room, "works along them")
     transposed = node.kind.startswith("ConvTranspose")
     groups = node.parameters["groups"]
     node.size("in_channels", channels)
