@@ -15,7 +15,7 @@ from app.spec.job import named_dataset_schema, parse_job
 from app.storage.local import LocalStore
 from workers.children.inspect import InspectionLimits, inspect_job
 from workers.protocol.assignment import Assignment, DatasetRef, EditRef
-from workers.protocol.messages import Command, EditApplied, Ending
+from workers.protocol.messages import Command, EditApplied, EditMessage, Ending
 from workers.training.context import MemoryContext
 from workers.training.loop import train
 from workers.training.prepare import prepare
@@ -41,6 +41,12 @@ class StepTimer(MemoryContext):
 
     timestamps: list[float] = field(default_factory=list)  # wall clock, in seconds
     cpu: list[float] = field(default_factory=list)  # of this process
+    edit_iterations: list[int] = field(default_factory=list)  # places of the iterations that applied an edit
+
+    def report_edit(self, message: EditMessage) -> None:
+        """Note in which iteration the edit was applied."""
+        super().report_edit(message)
+        self.edit_iterations.append(len(self.timestamps) - 1)
 
     def commands(self) -> list[Command]:
         """Return nothing."""
@@ -69,7 +75,7 @@ class Run:
         return [edit for edit in self.timer.edits if isinstance(edit, EditApplied)]
 
     def iterations(self, cpu: bool = False) -> list[float]:
-        """Return the seconds of every iteration."""
+        """Return the seconds of every iteration. After an edit the loop begins anew, at the same step."""
         times = self.timer.cpu if cpu else self.timer.timestamps
         return [after - before for before, after in pairwise(times)]
 

@@ -12,8 +12,9 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "surgery.json"
 PICTURE = ROOT / "docs" / "surgery.svg"
 WIDTH, PANEL, LEFT, BOTTOM, TOP = 720, 220, 48, 30, 26  # pixels; PANEL is the height of one
-COLOURS = {"ours": "#2f7ed8", "optimiser reset": "#d8572f", "restart": "#888888"}
+COLOURS = {"no edit": "#9fc5e8", "ours": "#2f7ed8", "optimiser reset": "#d8572f", "restart": "#888888"}
 LABELS = {
+    "no edit": "without an edit",
     "ours": "as edits are applied",
     "optimiser reset": "with a new state of the optimiser",
     "restart": "the larger network from new weights",
@@ -75,7 +76,7 @@ def _render_panel(name: str, curves: Curves, panel: Panel, with_labels: bool) ->
         line = " ".join(panel.to_pixel(step, loss) for step, loss in points if loss is not None)
         yield f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="1.5"/>'
         if with_labels:
-            y = bottom - 40 + 15 * place
+            y = bottom - 55 + 15 * place
             yield f'<text x="{LEFT + 12}" y="{y:g}" fill="{colour}">{LABELS[way]}</text>'
 
 

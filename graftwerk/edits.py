@@ -51,7 +51,7 @@ class Edit:
 
     @property
     def pending(self) -> bool:
-        """Whether it is accepted and waits for its moment."""
+        """Whether it is accepted and waits for its trigger."""
         return self.state == "accepted"
 
 
@@ -81,7 +81,7 @@ class EditedJob:
         `at`: "now" (the default), {"step": 5000}, {"epoch": 3}, or {"when": {"metric": "val/loss", "below": 0.3}}. With
         `expect_revision` the edit is refused if the job has another revision by now.
 
-        Returns the accepted edit, which waits for its moment; see `wait_for_edit`. One call makes one edit, retries
+        Returns the accepted edit, which waits for its trigger; see `wait_for_edit`. One call makes one edit, retries
         included. Raises `InvalidRequest` with every problem of the operations, and `Conflict` if the job has another
         revision, has ended, or has a pending edit that would be applied later.
         """
@@ -121,7 +121,7 @@ class EditedJob:
         while (edit := self.get_edit(number, min(LONG_POLL_SECONDS, remaining))).pending:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
-                raise WaitTimeout(f"edit {number} of {self.id} still waits for its moment after {timeout:g} s")
+                raise WaitTimeout(f"edit {number} of {self.id} still waits for its trigger after {timeout:g} s")
         return edit
 
     def withdraw_edit(self, number: int) -> Edit:

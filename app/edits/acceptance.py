@@ -64,7 +64,7 @@ def find_ground(session: Session, job: JobRow, edit: Edit) -> Ground:
     """Return what an edit will meet.
 
     Raises `InvalidState` for a job that has ended, `StaleRevision`, `BehindPending`, `TooManyPendingEdits`,
-    `GroundChanged` while an edit that waits is being withdrawn, and `InvalidInput` for a moment that never comes.
+    `GroundChanged` while an edit that waits is being withdrawn, and `InvalidInput` for a trigger that never comes.
     """
     check_active(job)
     pending, document = repository.pending(session, job.id), revisions.current_document(session, job)

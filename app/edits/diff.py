@@ -26,8 +26,8 @@ def _nodes(inspection: Json, prefix: str) -> Iterator[tuple[str, dict[str, Any]]
         path = f"{prefix}{node['id']}"
         names = ("kind", "inputs", "output", "outputs", "parameters", "buffers", "flops")
         yield path, {name: node[name] for name in names if name in node}
-        for name, body in (node.get("bodies") or {}).items():
-            yield from _nodes(body, f"{path}.{name}.")
+        for name, body in (node.get("bodies") or {}).items():  # that of a block's use has no name in paths
+            yield from _nodes(body, f"{path}." if node["kind"] == "block" else f"{path}.{name}.")
 
 
 def _difference(old: Json, new: Json) -> dict[str, Any]:

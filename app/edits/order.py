@@ -6,12 +6,12 @@ from typing import Any
 
 from app.db.tables import EditRow
 from app.errors import Conflict, Problem
-from app.spec.edits.edit import Condition, Edit, Moment
+from app.spec.edits.edit import Condition, Edit, Trigger
 from app.spec.edits.operations import Set
 from app.spec.hints.names import did_you_mean
 
-NEVER = math.inf  # of a moment whose step is not known: a condition may never be true
-At = Moment | str  # "now", or a moment
+NEVER = math.inf  # of a trigger whose step is not known: a condition may never be true
+At = Trigger | str  # "now", or a trigger
 Progress = Mapping[str, Any]  # step, epoch, total_steps, steps_per_epoch
 
 
@@ -23,7 +23,7 @@ class BehindPending(Conflict):
 
 def parse_at(value: Any) -> At:
     """Return when a stored edit is applied."""
-    return value if isinstance(value, str) else Moment.model_validate(value)
+    return value if isinstance(value, str) else Trigger.model_validate(value)
 
 
 def check_order(edit: Edit, pending: Sequence[EditRow], progress: Progress) -> None:
@@ -31,12 +31,12 @@ def check_order(edit: Edit, pending: Sequence[EditRow], progress: Progress) -> N
     for row in pending:
         if _is_before(edit.at, parse_at(row.at), progress):
             detail = f"edit {row.number} comes first, and waits for {describe(parse_at(row.at))}"
-            hint = f"withdraw edit {row.number}, or give a moment after it"
+            hint = f"withdraw edit {row.number}, or give a trigger after it"
             raise BehindPending(detail, pointer="/at", hint=hint)
 
 
 def describe(at: At) -> str:
-    """Return a moment in words."""
+    """Return a trigger in words."""
     if isinstance(at, str):
         return "the next step"
     if at.when is not None:
@@ -45,9 +45,14 @@ def describe(at: At) -> str:
 
 
 def _is_before(new: At, earlier: At, progress: Progress) -> bool:
-    if isinstance(new, Moment) and new.when is not None:
+    if isinstance(new, Trigger) and new.when is not None:
         return False  # looked at once the others are applied
-    if isinstance(new, Moment) and isinstance(earlier, Moment) and new.epoch is not None and earlier.epoch is not None:
+    if (
+        isinstance(new, Trigger)
+        and isinstance(earlier, Trigger)
+        and new.epoch is not None
+        and earlier.epoch is not None
+    ):
         return new.epoch < earlier.epoch
     return _due_step(new, progress, 0.0) < _due_step(earlier, progress, NEVER)
 
@@ -67,7 +72,7 @@ def _due_step(at: At, progress: Progress, unknown: float) -> float:
 
 
 def moment_problems(at: At, progress: Progress, series: Sequence[str], alone: bool, validated: bool) -> list[Problem]:
-    """Return why a moment never comes: it has passed, comes after the end, or follows a series that does not exist.
+    """Return why a trigger never comes: it has passed, comes after the end, or follows a series that does not exist.
 
     `progress` is the job's, `series` are those that its evaluations have or will have, `alone` says that no other edit
     waits, which could move the end, and `validated` that data is held out for validation.
@@ -81,7 +86,7 @@ def moment_problems(at: At, progress: Progress, series: Sequence[str], alone: bo
     step, total = progress.get("step", 0), progress.get("total_steps")
     if due < step:
         detail = f"{describe(at)} has passed: the job is at step {step}"
-        return [Problem(place, "moment_passed", detail, 'use "now", or a later moment')]
+        return [Problem(place, "trigger_passed", detail, 'use "now", or a later trigger')]
     if alone and total is not None and total <= due < NEVER:
         detail = f"{describe(at)} never begins: the training ends after {total} steps"
         return [Problem(place, "after_the_end", detail, f"give a step below {total}, or set training.steps before")]
@@ -90,15 +95,15 @@ def moment_problems(at: At, progress: Progress, series: Sequence[str], alone: bo
 
 def length_problems(edit: Edit, progress: Progress) -> list[Problem]:
     """Return the operations that give the run a length which it has passed, or will have when they are applied."""
-    moment = edit.at if isinstance(edit.at, Moment) else Moment.model_construct()
+    trigger = edit.at if isinstance(edit.at, Trigger) else Trigger.model_construct()
     passed = {
-        "training.steps": max(progress.get("step", 0), moment.step or 0),
-        "training.epochs": max(progress.get("epoch", 0.0), moment.epoch or 0),
+        "training.steps": max(progress.get("step", 0), trigger.step or 0),
+        "training.epochs": max(progress.get("epoch", 0.0), trigger.epoch or 0),
     }
     return [
         Problem(
             f"/operations/{place}/value",
-            "moment_passed",
+            "trigger_passed",
             f"{each.path} counts from the beginning, and the training is at {passed[each.path]:.10g} by then",
             "give a greater number, or cancel the job",
         )

@@ -14,7 +14,7 @@ from app.errors import Conflict, InvalidState, Problem
 from app.events import EventKind
 from app.jobs.states import Status
 
-JOB_ENDED = Problem("", "job_ended", "the job ended before the edit's moment came", "fork the job")
+JOB_ENDED = Problem("", "job_ended", "the job ended before the edit's trigger came", "fork the job")
 ROLLED_BACK = Problem("", "rolled_back", "the job went back to an earlier revision", "send it again, for that one")
 
 Json = Mapping[str, Any]

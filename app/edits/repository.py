@@ -40,7 +40,7 @@ def page(session: Session, job_id: str, after: int, limit: int) -> Sequence[Edit
 
 
 def pending(session: Session, job_id: str) -> Sequence[EditRow]:
-    """Return the edits that wait for their moment, in the order in which they will be applied."""
+    """Return the edits that wait for their trigger, in the order in which they will be applied."""
     query = select(EditRow).where(EditRow.job_id == job_id, EditRow.state == EditState.ACCEPTED)
     return session.scalars(query.options(defer(EditRow.inspection)).order_by(EditRow.number)).all()
 

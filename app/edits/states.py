@@ -7,11 +7,11 @@ class EditState(StrEnum):
     """The four states."""
 
     ACCEPTED = "accepted"
-    """It has passed every check, and waits for its moment."""
+    """It has passed every check, and waits for its trigger."""
     APPLIED = "applied"
     """The training goes on with it: it has made a revision, at a step."""
     REJECTED = "rejected"
-    """It could not be applied, or its moment never came; nothing has changed, and `problems` say why."""
+    """It could not be applied, or its trigger never came; nothing has changed, and `problems` say why."""
     WITHDRAWN = "withdrawn"
     """Its user has taken it back before it was applied, or a rollback has."""
 

@@ -10,8 +10,8 @@ import pytest
 
 from app.spec.edits.edit import parse_edit
 from app.spec.training.plan import Training
-from graftwerk.cli.edits.moment import parse_moment
 from graftwerk.cli.edits.short_form import parse_operations
+from graftwerk.cli.edits.trigger import parse_trigger
 
 ROOT = Path(__file__).parents[2]
 FLAGS = ("--dry-run", "--wait")
@@ -26,12 +26,12 @@ def shown_edits() -> Iterator[str]:
 @pytest.mark.parametrize("line", sorted(set(shown_edits())))
 def test_commands_that_are_shown_are_edits(line: str) -> None:
     _, *words = shlex.split(line, comments=True)
-    moment = "now"
+    trigger = "now"
     if "--at" in words:
         place = words.index("--at")
-        _, moment = words.pop(place), words.pop(place)
+        _, trigger = words.pop(place), words.pop(place)
     operations = parse_operations([word for word in words if word not in FLAGS])
-    assert parse_edit({"operations": operations, "at": parse_moment(moment)}).operations
+    assert parse_edit({"operations": operations, "at": parse_trigger(trigger)}).operations
 
 
 def test_documents_that_are_shown_are_edits_and_plans() -> None:

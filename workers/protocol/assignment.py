@@ -29,7 +29,7 @@ class DatasetRef:
 
 @dataclass(frozen=True, slots=True)
 class EditRef:
-    """An edit that waits for its moment, or one that was applied, with its step and what was chosen then.
+    """An edit that waits for its trigger, or one that was applied, with its step and what was chosen then.
 
     An attempt that resumes from before an edit applies it again at its step. A rollback is an edit without operations,
     at the step of the checkpoint that it goes back to; the edits in between are left out.
@@ -37,7 +37,7 @@ class EditRef:
 
     number: int | None  # `None`: the plan made it, and nobody has numbered it yet
     operations: tuple[Mapping[str, Any], ...]
-    at: Mapping[str, Any] | Literal["now"] = "now"  # `app.spec.edits.edit.Moment`
+    at: Mapping[str, Any] | Literal["now"] = "now"  # `app.spec.edits.edit.Trigger`
     step: int | None = None  # where it was applied
     revision: int | None = None  # that began with it
     choices: Mapping[int, tuple[int, ...]] = field(default_factory=dict)  # by place of the operation

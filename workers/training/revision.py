@@ -49,7 +49,7 @@ class RuleState:
     fired: int = 0
     fired_at: int = -1  # the step of the latest edit
     has_ended: bool = False  # an edit of it could not be applied, or the state that it worked towards is reached
-    moment: ConditionState = field(default_factory=ConditionState)
+    trigger: ConditionState = field(default_factory=ConditionState)
     end: ConditionState = field(default_factory=ConditionState)
 
 

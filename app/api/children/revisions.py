@@ -11,6 +11,7 @@ from app.datasets import references
 from app.edits import repository, revisions
 from app.jobs import repository as jobs
 from app.spec.data.columns import DataSchema
+from app.spec.training.planned_edits import without_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,4 +53,4 @@ def inspect_revision(
     """Return the inspection of a job's spec at a revision; `schema` is that of its data."""
     named = services.db.read(references.load_schemas, owner, document)
     others = {place: each for place, each in named.items() if place not in references.OWN_POINTERS}
-    return services.inspector.inspect(dict(document), DataSchema.model_validate(schema), others)
+    return services.inspector.inspect(without_rules(document), DataSchema.model_validate(schema), others)

@@ -26,7 +26,7 @@ class Condition(SpecModel):
         return self
 
 
-class Moment(SpecModel):
+class Trigger(SpecModel):
     """When an edit is applied: before a step, at the beginning of an epoch, or when a condition is true."""
 
     step: StepNumber | None = None
@@ -34,9 +34,9 @@ class Moment(SpecModel):
     when: Condition | None = None
 
     @model_validator(mode="after")
-    def _one_moment(self) -> "Moment":
-        if sum(moment is not None for moment in (self.step, self.epoch, self.when)) != 1:
-            raise validation_error("contradiction", "an edit has one moment", "name step, epoch or when")
+    def _one_trigger(self) -> "Trigger":
+        if sum(trigger is not None for trigger in (self.step, self.epoch, self.when)) != 1:
+            raise validation_error("contradiction", "an edit has one trigger", "name step, epoch or when")
         return self
 
 
@@ -44,16 +44,16 @@ class Edit(SpecModel):
     """Operations that are applied together, between two steps, or not at all."""
 
     expect_revision: Annotated[Size, Field(description="The revision that the edit was written for.")] | None = None
-    at: Literal["now"] | Moment = "now"
+    at: Literal["now"] | Trigger = "now"
     operations: Annotated[tuple[Operation, ...], Field(min_length=1, max_length=MAX_OPERATIONS)]
     comment: Annotated[str, Field(max_length=1000)] = ""
 
     @field_validator("at", mode="before")
     @classmethod
-    def _has_moment(cls, value: Any) -> Any:
-        if value != "now" and not isinstance(value, dict | Moment):
+    def _has_trigger(cls, value: Any) -> Any:
+        if value != "now" and not isinstance(value, dict | Trigger):
             hint = 'use "now", {"step": 1000}, {"epoch": 3} or {"when": {"metric": "val/loss", "below": 0.1}}'
-            raise validation_error("invalid_value", "this is no moment", hint)
+            raise validation_error("invalid_value", "this is no trigger", hint)
         return value
 
 

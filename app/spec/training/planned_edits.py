@@ -1,12 +1,13 @@
 """Edits that the plan makes by itself: `training.edits`, rules that say when, how often, and which operations."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from app.errors import Problem
 from app.spec.base import Count, Positive, Size, SpecModel, Steps, validation_error
-from app.spec.edits.edit import Condition, Moment
+from app.spec.edits.edit import Condition, Trigger
 from app.spec.edits.operations import MAX_OPERATIONS, Operation, SettingPath
 
 
@@ -54,12 +55,12 @@ class Until(SpecModel):
 
 
 class PlannedEdit(SpecModel):
-    """Operations that the plan applies by itself: at a moment, at intervals, or when a loss is not finite.
+    """Operations that the plan applies by itself: at a trigger, at intervals, or when a loss is not finite.
 
     `on: nan` goes back to the last checkpoint with finite weights first.
     """
 
-    at: Moment | None = None
+    at: Trigger | None = None
     every: Interval | None = None
     on: Literal["nan"] | None = None
     until: Until | None = None
@@ -95,3 +96,11 @@ def planned_edit_problems(rules: tuple[PlannedEdit, ...], on_nan: str) -> list[P
         detail = f"rule {healing[0]} is for the same event"
         problems.append(Problem(f"/edits/{position}/on", "contradiction", detail, "put the operations into one rule"))
     return problems
+
+
+def without_rules(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a job's document without its rules, to inspect a later revision: edits made are not possible twice."""
+    plan = document.get("training")
+    if not isinstance(plan, dict) or "edits" not in plan:
+        return dict(document)
+    return {**document, "training": {name: value for name, value in plan.items() if name != "edits"}}

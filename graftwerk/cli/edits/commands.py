@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from graftwerk.cli.edits.moment import format_moment, parse_moment
 from graftwerk.cli.edits.short_form import FORMS, parse_operations
 from graftwerk.cli.edits.tables import format_operation, print_dry_run, print_edit, print_network_diff
+from graftwerk.cli.edits.trigger import format_trigger, parse_trigger
 from graftwerk.cli.jobs import JobId
 from graftwerk.cli.output import AsJson, ExitCode, open_client, print_json, print_result, print_table
 from graftwerk.edits import Edit
@@ -47,15 +47,15 @@ def edit(
 ) -> None:
     """Change the network or the plan of a job while it trains. All operations are applied together, or none."""
     change = _read_operations(operations)
-    moment = parse_moment(at) if at is not None else None
+    trigger = parse_trigger(at) if at is not None else None
     with open_client(ctx) as client:
         job = client.jobs.get(job_id)
         if dry_run:
-            report = job.edit_dry_run(change, at=moment, expect_revision=expect_revision)
+            report = job.edit_dry_run(change, at=trigger, expect_revision=expect_revision)
             print_json(report) if as_json else print_dry_run(report)
             return
         made = job.edit(
-            change, at=moment, expect_revision=expect_revision, comment=comment, idempotency_key=idempotency_key
+            change, at=trigger, expect_revision=expect_revision, comment=comment, idempotency_key=idempotency_key
         )
         if wait:
             made = job.wait_for_edit(made.number)
@@ -81,7 +81,7 @@ def withdraw(
     number: Annotated[int, typer.Argument(help="The edit's number.", metavar="EDIT")],
     as_json: AsJson = False,
 ) -> None:
-    """Withdraw an edit that waits for its moment."""
+    """Withdraw an edit that waits for its trigger."""
     with open_client(ctx) as client:
         found = client.jobs.get(job_id).withdraw_edit(number)
     line = f"edit {number} {'will be withdrawn in a moment' if found.pending else f'is {found.state}'}"
@@ -144,4 +144,4 @@ def _edit_row(edit: Edit) -> tuple[str, ...]:
     words = "; ".join(map(format_operation, edit.operations)) or f"back to revision {edit.document.get('parent')}"
     if comment := edit.document.get("comment"):
         words = f"{words}  # {comment}"
-    return str(edit.number), edit.state, format_moment(edit.at), step, revision, words
+    return str(edit.number), edit.state, format_trigger(edit.at), step, revision, words

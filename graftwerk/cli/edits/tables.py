@@ -6,9 +6,10 @@ from typing import Any
 
 from rich.text import Text
 
-from graftwerk.cli.edits.moment import format_moment
+from graftwerk.cli.edits.trigger import format_trigger
 from graftwerk.cli.output import out, print_table, print_warnings
 from graftwerk.edits import Edit
+from graftwerk.types import parse_number
 
 # Part of an inspection's totals and memory → its title, where the name alone does not say enough.
 TOTAL_NAMES: Mapping[str, str] = {
@@ -32,7 +33,7 @@ def format_operation(operation: Mapping[str, Any]) -> str:
 def print_edit(edit: Edit) -> None:
     """Print one edit: its state, and why it was rejected."""
     outcome = f", as revision {edit.revision} before step {edit.step}" if edit.revision is not None else ""
-    waits = f", waits for {format_moment(edit.at)}" if edit.pending and edit.at != "now" else ""
+    waits = f", waits for {format_trigger(edit.at)}" if edit.pending and edit.at != "now" else ""
     out().print(f"edit {edit.number}: {edit.state}{outcome}{waits}", markup=False)
     for problem in edit.problems:
         out().print(Text.assemble(("  ", ""), (problem.pointer or "/", "bold"), f": {problem.detail}"))
@@ -96,8 +97,8 @@ def _format_difference(difference: Mapping[str, Any] | None) -> str:
     what = f"{difference['rows']} rows, weights of step {difference['step']}"
     lines = [f"outputs, evaluation mode, {what}:"]
     for name, value in difference["max"].items():
-        relative = difference["relative"].get(name)
-        lines.append(f"  {name}: differs by at most {value} ({relative} of its scale)")
+        largest, relative = (f"{parse_number(each):.3g}" for each in (value, difference["relative"].get(name)))
+        lines.append(f"  {name}: differs by at most {largest} ({relative} of its scale)")
     lines += [f"  {name}: cannot be compared" for name in difference["left_out"]]
     return "\n".join(lines)
 

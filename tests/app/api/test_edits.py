@@ -6,10 +6,11 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy.orm import Session
 
 from app.access import idempotency
 from app.access.idempotency import IdempotentResponse
-from app.db.tables import JobRow
+from app.db.tables import EditRow, JobRow
 from app.edits import outcomes
 from app.edits.outcomes import Application
 from app.jobs.states import Status
@@ -240,6 +241,25 @@ def test_revisions_differ(api: Api, anna: Client, job: str) -> None:
     assert (described["revision"], described["inspection"]["totals"]["parameters"]) == (2, 139)
     assert anna.get(f"/v1/jobs/{job}/edits/1").json()["spec"] == foreseen["spec"]
     assert_problem(anna.get(f"/v1/jobs/{job}/network", params={"revision": 3}), 404, "not_found")
+
+
+def test_a_rule_that_was_applied_is_not_tried_again(api: Api, anna: Client) -> None:
+    plan = SPEC["training"] | {"edits": [{"at": {"step": 5}, "operations": [INSERT]}]}
+    job = anna.post("/v1/jobs", json=SPEC | {"training": plan}).json()["id"]
+    edit = {"operations": [INSERT]}  # as the rule does
+    revised = anna.post(f"/v1/jobs/{job}/edits/dry-run", json=edit).json()["spec"]
+    assert anna.post(f"/v1/jobs/{job}/edits", json=edit).status_code == 201
+    apply_first(api, job, revised)
+
+    def forget_inspection(session: Session) -> None:  # an edit that a rule has made comes without one
+        session.get_one(EditRow, (job, 1)).inspection = None
+
+    api.services.db.run(forget_inspection)
+    nodes = anna.get(f"/v1/jobs/{job}/network").json()["nodes"]
+    assert [node["id"] for node in nodes] == ["fc1", "relu1", "extra", "fc2"]
+    later = anna.post(f"/v1/jobs/{job}/edits", json={"operations": [{"op": "freeze", "nodes": ["fc1"]}]})
+    assert later.status_code == 201, later.text
+    assert revised["training"]["edits"] == plan["edits"]
 
 
 @pytest.mark.parametrize(

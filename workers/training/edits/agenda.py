@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from app.errors import Problem
-from app.spec.edits.edit import Moment
+from app.spec.edits.edit import Trigger
 from app.spec.training.planned_edits import PlannedEdit
 from workers.data.loading.sampler import Sampler
 from workers.protocol.assignment import EditRef
@@ -17,7 +17,7 @@ from workers.training.edits.rules import ends, fires
 from workers.training.revision import ConditionState, RevisionState, RuleState
 
 EPOCH_SETTINGS = frozenset({"training.batch_size", "training.accumulate", "training.drop_last"})  # an epoch's length
-_MOMENT_ADAPTER = TypeAdapter(Moment)
+_TRIGGER_ADAPTER = TypeAdapter(Trigger)
 _EDIT = TypeAdapter(EditRef)
 
 
@@ -63,13 +63,13 @@ class Agenda:
     def after_evaluation(self, values: Mapping[str, float], state: RevisionState) -> None:
         """Add the values of an evaluation, by series, to the conditions that wait for them."""
         for edit in self._waiting:
-            moment = _parse_moment(edit)
-            if edit.number is not None and moment is not None and moment.when is not None:
-                state.conditions.setdefault(edit.number, ConditionState()).update(moment.when, values)
+            trigger = _parse_trigger(edit)
+            if edit.number is not None and trigger is not None and trigger.when is not None:
+                state.conditions.setdefault(edit.number, ConditionState()).update(trigger.when, values)
         for position, rule in enumerate(self.rules):
             own = state.rules.setdefault(position, RuleState())
             if rule.at is not None and rule.at.when is not None:
-                own.moment.update(rule.at.when, values)
+                own.trigger.update(rule.at.when, values)
             if rule.until is not None and rule.until.when is not None:
                 own.end.update(rule.until.when, values)
 
@@ -99,7 +99,7 @@ class Agenda:
             self._log.popleft()
         if edit.rule is not None:
             rule = state.rules.setdefault(edit.rule, RuleState())
-            rule.fired, rule.fired_at, rule.moment = edit.firing, step, ConditionState()
+            rule.fired, rule.fired_at, rule.trigger = edit.firing, step, ConditionState()
             rule.has_ended |= rejected
         elif edit.number is not None:
             self._remove(edit.number)
@@ -120,7 +120,7 @@ class Agenda:
 
     def end(self, step: int, context: Context) -> None:
         """Report at the end of the training what becomes of the edits that still wait."""
-        hint = "continue the job with more steps or epochs, or give a moment within them"
+        hint = "continue the job with more steps or epochs, or give a trigger within them"
         problem = Problem("/at", "never_due", f"the training ended after {step} steps, before the edit was due", hint)
         for edit in self._waiting:
             context.report_edit(EditRejected(edit.number, (problem.as_dict(),), step))
@@ -129,8 +129,8 @@ class Agenda:
         """Yield a warning for every rule that has never made an edit; one against NaN is glad of it."""
         for position, rule in enumerate(self.rules):
             if rule.on is None and not state.rules.get(position, RuleState()).fired:
-                detail = "the rule never made an edit: its moment did not come"
-                hint = "compare its moment with the length of the training, or remove it"
+                detail = "the rule never made an edit: its trigger did not come"
+                hint = "compare its trigger with the length of the training, or remove it"
                 yield Problem(f"/training/edits/{position}", "never_due", detail, hint)
 
 
@@ -139,20 +139,20 @@ def _planned(position: int, rule: PlannedEdit, firing: int) -> EditRef:
     return EditRef(None, operations, rule=position, firing=firing)
 
 
-def _parse_moment(edit: EditRef) -> Moment | None:
-    return None if edit.at == "now" else _MOMENT_ADAPTER.validate_python(edit.at)
+def _parse_trigger(edit: EditRef) -> Trigger | None:
+    return None if edit.at == "now" else _TRIGGER_ADAPTER.validate_python(edit.at)
 
 
 def _is_due(edit: EditRef, step: int, sampler: Sampler, state: RevisionState) -> bool:
     if _lengthens_epochs(edit.operations) and sampler.position(step)[1]:
         return False
-    moment = _parse_moment(edit)
-    if moment is None:
+    trigger = _parse_trigger(edit)
+    if trigger is None:
         return True
-    if moment.step is not None:
-        return step >= moment.step
-    if moment.epoch is not None:
-        return sampler.epochs(step) >= moment.epoch
+    if trigger.step is not None:
+        return step >= trigger.step
+    if trigger.epoch is not None:
+        return sampler.epochs(step) >= trigger.epoch
     return state.conditions.get(edit.number or 0, ConditionState()).is_true
 
 

@@ -87,7 +87,8 @@ def _reject(old: PreparedTraining, edit: EditRef, problems: Sequence[Problem]) -
     step = old.state.counters.step
     old.agenda.settle(edit, step, old.state.revision, rejected=True)
     written = tuple(problem.as_dict() for problem in problems)
-    return EditedTraining(old, EditRejected(edit.number, written, step, rule=edit.rule, firing=edit.firing))
+    operations = tuple(edit.operations)
+    return EditedTraining(old, EditRejected(edit.number, written, step, operations, edit.rule, edit.firing))
 
 
 def _revise(old: PreparedTraining, operations: Sequence[Mapping[str, Any]], edit: EditRef) -> Revision:

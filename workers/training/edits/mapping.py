@@ -45,7 +45,8 @@ def map_training(
     mapped = map_state(_named_state(before, goes_on), changes, kind, draw, noise_seed=noise_seed)
     tensors = {f"{NETWORK_PREFIX}{name}": value for name, value in mapped.weights.items()}
     tensors |= {f"{SOURCE_PREFIX}{name}": value for name, value in before.source.state_dict().items()}
-    averaged = before.average is not None and old.plan.average is not None and _same_kind(old, new)
+    begun = after.average is not None and not after.average.begins_after(before.counters.step)
+    averaged = begun and _same_kind(old, new)
     if averaged and mapped.average:
         tensors |= {f"{AVERAGE_PREFIX}{name}": value for name, value in mapped.average.items()}
     survivors = unchanged_names(

@@ -75,10 +75,10 @@ class RateChange:
         if origin is None:
             return new * (present / old) if old else new
         was, now = self.before.rates[origin], self.after.rates[position]
+        if was == now:  # whatever a schedule makes of the other groups' rates
+            return present
         if present == old and new != old:
             return new
-        if was == now:
-            return present
         return present * (now / was) if was else new
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.errors import InvalidInput, Problem
-from app.spec.edits.edit import Moment
+from app.spec.edits.edit import Trigger
 from app.spec.job import parse_job
 from app.spec.training.planned_edits import Interval, PlannedEdit
 from workers.data.loading.sampler import Sampler
@@ -21,12 +21,12 @@ def fires(rule: PlannedEdit, state: RuleState, step: int, sampler: Sampler) -> b
     return rule.every is not None and _recurs(rule.every, step, sampler)
 
 
-def _has_come(at: Moment, state: RuleState, step: int, sampler: Sampler) -> bool:
+def _has_come(at: Trigger, state: RuleState, step: int, sampler: Sampler) -> bool:
     if at.step is not None:
         return step >= at.step
     if at.epoch is not None:
         return sampler.epochs(step) >= at.epoch
-    return state.moment.is_true
+    return state.trigger.is_true
 
 
 def _recurs(every: Interval, step: int, sampler: Sampler) -> bool:

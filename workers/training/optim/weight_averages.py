@@ -85,6 +85,10 @@ class WeightAverage:
         self._means, self._weights = [mean for mean, _ in averaged], [weight for _, weight in averaged]
         self._copied = [pair for pair in pairs if not pair[0].is_floating_point()]
 
+    def begins_after(self, step: int) -> bool:
+        """Say whether no step up to this one (counted from 1) updates the average."""
+        return self._schedule.start >= step
+
     def after_step(self, step: int) -> None:
         """Update the average after a step (counted from 1), if it is due."""
         if not self._schedule.is_due(step):

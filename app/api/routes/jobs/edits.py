@@ -50,7 +50,7 @@ _log = structlog.get_logger(__name__)
 def create_edit(
     job_id: JobId, who: WritePrincipal, services: ServicesDep, once: Once, body: RequestBodyDep
 ) -> Response:
-    """Edit the network and the plan of a job that has not ended: at its next step, or at a moment that is named.
+    """Edit the network and the plan of a job that has not ended: at its next step, or at a trigger that is named.
 
     It is checked against the revision that it will meet. A running job goes on without a pause; one that waits applies
     the edit when it runs.

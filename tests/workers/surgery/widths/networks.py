@@ -119,7 +119,7 @@ def mapped_tensor(source: TensorSource, old: Mapping[str, Tensor], new: Tensor, 
         missing |= (indices == NEW).view(sizes)
         factors = axis.gradient_factors if power else axis.weight_factors
         if factors is not None:
-            value = value * torch.tensor(factors).view(sizes) ** (power or 1)
+            value = value * torch.tensor(factors, dtype=value.dtype).view(sizes) ** (power or 1)
     if power or source.fill == "zero":
         new = torch.zeros_like(new)
     elif source.fill == "mean":
@@ -131,6 +131,8 @@ def mapped_network(network: BuiltNetwork, changes: tuple[Change, ...]) -> BuiltN
     """Return the network after changes, in evaluation mode."""
     for change in changes:
         changed = BuiltNetwork(change.blueprint).eval()
+        if any(value.dtype == torch.float64 for value in network.state_dict().values()):
+            changed.double()
         old, new = network.state_dict(), changed.state_dict()
         assert change.tensors.keys() == new.keys()
         changed.load_state_dict({name: mapped_tensor(change.tensors[name], old, new[name]) for name in new})

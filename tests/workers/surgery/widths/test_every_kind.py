@@ -20,11 +20,10 @@ from workers.surgery.tensor_map import NEW
 from workers.surgery.widths.channel_maps import ChannelMap, changed_sizes, tensor_map
 from workers.surgery.widths.graph import find_dependencies
 
-# Kinds that read a batch as a dimension of weights in their examples, draw random numbers, magnify rounding, or have
-# no batch.
+# Kinds that read a batch as a dimension of weights in their examples, draw random numbers, or have no batch.
 _UNSUITABLE = """
     linear conv1d conv2d conv3d index_select embedding gather take_along_dim scatter_add rand randn rand_like randn_like
-    bernoulli squeezenet1_1 erfinv arange
+    bernoulli squeezenet1_1 arange
 """
 UNSUITABLE = frozenset(_UNSUITABLE.split())
 # Kinds behind which nothing becomes wider, in their examples: they are not followed, combine all channels, split a
@@ -109,18 +108,31 @@ def change_of(model: dict[str, Any], columns: Columns, channels: ChannelMap) -> 
     return Change(after.blueprint, tensors)
 
 
+def output(network: BuiltNetwork, examples: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Return the only output, in float64 throughout."""
+    torch.set_default_dtype(torch.float64)  # to which `to` converts
+    try:
+        with torch.no_grad():
+            (value,) = network(examples).values()
+            return value
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 def is_followed(kind: str, settings: dict[str, Any], columns: Columns, name: str, dim: int, everywhere: bool) -> bool:
     """Say whether a dimension can become wider; asserts that the network computes the same then."""
     model = network_of(kind, settings, columns, name, dim, everywhere)
     if model is None:
         return False
-    examples = {each: value + (kind == "acosh") for each, value in make_examples(columns).items()}
-    network = randomized(BuiltNetwork(infer_model(model, columns).blueprint))
+    examples = {
+        each: value.double() + (kind == "acosh") if value.is_floating_point() else value
+        for each, value in make_examples(columns).items()
+    }
+    network = randomized(BuiltNetwork(infer_model(model, columns).blueprint)).double()  # some kinds magnify rounding
     followed = False
     for change in changes(model, columns):
         followed = True
-        with torch.no_grad():
-            (before,), (after,) = network(examples).values(), mapped_network(network, (change,))(examples).values()
+        before, after = output(network, examples), output(mapped_network(network, (change,)), examples)
         scale = before[before.isfinite()].abs().max() if before.isfinite().any() else 1.0
         torch.testing.assert_close(
             after / scale, before / scale, rtol=0, atol=1e-5, equal_nan=True, msg=f"{name} {dim}"

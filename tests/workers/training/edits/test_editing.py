@@ -214,17 +214,20 @@ def test_units_are_chosen_by_gradient_and_stay_chosen(laboratory: TrainingHarnes
     assert [len(chosen) for chosen in choice.values()] == [7]
 
 
-def test_the_test_is_of_the_best_checkpoint_of_any_revision(laboratory: TrainingHarness) -> None:
-    """After the edit the rate is so high that the network forgets; the best weights are of the first revision."""
+@pytest.mark.parametrize("operations", [(), (INSERT,)], ids=["same network", "another network"])
+def test_the_test_is_of_the_best_checkpoint_of_the_present_network(
+    laboratory: TrainingHarness, operations: tuple[dict[str, Any], ...]
+) -> None:
+    """After the edit the rate is so high that the network forgets: the best weights are of the first revision."""
     worse = {"op": "set", "path": "training.optimizer.lr", "value": 100.0}
     data = {"kind": "builtin", "name": "digits", "validation": {"fraction": 0.4}, "test": {"fraction": 0.2}}
     spec = digits_job(
         MATRICES, data=data, training={"steps": 40, "checkpoint": {**QUIET, "keep_best": 1, "every_steps": 10}}
     )
-    log = JobLog(laboratory, spec, (edit(1, INSERT, worse, at={"step": 20}),))
+    log = JobLog(laboratory, spec, (edit(1, *operations, worse, at={"step": 20}),))
     result = log.run().outcome.result
     assert result is not None
-    assert result["test"]["step"] <= 20
+    assert (result["test"]["step"] <= 20) == (not operations)  # another network's best is not published
     assert stored_state(laboratory, log.saved[-1])[1]["revision"]["number"] == 2
 
 
@@ -305,3 +308,21 @@ def test_a_fault_of_the_service_rejects_an_edit_and_the_job_goes_on(
     (rejected,) = log.rejected
     assert [problem["code"] for problem in rejected.problems] == ["internal"]
     assert_equal_states(log.final_state(), plain.final_state())
+
+
+@pytest.mark.parametrize(("epochs", "counts"), [(4, [1, 2]), (8, [1, 4])])
+def test_an_average_is_of_the_last_share_of_the_run_as_long_as_it_is(
+    laboratory: TrainingHarness, epochs: int, counts: list[int]
+) -> None:
+    """Steps are 6 an epoch: half of 4 epochs is step 12, and of 8 epochs it is step 24, when the edit has come."""
+    plan: dict[str, Any] = {"epochs": 4, "average": {"kind": "swa", "start": 0.5}, "checkpoint": QUIET}
+    spec = digits_job(MATRICES, training=plan)
+    del spec["training"]["steps"]
+    change = {"op": "set", "path": "training.epochs", "value": epochs}
+    log = JobLog(laboratory, spec, (edit(1, change, at={"step": 19}),))
+    assert log.run().outcome.ending is Ending.SUCCEEDED
+    states = [stored_state(laboratory, saved) for saved in log.saved]
+    assert [numbers["averaged"] for _, numbers in (states[0], states[-1])] == counts
+    tensors, numbers = states[1]
+    assert numbers["averaged"] == (1 if epochs == 4 else 0)
+    assert any(name.startswith("average/") for name in tensors) == (epochs == 4)

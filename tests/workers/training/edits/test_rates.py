@@ -1,5 +1,11 @@
 """Rates across an edit: what a schedule has made of them goes on, and what the document changes changes."""
 
+from typing import Any
+
+import pytest
+
+from tests.workers.training.edits.job_log import QUIET, JobLog, edit, stored_state
+from tests.workers.training.harness import TrainingHarness, digits_job
 from workers.training.assembly import InitialRates
 from workers.training.edits.rates import RateChange
 
@@ -50,3 +56,36 @@ def test_a_warm_up_is_multiplied_with_the_schedule_in_it() -> None:
     present = {"done": 3, "whole": [0.08], "rates": {"base_lrs": [0.1], "last_epoch": 3}}
     after = change.schedule(present)
     assert after == {"done": 3, "whole": [0.04], "rates": {"base_lrs": [0.05], "last_epoch": 3}}
+
+
+SCHEDULES = [
+    {"kind": "OneCycleLR", "max_lr": 0.1},
+    {"kind": "CyclicLR", "base_lr": 0.001, "max_lr": 0.01, "step_size_up": 4},
+    {"kind": "CosineAnnealingLR"},
+    {"kind": "PolynomialLR"},
+]
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda each: each["kind"])
+def test_a_group_with_a_rate_of_its_own_goes_on_beside_one_whose_rate_is_set(
+    laboratory: TrainingHarness, schedule: dict[str, Any]
+) -> None:
+    plan = {
+        "steps": 12,
+        "optimizer": {"kind": "Adam", "lr": 0.01},
+        "schedule": schedule,
+        "groups": [{"nodes": ["linear2"], "lr": 0.002}],
+        "checkpoint": QUIET | {"every_steps": 9},
+    }
+    set_rate = {"op": "set", "path": "training.optimizer.lr", "value": 0.02}
+    rates = []
+    for edits in ((), (edit(1, set_rate, at={"step": 6}),)):
+        log = JobLog(laboratory, digits_job(training=plan), edits)
+        log.run()
+        assert log.rejected == []
+        saved = next(each for each in log.saved if each.step == 9)
+        groups = stored_state(laboratory, saved)[1]["optimizer"]["param_groups"]
+        rates.append([group["lr"] for group in groups])
+    (plain, own), (twice, kept) = rates
+    assert kept == own
+    assert twice == pytest.approx(2 * plain)

@@ -12,11 +12,11 @@ Rule = Callable[[NodeScope], tuple[Axes, ...]]
 UNCHANGED = """
     Identity Dropout Dropout1d Dropout2d Dropout3d AlphaDropout FeatureAlphaDropout VariationalDropout ReLU ReLU6
     LeakyReLU ELU SELU CELU GELU SiLU Mish Sigmoid Tanh Softplus Softsign LogSigmoid Hardtanh Hardsigmoid Hardswish
-    Tanhshrink Softshrink Hardshrink Threshold RReLU neg abs exp log sqrt square sin cos sigmoid tanh relu reciprocal
-    rsqrt exp2 expm1 log2 log10 log1p logit tan asin acos atan sinh cosh asinh acosh atanh sinc erf erfc erfinv lgamma
-    digamma floor ceil round trunc frac sign isnan isinf isfinite nan_to_num gelu silu leaky_relu elu softplus to clamp
-    stop_gradient zeros_like ones_like logical_not
+    Tanhshrink Softshrink Hardshrink Threshold RReLU neg abs exp square sin cos sigmoid tanh relu exp2 expm1 tan
+    atan sinh cosh asinh sinc erf erfc floor ceil round trunc frac sign isnan isinf isfinite nan_to_num gelu silu
+    leaky_relu elu softplus to clamp stop_gradient zeros_like ones_like logical_not
 """
+PARTLY_DEFINED = "log sqrt reciprocal rsqrt log2 log10 log1p logit asin acos acosh atanh erfinv lgamma digamma"
 BROADCAST = """
     add sub mul div pow maximum minimum remainder fmod atan2 hypot logaddexp xlogy lerp logical_and logical_or
     logical_xor where masked_fill
@@ -42,6 +42,7 @@ def _rows(rule: Rule, kinds: str) -> dict[str, Rule]:
 
 RULES: Mapping[str, Rule] = {
     **_rows(spatial.unchanged, UNCHANGED),
+    **_rows(spatial.partly_defined, PARTLY_DEFINED),
     **_rows(elementwise.broadcast, BROADCAST),
     **_rows(elementwise.broadcast, " ".join(COMPARISONS)),
     **_rows(spatial.channels_kept, CHANNELS_KEPT),

@@ -17,6 +17,7 @@ REDUCTIONS: dict[str, tuple[Prevents, str]] = {
     "argmin": ("change", "gives an index of a channel"),
     "cosine_similarity": ("uneven", "compares directions over all channels"),
 }
+PARTLY_DEFINED = frozenset({"div", "pow", "remainder", "fmod", "xlogy"})
 
 
 def broadcast(node: NodeScope) -> Outputs:
@@ -32,6 +33,8 @@ def broadcast(node: NodeScope) -> Outputs:
             elif axis is not largest:
                 node.unify(largest, axis)
         output.append(largest)
+        if node.kind in PARTLY_DEFINED and (len(node.inputs) > 1 or node.kind == "pow"):
+            node.obstruct(largest, "zero", "is not finite for every number")
     return tuple(tuple(output) for _ in node.output_shapes())
 
 

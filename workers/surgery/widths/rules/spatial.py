@@ -11,6 +11,13 @@ def unchanged(node: NodeScope) -> Outputs:
     return (node.inputs[0],)
 
 
+def partly_defined(node: NodeScope) -> Outputs:
+    """Follow a function that is not finite for every number: a new channel could be NaN, which times zero is NaN."""
+    for axis in node.inputs[0]:
+        node.obstruct(axis, "zero", "is not finite for every number")
+    return (node.inputs[0],)
+
+
 def channels_kept(node: NodeScope) -> Outputs:
     """Follow (N, C, *) → (N, C, *), where the other dimensions get other sizes."""
     batch, channels, *room = node.inputs[0]

@@ -11,7 +11,7 @@ PLATEAU = re.compile(r"(?P<metric>\S+) plateau (?P<count>\d+)(?: (?P<mode>min|ma
 FORMS = 'now, step=5000, epoch=3, "val/loss<0.3", "val/accuracy>0.9", or "val/loss plateau 5" (evaluations)'
 
 
-def parse_moment(text: str) -> Any:
+def parse_trigger(text: str) -> Any:
     """Return `at` of an edit. Raises `typer.BadParameter`."""
     text = text.strip()
     if text == "now":
@@ -27,10 +27,10 @@ def parse_moment(text: str) -> Any:
         except ValueError:
             raise typer.BadParameter(f"{bound['value']} is no number", param_hint="--at") from None
         return {"when": {"metric": bound["metric"], "below" if bound["sign"] == "<" else "above": value}}
-    raise typer.BadParameter(f"{text} is not a moment: {FORMS}", param_hint="--at")
+    raise typer.BadParameter(f"{text} is not a trigger: {FORMS}", param_hint="--at")
 
 
-def format_moment(at: Any) -> str:
+def format_trigger(at: Any) -> str:
     """Return `at` of an edit as it is written on the command line."""
     if not isinstance(at, dict):
         return str(at)

@@ -6,7 +6,7 @@ import pytest
 import typer
 
 from app.spec.edits.edit import parse_edit
-from graftwerk.cli.edits.moment import format_moment, parse_moment
+from graftwerk.cli.edits.trigger import format_trigger, parse_trigger
 
 
 @pytest.mark.parametrize(
@@ -27,12 +27,12 @@ from graftwerk.cli.edits.moment import format_moment, parse_moment
     ],
 )
 def test_both_ways(text: str, at: Any, written: str) -> None:
-    assert parse_moment(text) == at
-    assert format_moment(at) == written
+    assert parse_trigger(text) == at
+    assert format_trigger(at) == written
     parse_edit({"at": at, "operations": [{"op": "remove", "node": "a"}]})
 
 
 @pytest.mark.parametrize("text", ["", "soon", "step=-1", "step=x", "epoch=1.5", "val/loss=0.3", "val/loss<", "a<1e"])
 def test_what_is_no_moment(text: str) -> None:
     with pytest.raises(typer.BadParameter):
-        parse_moment(text)
+        parse_trigger(text)
