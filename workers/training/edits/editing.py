@@ -117,6 +117,7 @@ def _build(old: PreparedTraining, revision: Revision, edit: EditRef) -> tuple[Pr
     new.state.load(mapped.tensors, mapped.numbers)
     faultpoint("edit_built")
     old.agenda.settle(edit, old.state.counters.step, following)
+    old.agenda.rules = new.plan.edits  # of which a rename has changed the names of nodes
     return new, mapped.dropped
 
 

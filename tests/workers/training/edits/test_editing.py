@@ -280,6 +280,20 @@ def test_a_fork_of_a_later_revision_goes_on_bit_by_bit(laboratory: TrainingHarne
     assert fork.context.edits == []  # the rule has made its edit already
 
 
+def test_rules_that_a_fork_changes_begin_anew(laboratory: TrainingHarness) -> None:
+    rules = [{"at": {"step": 2}, "operations": [NEW_RATE]}, {"at": {"step": 3}, "operations": [NEW_RATE]}]
+    log = JobLog(laboratory, job(edits=rules))
+    log.run()
+    place = next(i for i, each in enumerate(log.saved) if each.step == 6)
+    start = {"checkpoint": log.saved[place].id, "what": "everything"}
+    later = {"at": {"step": 8}, "operations": [NEW_RATE]}
+    (reference,) = resume_candidates(log.saved[place])
+    document = job(edits=[later, rules[0]]) | {"start_from": start}
+    fork = laboratory.run(document, start_from=reference, start_document=log.documents[3])
+    applied = [message for message in fork.context.edits if isinstance(message, EditApplied)]
+    assert [(each.rule, each.firing, each.step) for each in applied] == [(0, 1, 8)]
+
+
 def test_a_fault_of_the_service_rejects_an_edit_and_the_job_goes_on(
     laboratory: TrainingHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
