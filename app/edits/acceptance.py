@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app import curves, events
 from app.db.tables import EditRow, JobRow
 from app.edits import repository, revisions
-from app.edits.order import check_order, length_problems, moment_problems
+from app.edits.order import check_order, length_problems, trigger_problems
 from app.edits.states import EditOrigin, EditState
 from app.errors import Conflict, InvalidInput, InvalidState, TooManyPendingEdits
 from app.events import EventKind
@@ -81,7 +81,7 @@ def find_ground(session: Session, job: JobRow, edit: Edit) -> Ground:
         raise TooManyPendingEdits(detail, hint="wait until they are applied, or put several operations into one edit")
     check_order(edit, pending, job.progress)
     series = _evaluated_series(session, job, document)
-    problems = moment_problems(edit.at, job.progress, series, not pending, _has_validation(job))
+    problems = trigger_problems(edit.at, job.progress, series, not pending, _has_validation(job))
     if problems := [*problems, *length_problems(edit, job.progress)]:
         raise InvalidInput(problems)
     return ground
