@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app import curves, events
 from app.db.tables import EditRow, JobRow
 from app.edits import repository, revisions
-from app.edits.order import check_order, length_problems, moment_problems
+from app.edits.order import check_order, length_problems, trigger_problems
 from app.edits.states import EditOrigin, EditState
 from app.errors import Conflict, InvalidInput, InvalidState, TooManyPendingEdits
 from app.events import EventKind
@@ -52,6 +52,7 @@ class Ground:
     document: Json
     pending: tuple[tuple[int, tuple[Json, ...]], ...]  # number and operations
     next_number: int  # that the edit will have
+    spent_rules: tuple[int, ...] = ()  # of the document's plan, that make no more edits
 
     @property
     def next_revision(self) -> int:
@@ -68,7 +69,8 @@ def find_ground(session: Session, job: JobRow, edit: Edit) -> Ground:
     check_active(job)
     pending, document = repository.pending(session, job.id), revisions.current_document(session, job)
     waiting = tuple((row.number, tuple(row.operations)) for row in pending)
-    ground = Ground(job.revision, document, waiting, repository.next_number(session, job.id))
+    spent = _spent_rules(session, job, document)
+    ground = Ground(job.revision, document, waiting, repository.next_number(session, job.id), spent)
     if edit.expect_revision not in (None, ground.next_revision):
         raise _stale_revision(job, ground, edit)
     if withdrawn := [str(row.number) for row in pending if row.withdraw_requested]:
@@ -79,10 +81,20 @@ def find_ground(session: Session, job: JobRow, edit: Edit) -> Ground:
         raise TooManyPendingEdits(detail, hint="wait until they are applied, or put several operations into one edit")
     check_order(edit, pending, job.progress)
     series = _evaluated_series(session, job, document)
-    problems = moment_problems(edit.at, job.progress, series, not pending, _has_validation(job))
+    problems = trigger_problems(edit.at, job.progress, series, not pending, _has_validation(job))
     if problems := [*problems, *length_problems(edit, job.progress)]:
         raise InvalidInput(problems)
     return ground
+
+
+def _spent_rules(session: Session, job: JobRow, document: Json) -> tuple[int, ...]:
+    """Return the places of the rules of `training.edits` that have made all their edits."""
+    rules = parse_job(dict(document)).training.edits
+    if not rules:
+        return ()
+    fired = {row.rule: row.firing or 0 for row in revisions.current_line(session, job).edits()}
+    limits = ((place, rule.limit) for place, rule in enumerate(rules))
+    return tuple(place for place, limit in limits if limit is not None and fired.get(place, 0) >= limit)
 
 
 def _evaluated_series(session: Session, job: JobRow, document: Json) -> list[str]:

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from re import fullmatch, match
 from typing import Any
 
@@ -126,7 +127,11 @@ def _inspect_network(
         trained = dry_run.trainable_elements
         problems += dry_run.problems
     if job.training.edits and not problems:
-        problems += rule_problems(document, job, stored)
+        found = list(rule_problems(document, job, stored))
+        if job.start_from is not None and job.start_from.what == "everything":
+            warned += map(_as_warning, found)
+        else:
+            problems += found
     memory = estimate_memory(job, network, schema.rows.get("train", 0), trained)
     problems += [*_limit_problems(network, memory, limits), *_loop_problems(network)]
     report = {
@@ -135,6 +140,11 @@ def _inspect_network(
         **_describe_data(job, stored, resolved, roles),
     }
     return InspectResponse(bounded_counts(report), tuple(limit_problems(problems)), tuple(limit_problems(warned)))
+
+
+def _as_warning(problem: Problem) -> Problem:
+    """Return a problem of a rule as a warning: a rule that has made its edits in the other job makes no more."""
+    return replace(problem, detail=f"{problem.detail}, unless the job that this one goes on with has made these edits")
 
 
 def _parse(document: Any, registered: DataSchema | None, limits: InspectionLimits) -> tuple[JobSpec, DataSchema]:

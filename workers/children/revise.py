@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from re import match
 
 from pydantic import TypeAdapter
 
@@ -10,11 +11,13 @@ from app.errors import InvalidInput, Problem
 from app.spec.base import bounded_counts
 from app.spec.data.columns import DataSchema
 from app.spec.edits.operations import Operation
+from app.spec.job import parse_job
 from app.spec.problems import limit_problems
 from app.spec.training.planned_edits import without_rules
 from workers.children.inspect import inspect_job
 from workers.protocol.child_requests import InspectionLimits, InspectResponse, Json, ReviseRequest, ReviseResponse
 from workers.surgery.revise import locate, revise
+from workers.training.validation.planned_edits import rule_problems
 
 MAX_ATTRIBUTIONS = 16  # beginnings of an edit that are inspected for the operation that a problem comes from
 
@@ -29,6 +32,7 @@ class EditCheck:
     schema: DataSchema
     named: Mapping[str, DataSchema]
     limits: InspectionLimits
+    spent_rules: tuple[int, ...] = ()
 
     def inspect(self, document: Json) -> InspectResponse:
         """Return the inspection of a revised job."""
@@ -41,11 +45,19 @@ class EditCheck:
         except InvalidInput as error:
             return ReviseResponse(self.before, self.before, {}, tuple(error.problems))
         response = self.inspect(revision.document)
-        problems = [locate(problem, revision.places) for problem in response.problems]
+        problems = [locate(problem, revision.places) for problem in self._own_problems(response)]
         located = limit_problems([self._attribute(problem, operations) for problem in problems])
         warned = tuple(locate(warning, revision.places) for warning in response.warnings)
         report = bounded_counts(response.report)
         return ReviseResponse(self.before, revision.document, report, tuple(located), (*revision.warnings, *warned))
+
+    def _own_problems(self, response: InspectResponse) -> Sequence[Problem]:
+        """Return the problems without those of rules that make no more edits, or could not be applied before either."""
+        if not any(_rule_of(problem) is not None for problem in response.problems):
+            return response.problems
+        job = parse_job(dict(self.before))
+        known = {_rule_of(problem) for problem in rule_problems(self.before, job, self.schema)}
+        return [problem for problem in response.problems if _rule_of(problem) not in {*known, *self.spent_rules}]
 
     def _attribute(self, problem: Problem, operations: Sequence[Operation]) -> Problem:
         """Return a problem of the revised job as one of the first operation after which the job has it."""
@@ -65,6 +77,12 @@ class EditCheck:
         return problem.code in {each.code for each in self.inspect(document).problems}
 
 
+def _rule_of(problem: Problem) -> int | None:
+    """Return the place of the rule of `training.edits` in which a problem is."""
+    found = match(r"/training/edits/(\d+)(?:/|$)", problem.pointer)
+    return int(found[1]) if found else None
+
+
 def revise_all(document: Json, schema: DataSchema, edits: Sequence[Sequence[Json]]) -> Json:
     """Return the document that edits make one after the other. Raises `InvalidInput` if one of them no longer fits."""
     for operations in edits:
@@ -79,5 +97,5 @@ def handle(request: ReviseRequest) -> ReviseResponse:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's advice on unusual settings is no problem
         before = revise_all(request.document, schema, request.pending)
-        check = EditCheck(before, schema, named, request.limits)
+        check = EditCheck(before, schema, named, request.limits, request.spent_rules)
         return check.check(OPERATIONS.validate_python(request.operations))

@@ -52,6 +52,7 @@ def build_assignment(session: Session, job: JobRow, settings: Settings, gpus: tu
         },
         resume_from=tuple(map(_checkpoint_ref, listed)),
         start_from=_checkpoint_ref(start) if start is not None else None,
+        start_document=checkpoints.find_document(session, job.owner, start.id) if start is not None else None,
         edits=(*map(edit_ref, revisions.current_line(session, job).edits()), *pending_edits(session, job.id)),
         documents={
             revision: revisions.document_at(session, job, revision)

@@ -119,7 +119,7 @@ def _(message: EditRejected, session: Session, job: JobRow, settings: Settings) 
     if message.number is not None:
         outcomes.record_rejected(session, job, message.number, message.problems)
     else:
-        rule = Rule(message.rule or 0, message.firing)
+        rule = Rule(message.rule or 0, message.firing, message.operations)
         outcomes.record_plan_rejected(session, job, rule, message.step, message.problems)
 
 

@@ -67,6 +67,7 @@ class Assignment:
     word_vectors: Mapping[str, DatasetRef] = field(default_factory=dict)  # by id of the data set
     resume_from: tuple[CheckpointRef, ...] = ()  # newest first; the first that verifies is used
     start_from: CheckpointRef | None = None  # another job's checkpoint, if there is none to resume from
+    start_document: Mapping[str, Any] | None = None  # the whole spec of that job at that checkpoint
     edits: tuple[EditRef, ...] = ()  # applied ones by revision, then those that wait, by number
     documents: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)  # of later revisions of `resume_from`
     store_options: Mapping[str, str] = field(default_factory=dict)

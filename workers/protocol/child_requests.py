@@ -61,6 +61,7 @@ class ReviseRequest:
     operations: tuple[Json, ...]
     named_schemas: Mapping[str, Json]  # of other data sets that it names, by JSON Pointer
     limits: InspectionLimits
+    spent_rules: tuple[int, ...] = ()  # places in `training.edits` of those that make no more edits
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,7 @@ class EditRejected(JobMessage):
     number: int | None
     problems: tuple[Mapping[str, Any], ...]  # pointer, code, detail, hint; pointers lead into the edit
     step: int = 0
+    operations: tuple[Mapping[str, Any], ...] = ()  # of an edit that a rule made
     rule: int | None = None
     firing: int = 0
 

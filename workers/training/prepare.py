@@ -29,6 +29,7 @@ from workers.training.checkpoints.saver import CheckpointSaver
 from workers.training.context import Context
 from workers.training.devices import select_device, set_determinism
 from workers.training.edits.agenda import Agenda
+from workers.training.edits.rules import carry_rules
 from workers.training.revision import RevisionState
 from workers.training.state import published_weights
 
@@ -73,6 +74,9 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
     prefix = attempt_prefix(assignment.job_id, assignment.fence).removesuffix("/")
     export = checkpoint_exporter(document, network, data, stored)
     revision = _revision(restored)
+    if restored is not None and restored.forked and assignment.start_document is not None:
+        before = parse_job(dict(assignment.start_document)).training.edits
+        revision.rules = carry_rules(revision.rules, before, job.training.edits)
     saver = CheckpointSaver(store, context, prefix, workdir, export, revision=revision.number)
     earlier = tuple(reversed(candidates))
     agenda = Agenda(assignment.edits, job.training.edits)

@@ -136,7 +136,8 @@ class Inspector:
         """
         named = {pointer: other.model_dump(mode="json") for pointer, other in others.items()}
         pending = tuple(each for _, each in ground.pending)
-        request = ReviseRequest(ground.document, schema, pending, tuple(operations), named, self._limits)
+        edits = (pending, tuple(operations))
+        request = ReviseRequest(ground.document, schema, *edits, named, self._limits, ground.spent_rules)
         response = self.inspect_pool.request(request, self._seconds, self._seconds, BUSY)
         if not isinstance(response, ReviseResponse):
             raise InspectionError([self._inspection_failure(response, "/operations")], {})

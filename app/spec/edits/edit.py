@@ -50,7 +50,7 @@ class Edit(SpecModel):
 
     @field_validator("at", mode="before")
     @classmethod
-    def _has_moment(cls, value: Any) -> Any:
+    def _has_trigger(cls, value: Any) -> Any:
         if value != "now" and not isinstance(value, dict | Trigger):
             hint = 'use "now", {"step": 1000}, {"epoch": 3} or {"when": {"metric": "val/loss", "below": 0.1}}'
             raise validation_error("invalid_value", "this is no trigger", hint)

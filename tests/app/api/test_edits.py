@@ -255,9 +255,8 @@ def test_a_rule_that_was_applied_is_not_tried_again(api: Api, anna: Client) -> N
         session.get_one(EditRow, (job, 1)).inspection = None
 
     api.services.db.run(forget_inspection)
-    response = anna.get(f"/v1/jobs/{job}/network")
-    assert response.status_code == 200, response.text
-    assert [node["id"] for node in response.json()["nodes"]] == ["fc1", "relu1", "extra", "fc2"]
+    nodes = anna.get(f"/v1/jobs/{job}/network").json()["nodes"]
+    assert [node["id"] for node in nodes] == ["fc1", "relu1", "extra", "fc2"]
     later = anna.post(f"/v1/jobs/{job}/edits", json={"operations": [{"op": "freeze", "nodes": ["fc1"]}]})
     assert later.status_code == 201, later.text
     assert revised["training"]["edits"] == plan["edits"]

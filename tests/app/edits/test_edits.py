@@ -98,13 +98,31 @@ def test_a_plan_numbers_its_edits_once(database: Database) -> None:
         record_message(database, job, applied(None, 10, 2, operations=operations, rule=0, firing=1))
     record_message(database, job, applied(None, 20, 3, operations=operations, rule=0, firing=2))
     for _ in range(2):
-        record_message(database, job, EditRejected(None, ({"code": "x"},), 30, rule=0, firing=3))
+        record_message(database, job, EditRejected(None, ({"code": "x"},), 30, operations, rule=0, firing=3))
     rows = database.read(repository.page, job.id, 0, 10)
     assert [(row.number, row.origin, row.state, row.firing) for row in rows] == [
         (1, "plan", "applied", 1),
         (2, "plan", "applied", 2),
         (3, "plan", "rejected", 3),
     ]
+    assert all(row.operations == list(operations) for row in rows)
+
+
+def test_rules_that_have_made_all_their_edits_are_spent(database: Database) -> None:
+    operations = [{"op": "scale", "path": "training.optimizer.lr", "by": 0.5}]
+    rules = [{"every": {"steps": 5}, "operations": operations}, {"at": {"step": 5}, "operations": operations}]
+    job = create_running_job(database, spec=SPEC | {"training": {"edits": rules}})
+    edit = parse_edit(REMOVE)
+
+    def spent_rules(session: Session) -> tuple[int, ...]:
+        return acceptance.find_ground(session, session.get_one(JobRow, job.id), edit).spent_rules
+
+    assert database.read(spent_rules) == ()
+    made = document(2) | {"training": {"edits": rules}}
+    for rule in (0, 1):
+        message = EditApplied(None, 5, rule + 2, made, operations=tuple(operations), rule=rule, firing=1)
+        record_message(database, job, message)
+    assert database.read(spent_rules) == (1,)
 
 
 def test_withdrawing_waits_for_the_attempt(database: Database) -> None:

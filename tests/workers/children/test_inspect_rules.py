@@ -34,6 +34,10 @@ def test_rules_are_tried_when_a_job_is_submitted(operation: dict[str, Any], poin
         "training": {"edits": RULES},
     }
     assert inspect_job(document, None, LIMITS).problems == ()
+    goes_on = document | {"start_from": {"checkpoint": f"ckpt_{'0' * 32}", "what": "everything"}}
     document["training"] = {"edits": [*RULES, {"every": {"steps": 5}, "operations": [operation]}]}
     (problem,) = inspect_job(document, None, LIMITS).problems
     assert problem.pointer == pointer
+    goes_on["training"] = document["training"]  # of a job whose rules may have been applied
+    response = inspect_job(goes_on, None, LIMITS)
+    assert (response.problems, [warning.pointer for warning in response.warnings]) == ((), [pointer])

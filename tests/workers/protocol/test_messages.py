@@ -41,7 +41,7 @@ FILE = SavedFile("model.py", "jobs/job_1/1/5/model.py", 10, "ab", True)
         Command("pause", {"after_step": 3}),
         Command("edit", {"number": 1, "at": "now", "operations": [{"op": "remove", "node": "a"}]}),
         EditApplied(3, 10, 2, {"name": "x"}, {0: (1, 2)}, {"ms": 3}, ({"op": "remove", "node": "a"},)),
-        EditRejected(None, ({"pointer": "/operations/0", "code": "x"},), 3, rule=1, firing=2),
+        EditRejected(None, ({"pointer": "/operations/0", "code": "x"},), 3, ({"op": "remove"},), rule=1, firing=2),
         EditWithdrawn(4),
     ],
 )

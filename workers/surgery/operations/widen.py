@@ -5,7 +5,7 @@ from math import floor
 
 from app.spec.edits.operations import Widen
 from workers.surgery.draft import Change, Draft
-from workers.surgery.operations.width_changes import Width, change_width, check_obstacles, find_width, refusal
+from workers.surgery.operations.width_changes import Width, change_width, check_obstacles, find_width, refusal, warn
 from workers.surgery.tensor_map import NEW
 from workers.surgery.widths.groups import Prevents
 
@@ -33,6 +33,9 @@ def widen(draft: Draft, operation: Widen, index: int) -> Change:
             hint = f"use a multiple of {size}, such as {2 * size} or {3 * size}" if operation.to else "use 2.0, or 3.0"
             _check_exact(width, {"uneven"}, f"{pointer}/{_field(operation)}", hint)
         indices = tuple(channel % before for channel in range(after))
+        if not operation.noise:
+            detail = f"copies in {operation.node} get equal gradients: without dropout they stay equal"
+            warn(draft, pointer, "equal_copies", detail, 'set "noise": 0.01, or "init": "zero", which is exact too')
     return change_width(draft, width, indices, index, field=_field(operation), noise=operation.noise)
 
 

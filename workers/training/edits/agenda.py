@@ -32,7 +32,7 @@ class Agenda:
         log = sorted((edit for edit in edits if edit.revision is not None), key=lambda edit: edit.revision or 0)
         waiting = sorted((edit for edit in edits if edit.revision is None), key=lambda edit: edit.number or 0)
         self._log, self._waiting = deque(log), deque(waiting)
-        self._rules = tuple(rules)
+        self.rules = tuple(rules)
 
     def receive(self, command: Command, context: Context) -> bool:
         """Obey a command about an edit: add one, unless it is there already, or withdraw one; return whether it was."""
@@ -66,7 +66,7 @@ class Agenda:
             trigger = _parse_trigger(edit)
             if edit.number is not None and trigger is not None and trigger.when is not None:
                 state.conditions.setdefault(edit.number, ConditionState()).update(trigger.when, values)
-        for position, rule in enumerate(self._rules):
+        for position, rule in enumerate(self.rules):
             own = state.rules.setdefault(position, RuleState())
             if rule.at is not None and rule.at.when is not None:
                 own.trigger.update(rule.at.when, values)
@@ -87,7 +87,7 @@ class Agenda:
         return next(self._due_by_rule(step, sampler, state, parameters), None)
 
     def _due_by_rule(self, step: int, sampler: Sampler, state: RevisionState, parameters: int) -> Iterator[EditRef]:
-        for position, rule in enumerate(self._rules):
+        for position, rule in enumerate(self.rules):
             own = state.rules.setdefault(position, RuleState())
             own.has_ended |= ends(rule, own, step, sampler, parameters / max(1, state.parameters))
             if fires(rule, own, step, sampler) and (sampler.position(step)[1] == 0 or not _changes_epochs(rule)):
@@ -107,7 +107,7 @@ class Agenda:
 
     def healing(self, state: RevisionState) -> EditRef | None:
         """Return the edit that a rule makes where a loss is not finite; `None` if there is none, or not any more."""
-        for position, rule in enumerate(self._rules):
+        for position, rule in enumerate(self.rules):
             own = state.rules.get(position, RuleState())
             if rule.on == "nan" and not own.has_ended and own.fired < (rule.limit or 0):
                 return _planned(position, rule, own.fired + 1)
@@ -116,7 +116,7 @@ class Agenda:
     @property
     def goes_back(self) -> bool:
         """Whether a rule goes back to a checkpoint."""
-        return any(rule.on == "nan" for rule in self._rules)
+        return any(rule.on == "nan" for rule in self.rules)
 
     def end(self, step: int, context: Context) -> None:
         """Report at the end of the training what becomes of the edits that still wait."""
@@ -127,7 +127,7 @@ class Agenda:
 
     def idle_rules(self, state: RevisionState) -> Iterator[Problem]:
         """Yield a warning for every rule that has never made an edit; one against NaN is glad of it."""
-        for position, rule in enumerate(self._rules):
+        for position, rule in enumerate(self.rules):
             if rule.on is None and not state.rules.get(position, RuleState()).fired:
                 detail = "the rule never made an edit: its trigger did not come"
                 hint = "compare its trigger with the length of the training, or remove it"

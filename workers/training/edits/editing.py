@@ -87,7 +87,8 @@ def _reject(old: PreparedTraining, edit: EditRef, problems: Sequence[Problem]) -
     step = old.state.counters.step
     old.agenda.settle(edit, step, old.state.revision, rejected=True)
     written = tuple(problem.as_dict() for problem in problems)
-    return EditedTraining(old, EditRejected(edit.number, written, step, rule=edit.rule, firing=edit.firing))
+    operations = tuple(edit.operations)
+    return EditedTraining(old, EditRejected(edit.number, written, step, operations, edit.rule, edit.firing))
 
 
 def _revise(old: PreparedTraining, operations: Sequence[Mapping[str, Any]], edit: EditRef) -> Revision:
@@ -116,6 +117,7 @@ def _build(old: PreparedTraining, revision: Revision, edit: EditRef) -> tuple[Pr
     new.state.load(mapped.tensors, mapped.numbers)
     faultpoint("edit_built")
     old.agenda.settle(edit, old.state.counters.step, following)
+    old.agenda.rules = new.plan.edits  # of which a rename has changed the names of nodes
     return new, mapped.dropped
 
 

@@ -1,6 +1,7 @@
 """Rules of `training.edits`: when they make an edit, when they end, and their operations with numbers filled in."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from app.errors import InvalidInput, Problem
@@ -46,6 +47,19 @@ def ends(rule: PlannedEdit, state: RuleState, step: int, sampler: Sampler, share
     by_step = until.step is not None and step >= until.step
     by_epoch = until.epoch is not None and sampler.epochs(step) >= until.epoch
     return by_step or by_epoch or state.end.is_true
+
+
+def carry_rules(
+    states: Mapping[int, RuleState], before: Sequence[PlannedEdit], after: Sequence[PlannedEdit]
+) -> dict[int, RuleState]:
+    """Return the states of other rules, by place: one that is among those before goes on, the others begin."""
+    carried = {}
+    for place, rule in enumerate(after):
+        same = [each for each, other in enumerate(before) if other == rule]
+        earlier = place if place in same else next(iter(same), None)
+        if earlier is not None and earlier in states:
+            carried[place] = replace(states[earlier])
+    return carried
 
 
 def fill_in(operations: Sequence[Mapping[str, Any]], document: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:

@@ -3,7 +3,7 @@
 import pytest
 
 from app.errors import NumericError
-from tests.workers.training.edits.job_log import JobLog, assert_equal_states
+from tests.workers.training.edits.job_log import JobLog, assert_equal_states, edit
 from tests.workers.training.edits.test_replay import INSERT, MATRICES, NEW_RATE, assert_repeatable, job
 from tests.workers.training.harness import TrainingHarness
 from workers.protocol.messages import Ending
@@ -34,6 +34,13 @@ def test_healing_has_its_limit(laboratory: TrainingHarness) -> None:
     with pytest.raises(NumericError):
         log.run()
     assert [(each.firing, each.revision) for each in log.edits] == [(1, 2), (2, 3)]
+
+
+def test_rules_follow_a_node_that_is_renamed(laboratory: TrainingHarness) -> None:
+    rule = {"at": {"step": 5}, "operations": [{"op": "widen", "node": "first", "to": 24}]}
+    rename = edit(1, {"op": "rename", "node": "first", "to": "stem"}, at={"step": 3})
+    whole = assert_repeatable(laboratory, JobLog(laboratory, job(edits=[rule]), (rename,)), "rename")
+    assert [(each.rule, each.step) for each in whole.edits] == [(None, 3), (0, 5)]
 
 
 RULES = {
