@@ -13,6 +13,7 @@ from workers.surgery.apply import Draw, NamedState, ParameterState, adapt_settin
 from workers.surgery.draft import Change
 from workers.training.assembly import PreparedTraining
 from workers.training.edits.rates import RateChange
+from workers.training.optim.learning_rate import WarmupSchedule
 from workers.training.optim.schedules import JsonState
 from workers.training.state import (
     AVERAGE_PREFIX,
@@ -139,6 +140,9 @@ def _rates(
     old: PreparedTraining, new: PreparedTraining, changes: Sequence[Change]
 ) -> tuple[JsonState | None, list[JsonState]]:
     """Return the state of the schedule and the parameter groups of the new training."""
+    own, present = new.state.schedule, old.state.schedule
+    if isinstance(own, WarmupSchedule) and isinstance(present, WarmupSchedule) and old.plan.warmup == new.plan.warmup:
+        own.skip_to(present.done)  # another schedule is no reason to warm up again
     built = new.state.optimizer.state_dict()["param_groups"]
     fresh = new.state.schedule.state_dict() if new.state.schedule is not None else None
     if begins_schedule(old.plan, new.plan):

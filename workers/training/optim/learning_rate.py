@@ -44,6 +44,11 @@ class WarmupSchedule:
         self._scheduled_rates: list[float] = []  # by group, without the factor
         self._apply_factor()
 
+    @property
+    def done(self) -> int:
+        """How many steps of the warm-up, and after it, are finished."""
+        return self._done
+
     def after_step(self, epoch_ended: bool) -> None:
         """Move on after an optimizer step."""
         self._restore_scheduled_rates()
@@ -69,6 +74,12 @@ class WarmupSchedule:
         self._done, self._scheduled_rates = state["done"], list(state["whole"])
         if self._schedule is not None:
             self._schedule.load_state_dict(state["rates"])
+
+    def skip_to(self, done: int) -> None:
+        """Go on as after `done` steps; the schedule stays where it is."""
+        self._restore_scheduled_rates()
+        self._done = done
+        self._apply_factor()
 
     def _restore_scheduled_rates(self) -> None:
         """Set the rates without the factor, for the schedule to go on from: dividing would not give the same bits."""

@@ -89,3 +89,23 @@ def test_a_group_with_a_rate_of_its_own_goes_on_beside_one_whose_rate_is_set(
     (plain, own), (twice, kept) = rates
     assert kept == own
     assert twice == pytest.approx(2 * plain)
+
+
+@pytest.mark.parametrize(("at", "factors"), [(2, [0.1 + 0.9 * 2 / 4, 0.1 + 0.9 * 3 / 4, 1.0]), (6, [1.0, 1.0, 1.0])])
+def test_a_new_schedule_does_not_repeat_the_warm_up(laboratory: TrainingHarness, at: int, factors: list[float]) -> None:
+    plan = {
+        "steps": 10,
+        "optimizer": {"kind": "SGD", "lr": 0.1},
+        "schedule": {"kind": "ConstantLR", "factor": 1.0},
+        "warmup": {"steps": 4, "start_factor": 0.1},
+        "checkpoint": QUIET | {"every_steps": 1},
+    }
+    change = {"op": "set", "path": "training.schedule", "value": {"kind": "PolynomialLR"}}
+    log = JobLog(laboratory, digits_job(training=plan), (edit(1, change, at={"step": at}),))
+    log.run()
+    assert log.rejected == []
+    saved = [each for each in log.saved if each.revision == 2][:3]
+    rates = [stored_state(laboratory, each)[1]["optimizer"]["param_groups"][0]["lr"] for each in saved]
+    left = 10 - at
+    expected = [0.1 * factor * (1 - step / left) for step, factor in enumerate(factors)]
+    assert rates == pytest.approx(expected)
