@@ -42,7 +42,7 @@ class LiveExample:
 
 
 EXAMPLES: tuple[LiveExample, ...] = (
-    LiveExample("growing-fashion", 0.005, "fashion"),
+    LiveExample("growing-fashion", 0.02, "fashion"),
     LiveExample("pruned-fashion", -0.005, "fashion", is_pruned=True),
     LiveExample("growing-vocabulary", 0.01, "tweets", TEXTS),
 )

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app import curves, events
 from app.db.tables import EditRow, JobRow
 from app.edits import repository, revisions
-from app.edits.order import check_order, length_problems, moment_problems
+from app.edits.order import check_order, length_problems, trigger_problems
 from app.edits.states import EditOrigin, EditState
 from app.errors import Conflict, InvalidInput, InvalidState, TooManyPendingEdits
 from app.events import EventKind
@@ -83,7 +83,7 @@ def find_ground(session: Session, job: JobRow, edit: Edit) -> Ground:
     progress = {"total_steps": spec.training.steps, **job.progress}  # a job that has not run yet has none
     check_order(edit, pending, progress)
     series = _evaluated_series(session, job, spec)
-    problems = moment_problems(edit.at, progress, series, not pending, _has_validation(job))
+    problems = trigger_problems(edit.at, progress, series, not pending, _has_validation(job))
     if problems := [*problems, *length_problems(edit, progress)]:
         raise InvalidInput(problems)
     return ground

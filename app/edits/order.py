@@ -71,7 +71,7 @@ def _due_step(at: At, progress: Progress, unknown: float) -> float:
     return float(round(progress.get("step", 0) + ahead * per_epoch))
 
 
-def moment_problems(at: At, progress: Progress, series: Sequence[str], alone: bool, validated: bool) -> list[Problem]:
+def trigger_problems(at: At, progress: Progress, series: Sequence[str], alone: bool, validated: bool) -> list[Problem]:
     """Return why a trigger never comes: it has passed, comes after the end, or follows a series that does not exist.
 
     `progress` is the job's, `series` are those that its evaluations have or will have, `alone` says that no other edit

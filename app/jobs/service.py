@@ -187,7 +187,8 @@ def resume(session: Session, owner: str, job_id: str, limits: quotas.EffectiveLi
 def _check_active(row: JobRow, participle: str) -> None:
     """Raise `InvalidState` for a job that has ended, or is being cancelled."""
     if row.status in TERMINAL_STATUSES or row.wish == "cancel":
-        state = "is being cancelled" if row.wish == "cancel" else f"has {row.status}"
+        ended = "has been cancelled" if row.status == Status.CANCELLED else f"has {row.status}"
+        state = "is being cancelled" if row.wish == "cancel" else ended
         raise InvalidState(f"the job {state} and cannot be {participle}")
 
 

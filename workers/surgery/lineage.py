@@ -55,8 +55,12 @@ class Lineage:
         self._set(node, Origin(None, init))
 
     def replace(self, old: JsonObject, new: JsonObject, init: Initialisation) -> None:
-        """Note that a node takes the place of another one, and continues tensors of equal names and shapes."""
-        self._set(new, Origin(self._origins[id(old)].id, init, equal_only=True))
+        """Note that a node takes the place of another one, and continues tensors of equal names and shapes.
+
+        One that shall compute its input, or zero, at first continues none.
+        """
+        origin = Origin(self._origins[id(old)].id, equal_only=True) if init == "default" else Origin(None, init)
+        self._set(new, origin)
 
     def reset(self, node: JsonObject, init: Initialisation) -> None:
         """Note that a node's tensors, and those of its bodies, are filled anew."""

@@ -69,7 +69,7 @@ def _grow_field(draft: Draft, place: NodePlace, name: str, size: int, fill: Fill
     place.node[name] = size
     draft.written_settings[f"/model{place.pointer}/{name}"] = f"/operations/{index}/to"
     after = infer_change(draft, index).blueprint
-    return Change(after, _grown_tensors(before, after, place.pointer, fill))
+    return Change(after, _grown_tensors(before, after, place, fill, f"/operations/{index}/node"))
 
 
 def _refuse_size(place: NodePlace, size: int, before: int, pointer: str) -> None:
@@ -77,10 +77,15 @@ def _refuse_size(place: NodePlace, size: int, before: int, pointer: str) -> None
     raise refusal(f"{pointer}/to", "invalid_value", detail, f"use at least {before + 1}")
 
 
-def _grown_tensors(before: Blueprint, after: Blueprint, pointer: str, fill: Fill) -> dict[str, TensorSource]:
-    """Return where tensors come from, if those of one node have grown along axes that counted the same thing."""
+def _grown_tensors(
+    before: Blueprint, after: Blueprint, place: NodePlace, fill: Fill, pointer: str
+) -> dict[str, TensorSource]:
+    """Return where tensors come from, if those of one node have grown along axes that counted the same thing.
+
+    Raises `InvalidInput` at `pointer` if those of another node have grown too, which reads what there is more of.
+    """
     old, new = index_parameters(before).shapes, index_parameters(after).shapes
-    owners = tuple(f"{use.path}." for use in built_nodes(after).values() if use.node.pointer == pointer)
+    owners = tuple(f"{use.path}." for use in built_nodes(after).values() if use.node.pointer == place.pointer)
     sources: dict[str, TensorSource] = {}
     for name, shape in new.items():
         pairs = list(enumerate(zip(old[name], shape, strict=True)))
@@ -90,6 +95,7 @@ def _grown_tensors(before: Blueprint, after: Blueprint, pointer: str, fill: Fill
             if first != second
         ]
         if axes and not name.startswith(owners):
-            raise AssertionError(f"{name} follows a size of another node")
+            detail = f"{place.path} has no outputs for classes: {name} reads them"
+            raise refusal(pointer, "no_classes", detail, "name the last layer")
         sources[name] = TensorSource(name, tuple(axes), fill=fill if axes else "default")
     return sources

@@ -118,3 +118,11 @@ def test_reinit_as_identity() -> None:
     assert revision.changes[0].tensors["conv2d2.weight"].fill == "identity"
     (problem,) = problems_of(job, reinit("linear1", "identity"))
     assert (problem.pointer, problem.hint) == ("/operations/0/init", "set out_features to 144")
+
+
+def test_a_replacement_that_computes_its_input_keeps_no_weights_of_equal_shapes() -> None:
+    job = image_job(CHAIN)
+    old = build_job(job, IMAGES)
+    replaced = apply_changes(old, edit(job, replace("conv2d2", CONV, init="identity")))
+    removed = apply_changes(old, edit(job, {"op": "remove", "node": "conv2d2"}))
+    assert largest_difference(removed, replaced, EXAMPLES) <= 1e-6

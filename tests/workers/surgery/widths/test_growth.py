@@ -159,3 +159,12 @@ def test_new_classes_get_the_mean_of_the_others() -> None:
     network = built(job, schema)
     weight = mapped_network(network, revision.changes).state_dict()["head.weight"]
     torch.testing.assert_close(weight[3], weight[:3].mean(0))
+
+
+def test_a_backbone_whose_outputs_are_read_has_no_classes() -> None:
+    model = [{"kind": "resnet18", "id": "net", "num_classes": 5}, "ReLU", linear(3, "head")]
+    with pytest.raises(InvalidInput) as error:
+        revision_of(job_of(model, ("image",)), schema_of(("image",)), {"op": "grow_classes", "node": "net", "to": 8})
+    (problem,) = error.value.problems
+    assert (problem.code, problem.pointer) == ("no_classes", "/operations/0/node")
+    assert "head.weight reads them" in problem.detail
