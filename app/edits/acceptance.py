@@ -15,7 +15,7 @@ from app.errors import Conflict, InvalidInput, InvalidState, TooManyPendingEdits
 from app.events import EventKind
 from app.jobs.states import TERMINAL_STATUSES
 from app.spec.edits.edit import Edit
-from app.spec.job import parse_job
+from app.spec.job import JobSpec, parse_job
 
 MAX_PENDING_EDITS = 100  # of one job
 FORK_HINT = "fork the job, or start a new one from its checkpoint"
@@ -69,7 +69,8 @@ def find_ground(session: Session, job: JobRow, edit: Edit) -> Ground:
     check_active(job)
     pending, document = repository.pending(session, job.id), revisions.current_document(session, job)
     waiting = tuple((row.number, tuple(row.operations)) for row in pending)
-    spent = _spent_rules(session, job, document)
+    spec = parse_job(document)
+    spent = _spent_rules(session, job, spec)
     ground = Ground(job.revision, document, waiting, repository.next_number(session, job.id), spent)
     if edit.expect_revision not in (None, ground.next_revision):
         raise _stale_revision(job, ground, edit)
@@ -79,17 +80,18 @@ def find_ground(session: Session, job: JobRow, edit: Edit) -> Ground:
     if len(pending) >= MAX_PENDING_EDITS:
         detail = f"{len(pending)} edits of the job wait already"
         raise TooManyPendingEdits(detail, hint="wait until they are applied, or put several operations into one edit")
-    check_order(edit, pending, job.progress)
-    series = _evaluated_series(session, job, document)
-    problems = trigger_problems(edit.at, job.progress, series, not pending, _has_validation(job))
-    if problems := [*problems, *length_problems(edit, job.progress)]:
+    progress = {"total_steps": spec.training.steps, **job.progress}  # a job that has not run yet has none
+    check_order(edit, pending, progress)
+    series = _evaluated_series(session, job, spec)
+    problems = trigger_problems(edit.at, progress, series, not pending, _has_validation(job))
+    if problems := [*problems, *length_problems(edit, progress)]:
         raise InvalidInput(problems)
     return ground
 
 
-def _spent_rules(session: Session, job: JobRow, document: Json) -> tuple[int, ...]:
+def _spent_rules(session: Session, job: JobRow, spec: JobSpec) -> tuple[int, ...]:
     """Return the places of the rules of `training.edits` that have made all their edits."""
-    rules = parse_job(dict(document)).training.edits
+    rules = spec.training.edits
     if not rules:
         return ()
     fired = {row.rule: row.firing or 0 for row in revisions.current_line(session, job).edits()}
@@ -97,10 +99,10 @@ def _spent_rules(session: Session, job: JobRow, document: Json) -> tuple[int, ..
     return tuple(place for place, limit in limits if limit is not None and fired.get(place, 0) >= limit)
 
 
-def _evaluated_series(session: Session, job: JobRow, document: Json) -> list[str]:
+def _evaluated_series(session: Session, job: JobRow, spec: JobSpec) -> list[str]:
     """Return the series of which evaluations give values: not those of single steps, such as train/lr."""
     recorded = (name for name in curves.series_names(session, job.id) if name.startswith("val/"))
-    return sorted({*parse_job(dict(document)).objective.series_names(), *recorded})
+    return sorted({*spec.objective.series_names(), *recorded})
 
 
 def _stale_revision(job: JobRow, ground: Ground, edit: Edit) -> StaleRevision:

@@ -159,6 +159,13 @@ def test_a_condition_follows_what_evaluations_give(database: Database) -> None:
     assert accept(database, job.id, REMOVE | {"at": {"when": when | {"metric": "train/loss"}}}) == 1
 
 
+def test_a_job_that_has_not_run_knows_its_end(database: Database) -> None:
+    job = create_running_job(database, spec=SPEC | {"training": {"steps": 100}})
+    with pytest.raises(InvalidInput, match="never begins"):
+        accept(database, job.id, REMOVE | {"at": {"step": 100}})
+    assert accept(database, job.id, REMOVE | {"at": {"step": 99}}) == 1
+
+
 @pytest.mark.parametrize(
     ("path", "value", "at", "refused"),
     [
