@@ -77,6 +77,7 @@ def edit_ref(row: EditRow) -> EditRef:
         {int(place): tuple(chosen) for place, chosen in (row.choices or {}).items()},
         row.rule,
         row.firing or 0,
+        row.expect_revision,
     )
 
 

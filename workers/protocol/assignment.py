@@ -43,6 +43,7 @@ class EditRef:
     choices: Mapping[int, tuple[int, ...]] = field(default_factory=dict)  # by place of the operation
     rule: int | None = None  # of `training.edits`, if the plan made it
     firing: int = 0  # which time of that rule, from 1
+    expect_revision: int | None = None  # that it was written for
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,8 @@ def apply_edit(old: PreparedTraining, edit: EditRef) -> EditedTraining:
     was applied before: without it the job would be another one.
     """
     began, step = time.monotonic(), old.state.counters.step
+    if edit.revision is None and edit.expect_revision not in (None, old.state.revision.number):
+        return _reject(old, edit, [_stale_revision(edit, old.state.revision.number)])
     try:
         with translate_torch_errors():
             operations = fill_in(edit.operations, old.document)
@@ -81,6 +83,12 @@ def apply_edit(old: PreparedTraining, edit: EditRef) -> EditedTraining:
         edit.firing,
     )
     return EditedTraining(new, message)
+
+
+def _stale_revision(edit: EditRef, current: int) -> Problem:
+    """Return the problem of an edit behind one that was rejected, or behind that of a rule which came between."""
+    detail = f"the job is at revision {current}, and the edit was written for {edit.expect_revision}"
+    return Problem("/expect_revision", "stale_revision", detail, "look at the job's edits, and send it again")
 
 
 def _reject(old: PreparedTraining, edit: EditRef, problems: Sequence[Problem]) -> EditedTraining:

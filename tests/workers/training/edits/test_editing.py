@@ -1,5 +1,6 @@
 """When edits are applied, what is reported, and what a failure leaves."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -104,6 +105,15 @@ def test_an_edit_whose_outputs_do_not_fit_the_targets_is_rejected(laboratory: Tr
     log.run()
     assert len(log.rejected) == 1
     assert log.documents == {}
+
+
+def test_an_edit_that_was_written_for_another_revision_is_rejected(laboratory: TrainingHarness) -> None:
+    """The first, which it was checked behind, is rejected: with it the second has lost its ground."""
+    wrong = edit(1, {"op": "remove", "node": "nobody"}, at={"step": 3})
+    log = JobLog(laboratory, job(), (wrong, replace(edit(2, NEW_RATE, at={"step": 4}), expect_revision=2)))
+    log.run()
+    assert [problem["code"] for each in log.rejected for problem in each.problems] == ["unknown_node", "stale_revision"]
+    assert not applied(log)
 
 
 def test_a_failure_while_building_leaves_every_bit_as_it_was(
