@@ -93,7 +93,7 @@ def _edit(
 
 @dataclass(frozen=True)
 class _StoredWeights:
-    """The weights of a checkpoint. Without a training there is no gradient: magnitudes stand for it."""
+    """The weights of a checkpoint. Without a training there is no gradient."""
 
     weights: Mapping[str, Tensor]
     draw: Draw
@@ -103,7 +103,7 @@ class _StoredWeights:
         return self.weights[name]
 
     def gradient(self, name: str) -> Tensor:
-        return self.weights[name]
+        raise NotPredictable("units that gradients choose are known only to the training")
 
     def after(self, change: Change) -> "_StoredWeights":
         return replace(self, weights=map_weights(self.weights, [change], self.draw, noise_seed=self.noise_seed))

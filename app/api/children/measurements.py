@@ -1,6 +1,6 @@
 """How much an edit changes what a job's network computes, measured on rows of the job's own data."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,12 +40,16 @@ class MeasurementSource:
 
 
 def measure_difference(services: Services, owner: str, job_id: str, check: CheckedEdit) -> dict[str, Any] | None:
-    """Return how much the outputs change; `None` while there is no checkpoint, or if no split is small enough.
+    """Return how much the outputs change.
 
-    Raises what `PredictorPool.measure` raises.
+    `None` while there is no checkpoint, if no split is small enough, and where gradients, which only a training has,
+    choose what stays. Raises what `PredictorPool.measure` raises.
     """
+    operations = tuple(check.submitted.document["operations"])
     source = services.db.read(_find_source, owner, job_id, check)
-    if source is None or any(name not in checkpoints.public_files(source.checkpoint) for name in REQUIRED_FILES):
+    if source is None or any(_needs_gradients(each) for each in (*source.earlier, operations)):
+        return None
+    if any(name not in checkpoints.public_files(source.checkpoint) for name in REQUIRED_FILES):
         return None
     settings, rows = services.settings, source.schema["rows"]
     split = next((name for name in SPLITS if 0 < rows.get(name, 0) <= settings.evaluate_rows), None)
@@ -65,12 +69,16 @@ def measure_difference(services: Services, owner: str, job_id: str, check: Check
                 data_root=Path(settings.resolved_data_root),
                 split=split,
                 earlier=source.earlier,
-                operations=tuple(check.submitted.document["operations"]),
+                operations=operations,
                 edit=check.ground.next_number,
                 device=settings.predict_device,
             )
         )
     return {"checkpoint_id": source.checkpoint.id, "step": source.checkpoint.step, **figures}
+
+
+def _needs_gradients(operations: Sequence[Json]) -> bool:
+    return any(each["op"] == "narrow" and each.get("by") == "gradient" for each in operations)
 
 
 def _find_source(session: Session, owner: str, job_id: str, check: CheckedEdit) -> MeasurementSource | None:

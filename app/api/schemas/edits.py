@@ -113,5 +113,7 @@ class DryRun(ResponseModel):
     diff: NetworkDiff
     memory: dict[str, int] | None = Field(description="Bytes that a training step would take, by purpose.")
     warnings: list[ProblemDetail]
-    difference: FunctionDifference | None = Field(description="null while there is no checkpoint.")
+    difference: FunctionDifference | None = Field(
+        description="null without a checkpoint, for large data, and where gradients choose."
+    )
     spec: JsonObject = Field(description="The whole spec afterwards.")

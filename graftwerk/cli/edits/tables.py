@@ -93,7 +93,7 @@ def _setting_row(pointer: str, change: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _format_difference(difference: Mapping[str, Any] | None) -> str:
     if difference is None:
-        return "outputs: not compared, as there is no checkpoint yet"
+        return "outputs: not compared: without a checkpoint, for large data, and where gradients choose"
     what = f"{difference['rows']} rows, weights of step {difference['step']}"
     lines = [f"outputs, evaluation mode, {what}:"]
     for name, value in difference["max"].items():

@@ -277,6 +277,9 @@ def test_a_dry_run_measures_the_difference(api: Api, anna: Client, init: str, lo
     (relative,) = difference["relative"].values()
     assert low <= relative <= high
     assert difference["left_out"] == []
+    prune = {"operations": [{"op": "narrow", "node": "fc1", "fraction": 0.5, "by": "gradient"}]}
+    foreseen = anna.post(f"/v1/jobs/{job.id}/edits/dry-run", json=prune)
+    assert (foreseen.status_code, foreseen.json()["difference"]) == (200, None)  # only the training has gradients
 
 
 def test_many_at_once_are_numbered_without_gaps(anna: Client, job: str) -> None:
