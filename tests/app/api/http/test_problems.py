@@ -44,6 +44,10 @@ EXPECTED = {
     "wrong_offset": 409,
     "precondition_failed": 412,
     "stale_fence": 409,
+    "stale_revision": 409,
+    "behind_pending": 409,
+    "edited_meanwhile": 409,
+    "edit_diverged": 409,
     "idempotency_key_reused": 422,
     "too_large": 413,
     "unsupported_media_type": 415,
@@ -71,6 +75,7 @@ EXPECTED = {
     "not_predictable": 409,
     "quota_exceeded": 403,
     "too_many_waiting": 429,
+    "too_many_pending": 429,
     "backup_refused": 500,
 }
 MADE: dict[type[GraftwerkError], GraftwerkError] = {
