@@ -21,6 +21,7 @@ from tests.app.api.client import Api
 from tests.app.api.conftest import StartApp
 from tests.app.api.fuzzing import EXAMPLES_FACTOR, assert_conforms, send_case
 from tests.app.api.job_factories import SPEC, create_checkpoint, create_running_job, finish_job, record_curve
+from tests.app.edits.test_edits import accept
 from tests.app.webhooks.factories import create_webhook
 
 DOCUMENT = create_app(Settings()).openapi()
@@ -83,6 +84,7 @@ def known(api: Api) -> dict[str, str]:
     record_curve(db, job, 200, lambda step: float("nan") if step % 3 else 1.0)
     files = {"model.py": b"0123456789", "weights.pth": b"", "weights.safetensors": b"x"}
     checkpoint = create_checkpoint(db, api.services.store, job, 5, files)
+    edit = accept(db, job.id)
     upload = NewDataset.model_validate({"name": "x", "source": {"kind": "upload", "format": "csv"}})
     hook = create_webhook(db, OWNER, url="https://127.0.0.1/")
     message = db.run(lambda session: outbox.enqueue_ping(session, repository.find(session, OWNER, hook)))
@@ -90,6 +92,7 @@ def known(api: Api) -> dict[str, str]:
         "webhook_id": hook,
         "message_id": message.id,
         "job_id": finish_job(db, job),
+        "number": str(edit),
         "checkpoint_id": checkpoint,
         "name": "model.py",
         "form": "onnx",

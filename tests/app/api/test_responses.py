@@ -58,7 +58,7 @@ def test_every_answer_is_as_described(serve: StartApp) -> None:
     finish_job(db, failed, Ending.FAILED)
     here = {"ids": {"job_id": job.id, "checkpoint_id": checkpoint, "name": "model.py", "form": "torch_export"}}
     made = call("POST", "/v1/jobs", 201, json=SPEC).json()
-    call("GET", "/v1/jobs/{job_id}/network", 200, ids={"job_id": made["id"]})
+    call_edits(call, {"ids": {"job_id": made["id"], "number": 1}})
     call("POST", "/v1/jobs", 422, json={})
     wide = {"layers": [{"kind": "Linear", "out_features": 3}, {"kind": "Conv2d", "out_channels": 1, "kernel_size": 3}]}
     call("POST", "/v1/jobs/validate", 422, json=SPEC | {"model": wide})
@@ -93,11 +93,25 @@ def test_every_answer_is_as_described(serve: StartApp) -> None:
         call("POST", f"/v1/jobs/{{job_id}}/{verb}", 200, ids={"job_id": made["id"]})
     call("POST", "/v1/jobs/{job_id}/retry", 409, **here)
     call("POST", "/v1/jobs/{job_id}/fork", 201, json={}, **here)
+    call("POST", "/v1/jobs/{job_id}/rollback", 201, json={"revision": 1}, **here)
     call("POST", "/v1/jobs/{job_id}/cancel", 200, **here)
     call_deletion(call, {"ids": {"job_id": made["id"]}})
     call_predictions(api, call)
     call_keys_and_datasets(call)
     assert call.seen == {operation["operationId"] for _, _, operation in OPERATIONS} - {"prometheus"}
+
+
+def call_edits(call: Checked, here: Any) -> None:
+    edit = {"operations": [{"op": "set", "path": "training.clip_norm", "value": 1.0}], "at": {"epoch": 1}}
+    call("POST", "/v1/jobs/{job_id}/edits/dry-run", 200, json=edit, **here)
+    call("POST", "/v1/jobs/{job_id}/edits", 201, json=edit, **here)
+    call("POST", "/v1/jobs/{job_id}/edits", 409, json=edit | {"expect_revision": 9}, **here)
+    call("POST", "/v1/jobs/{job_id}/edits", 422, json=edit | {"operations": [{"op": "remove", "node": "x"}]}, **here)
+    call("GET", "/v1/jobs/{job_id}/edits", 200, **here)
+    call("GET", "/v1/jobs/{job_id}/edits/{number}", 200, **here)
+    call("DELETE", "/v1/jobs/{job_id}/edits/{number}", 200, **here)
+    call("GET", "/v1/jobs/{job_id}/network", 200, **here)
+    call("GET", "/v1/jobs/{job_id}/network/diff", 200, params={"from": 1, "to": 1}, **here)
 
 
 def call_deletion(call: Checked, here: Any) -> None:

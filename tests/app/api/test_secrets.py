@@ -107,7 +107,7 @@ def test_a_mistake_of_the_service_tells_nothing(api: Api, monkeypatch: pytest.Mo
     def broken(*_: Any) -> Any:
         raise SQLAlchemyError(f"Bearer gw_0199_hunter2 {WHSEC} postgresql://u:hunter2@h/d")
 
-    monkeypatch.setattr(health.migrate, "current_revision", broken)
+    monkeypatch.setattr(health.revisions, "revision_mismatch", broken)
     response = api.client(None).get("/readyz")
     assert response.status_code == 500
     clean(response.text)
