@@ -13,7 +13,6 @@ from app.spec.data.columns import DataSchema
 from app.spec.edits.operations import Operation
 from app.spec.job import parse_job
 from app.spec.problems import limit_problems
-from app.spec.training.planned_edits import without_rules
 from workers.children.inspect import inspect_job
 from workers.protocol.child_requests import InspectionLimits, InspectResponse, Json, ReviseRequest, ReviseResponse
 from workers.surgery.revise import locate, revise
@@ -36,7 +35,7 @@ class EditCheck:
 
     def inspect(self, document: Json) -> InspectResponse:
         """Return the inspection of a revised job."""
-        return inspect_job(without_rules(document), self.schema, self.limits, self.named)
+        return inspect_job(document, self.schema, self.limits, self.named)
 
     def check(self, operations: Sequence[Operation]) -> ReviseResponse:
         """Return the revised job, its inspection, and problems and warnings with pointers into the edit."""
