@@ -127,7 +127,7 @@ class CheckpointSaver:
         if place != self._newest and not (self.is_writing and place == self._queued):
             snapshot = self._snapshot(state, epoch, values, report, False, reuse=not at_once)
             self._queued = place
-            self._pending_writes.append(self._executor.submit(self._write_after_held, snapshot))
+            self._pending_writes.append(self._executor.submit(self._write_after_held, snapshot, self._held))
 
     def hold(
         self, state: TrainState, epoch: float, values: Mapping[str, float], report: ReportFunction | None = None
@@ -148,7 +148,7 @@ class CheckpointSaver:
         """Store the held state, if there is one that is not of this `step`. A retryable error becomes a warning."""
         self.poll(wait=True)
         try:
-            self._write_held(step)
+            self._write_held(step, self._held)
         except RETRYABLE_ERRORS as error:
             self._warn(error)
 
@@ -175,7 +175,7 @@ class CheckpointSaver:
         until = time.monotonic() + self.retry_timeout_seconds
         while True:
             try:
-                return self._write_after_held(snapshot)
+                return self._write_after_held(snapshot, self._held)
             except RETRYABLE_ERRORS as error:
                 self._warn(error)
                 if time.monotonic() + RETRY_SECONDS > until:
@@ -209,13 +209,15 @@ class CheckpointSaver:
         content = CheckpointSnapshot(step, epoch, values, copies, numbers, report, final, test_report, self.revision)
         return Snapshot(content, self.export, copied)
 
-    def _write_after_held(self, snapshot: Snapshot) -> None:
-        self._write_held(snapshot.content.step)
+    def _write_after_held(self, snapshot: Snapshot, held: Snapshot | None) -> None:
+        self._write_held(snapshot.content.step, held)
         self._write(snapshot)
 
-    def _write_held(self, step: int) -> None:
-        held = self._held
-        if held is not None and held.content.step != step:
+    def _write_held(self, step: int, held: Snapshot | None) -> None:
+        """Write a state, if it is still the one that is held: one that came since is of a later step."""
+        if held is None or self._held is not held:
+            return
+        if held.content.step != step:
             self._write(held)
         if self._held is held:
             self._held = None

@@ -160,3 +160,18 @@ def test_what_is_being_written_is_announced_before_the_end(
     laboratory.store = BlockingStore(laboratory.folder / "waiting", context.reached)
     assert train(laboratory.prepare(job_saving_every(10), context)).ending is ending
     assert [saved.step for saved in context.saved] == ([10] if verb == "cancel" else [10, 12])
+
+
+def test_a_state_that_is_held_later_is_not_written_earlier(laboratory: TrainingHarness) -> None:
+    prepared = laboratory.prepare(job_saving_every(100), MemoryContext())
+    saver, state, may_write = prepared.saver, prepared.state, threading.Event()
+    saver._executor.submit(may_write.wait, 20)
+    state.counters.step = 10
+    saver.save(state, 1.0, {})
+    state.counters.step = 12
+    saver.hold(state, 1.2, {})
+    may_write.set()
+    saver.poll(wait=True)
+    assert [saved.step for saved in saver.saved] == [10]
+    saver.save_held(14)
+    assert [saved.step for saved in saver.saved] == [10, 12]
