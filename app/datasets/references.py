@@ -1,5 +1,7 @@
 """The registered data sets that a job names: for training, for its first weights, and for vectors of words."""
 
+from collections.abc import Mapping
+
 from sqlalchemy import Text, cast, select
 from sqlalchemy.orm import Session
 
@@ -47,6 +49,11 @@ def referenced_datasets(document: object) -> dict[str, str]:
         if isinstance(vectors, dict):
             ids[json_pointer(["data", "features", name, "vectors", "dataset"])] = vectors.get("dataset")
     return {place: named for place, named in ids.items() if isinstance(named, str)}
+
+
+def other_schemas(schemas: Mapping[str, DataSchema]) -> dict[str, DataSchema]:
+    """Return those schemas, by pointer, that an edited job does not have in its own row."""
+    return {place: schema for place, schema in schemas.items() if place not in OWN_POINTERS}
 
 
 def load_schemas(session: Session, owner: str, document: object) -> dict[str, DataSchema]:

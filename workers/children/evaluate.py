@@ -1,18 +1,14 @@
 """Evaluates a trained network on a labelled data set."""
 
-import torch
-
-from app.errors import NotPredictable
 from app.spec.data.columns import DataSchema
 from workers.prediction.evaluation import LabelledDataset, evaluate_dataset
-from workers.prediction.network import NetworkSource
+from workers.prediction.network import NetworkSource, prediction_device
 from workers.protocol.child_requests import EvaluateRequest, EvaluateResponse
 
 
 def handle(request: EvaluateRequest) -> EvaluateResponse:
     """Return the figures of a data set. Raises `InvalidInput`, `NotPredictable`, `OutOfMemory`."""
-    if request.device == "cuda" and not torch.cuda.is_available():
-        raise NotPredictable("predictions are set to run on a GPU, and this machine has none")
+    device = prediction_device(request.device)
     dataset = LabelledDataset(
         source=request.source,
         schema=DataSchema.model_validate(request.dataset_schema),
@@ -21,4 +17,4 @@ def handle(request: EvaluateRequest) -> EvaluateResponse:
         split=request.split,
     )
     trained = NetworkSource(request.job, request.schema, request.weights, request.preparation)
-    return EvaluateResponse(evaluate_dataset(trained, dataset, torch.device(request.device)))
+    return EvaluateResponse(evaluate_dataset(trained, dataset, device))

@@ -1,20 +1,16 @@
 """Measures how much an edit changes what a trained network computes."""
 
-import torch
-
-from app.errors import NotPredictable
 from app.spec.data.columns import DataSchema
 from workers.children.revise import OPERATIONS
 from workers.prediction.evaluation import LabelledDataset
 from workers.prediction.function_difference import EditScript, measure_difference
-from workers.prediction.network import NetworkSource
+from workers.prediction.network import NetworkSource, prediction_device
 from workers.protocol.child_requests import MeasureRequest, MeasureResponse
 
 
 def handle(request: MeasureRequest) -> MeasureResponse:
     """Return the differences. Raises `InvalidInput`, `NotPredictable`, `OutOfMemory`."""
-    if request.device == "cuda" and not torch.cuda.is_available():
-        raise NotPredictable("predictions are set to run on a GPU, and this machine has none")
+    device = prediction_device(request.device)
     dataset = LabelledDataset(
         source=request.source,
         schema=DataSchema.model_validate(request.schema),
@@ -25,4 +21,4 @@ def handle(request: MeasureRequest) -> MeasureResponse:
     trained = NetworkSource(request.job, request.schema, request.weights, request.preparation)
     earlier = [OPERATIONS.validate_python(operations) for operations in request.earlier]
     script = EditScript(earlier, OPERATIONS.validate_python(request.operations), request.edit)
-    return MeasureResponse(measure_difference(trained, dataset, script, torch.device(request.device)))
+    return MeasureResponse(measure_difference(trained, dataset, script, device))

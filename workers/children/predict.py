@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from app.errors import ContentTooLarge, NotPredictable
+from app.errors import ContentTooLarge
 from app.spec.prediction import PredictionOptions
 from workers.prediction.files import InputRows, read_rows
 from workers.prediction.forward import predict_rows
-from workers.prediction.network import NetworkCache, NetworkSource, TrainedNetwork, load_network
+from workers.prediction.network import NetworkCache, NetworkSource, TrainedNetwork, load_network, prediction_device
 from workers.prediction.requests import RequestBody, parse_prediction
 from workers.prediction.responses import render_csv, render_json
 from workers.prediction.rows import split_from_rows, unknown_word_warnings
@@ -79,11 +79,10 @@ def _request_body(request: PredictRequest | CheckpointRequest) -> RequestBody:
 
 
 def _trained_network(cache: NetworkCache, request: PredictRequest) -> TrainedNetwork:
-    if request.device == "cuda" and not torch.cuda.is_available():
-        raise NotPredictable("predictions are set to run on a GPU, and this machine has none")
+    device = prediction_device(request.device)
     source = NetworkSource(request.job, request.schema, request.weights, request.preparation)
     size = request.weights.stat().st_size if request.checkpoint not in cache else 0
-    return cache.get(request.checkpoint, size, lambda: load_network(source, torch.device(request.device)))
+    return cache.get(request.checkpoint, size, lambda: load_network(source, device))
 
 
 def _render_predictions(

@@ -26,6 +26,13 @@ from workers.prediction.formatting import OutputFormatter, output_formatters
 from workers.prediction.required_columns import RequiredColumn
 
 
+def prediction_device(name: str) -> torch.device:
+    """Return the device of predictions. Raises `NotPredictable` if this machine does not have it."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise NotPredictable("predictions are set to run on a GPU, and this machine has none")
+    return torch.device(name)
+
+
 @dataclass(frozen=True)
 class NetworkSource:
     """Where a trained network comes from: a job as it was sent, the stored schema, and two files of a checkpoint."""

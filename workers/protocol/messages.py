@@ -122,8 +122,13 @@ class Outcome(JobMessage):
     error: Mapping[str, Any] | None = None  # code, message, pointer, retryable
 
 
-EndingVerb = Literal["cancel", "pause", "drain", "rollback"]  # commands that end an attempt; only two save a checkpoint
+EndingVerb = Literal["cancel", "pause", "drain"]  # commands that end an attempt
 CommandVerb = EndingVerb | Literal["edit", "withdraw"]
+ENDINGS: Mapping[CommandVerb, Ending] = {
+    "cancel": Ending.CANCELLED,
+    "pause": Ending.PAUSED,
+    "drain": Ending.RELEASED,
+}  # how an attempt ends that obeys such a command, or is killed after it
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,8 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 
-from workers.protocol.messages import Command, CommandVerb, Ending, EndingVerb, send
+from workers.protocol.messages import ENDINGS, Command, Ending, EndingVerb, send
 from workers.runner.process_group import ProcessGroup
-
-KILLED_ENDINGS: Mapping[CommandVerb, Ending] = {
-    "cancel": Ending.CANCELLED,
-    "pause": Ending.PAUSED,
-    "drain": Ending.RELEASED,
-    "rollback": Ending.RELEASED,
-}
 
 
 class CommandSender:
@@ -39,7 +32,7 @@ class CommandSender:
     @property
     def killed_ending(self) -> Ending:
         """How an attempt has ended that was killed after the last command."""
-        return KILLED_ENDINGS[self.verb] if self.verb is not None else Ending.LOST
+        return ENDINGS[self.verb] if self.verb is not None else Ending.LOST
 
     def send(self, processes: ProcessGroup, verb: EndingVerb) -> None:
         """Send a command, unless it is the last one."""

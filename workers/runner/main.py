@@ -21,6 +21,7 @@ from app.storage.catalog import open_store
 from workers.children.memory import limit_growth
 from workers.protocol.assignment import Assignment
 from workers.protocol.messages import (
+    ENDINGS,
     Command,
     EditMessage,
     Ending,
@@ -31,7 +32,6 @@ from workers.protocol.messages import (
     receive,
     send,
 )
-from workers.runner.commands import KILLED_ENDINGS
 from workers.runner.memory import prefer_as_victim
 
 NOTHING = ProgressReport()
@@ -83,7 +83,7 @@ class PipeContext:
 
     def _receive(self, command: Command) -> None:
         """Keep a command for the training. One to end that comes before it ends the attempt: nothing is trained yet."""
-        ending = KILLED_ENDINGS.get(command.verb)
+        ending = ENDINGS.get(command.verb)
         with self._commands_lock:
             if self._has_begun or ending is None:
                 self._commands.append(command)
@@ -130,7 +130,7 @@ class PipeContext:
         if not self._commands:
             return False
         with self._commands_lock:
-            return any(command.verb in KILLED_ENDINGS for command in self._commands)
+            return any(command.verb in ENDINGS for command in self._commands)
 
     def report_edit(self, message: EditMessage) -> None:
         """Say what became of an edit."""

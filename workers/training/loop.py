@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from app.errors import NumericError
 from workers.network.runtime.build import flow_metrics
-from workers.protocol.messages import CommandVerb, Ending, Outcome, ProgressReport
+from workers.protocol.messages import ENDINGS, Ending, Outcome, ProgressReport
 from workers.torch_errors import translate_torch_errors
 from workers.training.assembly import PreparedTraining
 from workers.training.checkpoints.files import ReportFunction, checkpoint_ref
@@ -16,12 +16,6 @@ from workers.training.metrics.undefined import undefined_metrics
 from workers.training.optim.schedules import JsonState
 from workers.training.results import training_result, unmeasured_warnings
 
-ENDINGS: Mapping[CommandVerb, Ending] = {
-    "cancel": Ending.CANCELLED,
-    "pause": Ending.PAUSED,
-    "drain": Ending.RELEASED,
-    "rollback": Ending.RELEASED,
-}
 SAVING_VERBS = ("pause", "drain")  # end an attempt with a checkpoint
 
 

@@ -53,8 +53,7 @@ def check_edit(services: Services, who: Principal, job_id: str, document: Any) -
         job = repository.find(session, who.owner, job_id)
         ground = acceptance.find_ground(session, job, submitted.edit)
         named = references.load_schemas(session, who.owner, ground.document)
-        others = {place: schema for place, schema in named.items() if place not in references.OWN_POINTERS}
-        return ground, job.data_schema, others
+        return ground, job.data_schema, references.other_schemas(named)
 
     ground, schema, others = services.db.read(unit)
     revised = services.inspector.check_edit(ground, document["operations"], schema, others)
@@ -112,7 +111,7 @@ def check_first_edit(
     if job.start_from is None or not job.start_from.edits:
         return None
     operations = document["start_from"]["edits"]
-    others = {place: each for place, each in named.items() if place not in references.OWN_POINTERS}
+    others = references.other_schemas(named)
     ground = Ground(revisions.FIRST_REVISION, document, (), 1)
     try:
         revised = services.inspector.check_edit(ground, operations, schema.model_dump(mode="json"), others)

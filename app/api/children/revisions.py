@@ -51,6 +51,5 @@ def inspect_revision(
     services: Services, owner: str, document: Mapping[str, Any], schema: Mapping[str, Any]
 ) -> Mapping[str, Any]:
     """Return the inspection of a job's spec at a revision; `schema` is that of its data."""
-    named = services.db.read(references.load_schemas, owner, document)
-    others = {place: each for place, each in named.items() if place not in references.OWN_POINTERS}
+    others = references.other_schemas(services.db.read(references.load_schemas, owner, document))
     return services.inspector.inspect(without_rules(document), DataSchema.model_validate(schema), others)

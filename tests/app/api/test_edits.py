@@ -11,23 +11,8 @@ from app.access import idempotency
 from app.access.idempotency import IdempotentResponse
 from app.jobs.states import Status
 from tests.app.api.client import Api, Client, assert_problem
+from tests.app.api.edited_job import INSERT, SPEC, submit_job
 from tests.app.api.job_factories import create_job_in_status
-
-MODEL: dict[str, Any] = {
-    "layers": [
-        {"kind": "Linear", "out_features": 8, "id": "fc1"},
-        {"kind": "ReLU", "id": "relu1"},
-        {"kind": "Linear", "out_features": 3, "id": "fc2"},
-    ]
-}
-SPEC: dict[str, Any] = {
-    "name": "iris",
-    "model": MODEL,
-    "data": {"kind": "builtin", "name": "iris", "validation": {"fraction": 0.2}},
-    "objective": {"loss": {"kind": "CrossEntropyLoss"}, "metrics": ["accuracy"]},
-    "training": {"epochs": 500},
-}
-INSERT = {"op": "insert", "after": "relu1", "node": {"kind": "Linear", "id": "extra", "out_features": 8}}
 
 
 @pytest.fixture
@@ -38,9 +23,7 @@ def database_url(sqlite_url: str) -> str:
 
 @pytest.fixture
 def job(anna: Client) -> str:
-    response = anna.post("/v1/jobs", json=SPEC)
-    assert response.status_code == 201, response.text
-    return str(response.json()["id"])
+    return submit_job(anna)
 
 
 def test_an_edit_is_accepted_and_listed(api: Api, anna: Client, job: str) -> None:

@@ -9,7 +9,7 @@ from app.db.tables import JobRow
 from app.edits import outcomes
 from app.edits.outcomes import Application, Rule
 from tests.app.api.client import Api, Client, assert_problem
-from tests.app.api.test_edits import INSERT, SPEC
+from tests.app.api.edited_job import INSERT, SPEC, submit_job
 from tests.app.api.trained_jobs import train_unfinished_job
 
 
@@ -21,9 +21,7 @@ def database_url(sqlite_url: str) -> str:
 
 @pytest.fixture
 def job(anna: Client) -> str:
-    response = anna.post("/v1/jobs", json=SPEC)
-    assert response.status_code == 201, response.text
-    return str(response.json()["id"])
+    return submit_job(anna)
 
 
 def apply_first(api: Api, job_id: str, document: Any) -> None:
