@@ -5,7 +5,7 @@ WORKERS ?= 2
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test faults fuzz load lint audit bench accuracy gpu-check docs clean
+.PHONY: help demo up test faults fuzz load lint audit bench accuracy gpu-check docs web clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -90,6 +90,12 @@ gpu-check: .venv/.installed ## what only a machine with a GPU can show
 
 docs: .venv/.installed ## write openapi.json and the generated parts of the documentation anew
 	@$(BIN)/python docs/generate.py
+
+web: web/node_modules ## build the dashboard into app/web, which is committed; needs Node 20.19 or newer, as nothing else does
+	cd web && npm run --silent types && npm test --silent && npm run --silent build
+
+web/node_modules: web/package-lock.json
+	cd web && npm ci --silent && touch node_modules
 
 clean: ## remove the environment and every cache
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info
