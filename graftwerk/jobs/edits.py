@@ -12,7 +12,8 @@ from typing import Any
 
 from graftwerk.errors import Problem, WaitTimeout, parse_problem
 from graftwerk.http.pagination import paginate
-from graftwerk.http.transport import Transport
+from graftwerk.http.resources import operation
+from graftwerk.jobs.document import JobDocument
 
 Operation = Mapping[str, Any]
 Operations = Operation | Sequence[Operation]  # one, several, or a whole edit: {"operations": […], "at": …}
@@ -55,19 +56,11 @@ class Edit:
         return self.state == "accepted"
 
 
-class EditedJob:
-    """The edits of a job; base class of `Job`."""
+class EditsResource(JobDocument):
+    """The edits of a job; a base class of `Job` and `AsyncJob`."""
 
-    def __init__(self, transport: Transport, document: Mapping[str, Any]) -> None:
-        self._transport = transport
-        self.document = document
-
-    @property
-    def id(self) -> str:
-        """The identifier, such as ``job_0199…``."""
-        return str(self.document["id"])
-
-    def edit(
+    @operation
+    async def edit(
         self,
         operations: Operations,
         *,
@@ -86,9 +79,10 @@ class EditedJob:
         revision, has ended, or has a pending edit that would be applied later.
         """
         body = _body(operations, at, expect_revision, comment)
-        return Edit.from_document(self._transport.create(self._path("/edits"), key=idempotency_key, json=body))
+        return Edit.from_document(await self._transport.create(self._path("/edits"), key=idempotency_key, json=body))
 
-    def edit_dry_run(
+    @operation
+    async def edit_dry_run(
         self, operations: Operations, *, at: At | None = None, expect_revision: int | None = None
     ) -> Mapping[str, Any]:
         """Return what an edit would change, without making it. Takes and raises what `edit` does.
@@ -96,43 +90,48 @@ class EditedJob:
         The report has shapes, parameters and memory before and after, and the measured difference of the outputs.
         """
         body = _body(operations, at, expect_revision, None)
-        report: Mapping[str, Any] = self._transport.json(
+        report: Mapping[str, Any] = await self._transport.json(
             "POST", self._path("/edits/dry-run"), json=body, repeatable=True
         )
         return report
 
-    def edits(self) -> list[Edit]:
+    @operation
+    async def edits(self) -> list[Edit]:
         """Return the edits of the job, in the order of their numbers."""
-        return [Edit.from_document(item) for item in paginate(self._transport, self._path("/edits"))]
+        return [Edit.from_document(item) async for item in paginate(self._transport, self._path("/edits"))]
 
-    def get_edit(self, number: int, wait: float | None = None) -> Edit:
+    @operation
+    async def get_edit(self, number: int, wait: float | None = None) -> Edit:
         """Return an edit; with `wait`, wait up to so many seconds until it is decided. Raises `NotFound`."""
         seconds = None if wait is None else f"{max(wait, 0.0):g}"
-        document = self._transport.json("GET", self._path(f"/edits/{number}"), params={"wait": seconds})
+        document = await self._transport.json("GET", self._path(f"/edits/{number}"), params={"wait": seconds})
         return Edit.from_document(document)
 
-    def wait_for_edit(self, number: int, timeout: float | None = None) -> Edit:
+    @operation
+    async def wait_for_edit(self, number: int, timeout: float | None = None) -> Edit:
         """Wait until an edit is applied, rejected or withdrawn, and return it.
 
         Raises `WaitTimeout` after `timeout` seconds.
         """
         deadline = time.monotonic() + timeout if timeout is not None else float("inf")
         remaining = deadline - time.monotonic()
-        while (edit := self.get_edit(number, min(LONG_POLL_SECONDS, remaining))).pending:
+        while (edit := await EditsResource.get_edit(self, number, min(LONG_POLL_SECONDS, remaining))).pending:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 raise WaitTimeout(f"edit {number} of {self.id} still waits for its trigger after {timeout:g} s")
         return edit
 
-    def withdraw_edit(self, number: int) -> Edit:
+    @operation
+    async def withdraw_edit(self, number: int) -> Edit:
         """Withdraw an edit that is not applied yet. Raises `Conflict` if it is.
 
         The attempt of a running job decides which came first: until it has, the edit is still accepted; see
         `wait_for_edit`. Withdrawing twice is not an error.
         """
-        return Edit.from_document(self._transport.json("DELETE", self._path(f"/edits/{number}")))
+        return Edit.from_document(await self._transport.json("DELETE", self._path(f"/edits/{number}")))
 
-    def rollback(self, revision: int, step: int | None = None, *, comment: str | None = None) -> Edit:
+    @operation
+    async def rollback(self, revision: int, step: int | None = None, *, comment: str | None = None) -> Edit:
         """Go back to a checkpoint of an earlier revision, at `step` (default: its newest), as a new revision.
 
         Nothing is deleted: the job goes on from there, and edits that wait are withdrawn. Raises `InvalidRequest` if
@@ -140,21 +139,22 @@ class EditedJob:
         """
         optional = {"step": step, "comment": comment}
         body = {"revision": revision} | {name: value for name, value in optional.items() if value is not None}
-        return Edit.from_document(self._transport.create(self._path("/rollback"), json=body))
+        return Edit.from_document(await self._transport.create(self._path("/rollback"), json=body))
 
-    def network(self, revision: int | None = None) -> Mapping[str, Any]:
+    @operation
+    async def network(self, revision: int | None = None) -> Mapping[str, Any]:
         """Return the network of a revision (default: the current one): nodes, shapes, parameters."""
-        found: Mapping[str, Any] = self._transport.json("GET", self._path("/network"), params={"revision": revision})
+        found: Mapping[str, Any] = await self._transport.json(
+            "GET", self._path("/network"), params={"revision": revision}
+        )
         return found
 
-    def network_diff(self, from_: int | None = None, to: int | None = None) -> Mapping[str, Any]:
+    @operation
+    async def network_diff(self, from_: int | None = None, to: int | None = None) -> Mapping[str, Any]:
         """Return what changed between two revisions (default: the first and the current one)."""
         params = {"from": from_, "to": to}
-        found: Mapping[str, Any] = self._transport.json("GET", self._path("/network/diff"), params=params)
+        found: Mapping[str, Any] = await self._transport.json("GET", self._path("/network/diff"), params=params)
         return found
-
-    def _path(self, end: str) -> str:
-        return f"/v1/jobs/{self.id}{end}"
 
 
 def _body(operations: Operations, at: At | None, expect_revision: int | None, comment: str | None) -> dict[str, Any]:

@@ -9,11 +9,11 @@ import httpx
 import numpy as np
 import pytest
 
-from graftwerk import Client
 from graftwerk.errors import InvalidData
-from graftwerk.folds import Folds, fold_figure, fold_specs
 from graftwerk.jobs import Job
-from tests.graftwerk.scripted_transport import URL, ScriptedTransport, job_document, transport_for
+from graftwerk.jobs.folds import Folds, fold_figure, fold_specs
+from tests.graftwerk.client_kinds import BlockingKind, ClientKind
+from tests.graftwerk.scripted_transport import ScriptedTransport, job_document
 
 SPEC = {"model": {}, "data": {"kind": "builtin", "name": "iris"}, "metadata": {"who": "me"}}
 
@@ -40,7 +40,7 @@ def test_each_fold_is_a_job_of_one_group(validation: dict[str, Any] | None, kept
 
 def job(fold: int, status: str = "succeeded", **values: float | None) -> Job:
     result = {"values": {name.replace("_", "/"): value for name, value in values.items()}}
-    transport, _ = transport_for(ScriptedTransport())
+    transport = BlockingKind().transport(ScriptedTransport())
     document = job_document(f"job_{fold}", status, metadata={"fold": str(fold)})
     return Job(transport, document | ({"result": result} if status == "succeeded" else {}))
 
@@ -61,12 +61,12 @@ def test_the_summary_is_that_of_numpy() -> None:
     assert math.isnan(fold_figure([None]).mean)
 
 
-def test_folds_are_validated_before_the_first_is_submitted(tmp_path: Path) -> None:
+def test_folds_are_validated_before_the_first_is_submitted(api: ClientKind, tmp_path: Path) -> None:
     path = tmp_path / "job.json"
     path.write_text(json.dumps(SPEC))
     answers = [httpx.Response(200, json={}), *(httpx.Response(201, json=job_document(f"job_{n}")) for n in (1, 2))]
-    script = ScriptedTransport(*answers)
-    folds = Client(URL, "gw_test", transport=script).folds.create(path, 2, idempotency_key="mine")
+    client, script = api.client(*answers)
+    folds = client.folds.create(path, 2, idempotency_key="mine")
     assert [request.url.path for request in script.requests] == ["/v1/jobs/validate", "/v1/jobs", "/v1/jobs"]
     assert [request.headers.get("Idempotency-Key") for request in script.requests[1:]] == ["mine-1", "mine-2"]
     sent = [json.loads(request.content) for request in script.requests[1:]]
@@ -75,15 +75,12 @@ def test_folds_are_validated_before_the_first_is_submitted(tmp_path: Path) -> No
     assert fold_specs(SPEC, 2, folds.group)[0]["metadata"]["fold_group"] == folds.group
 
 
-def test_a_group_is_found_by_its_metadata() -> None:
+def test_a_group_is_found_by_its_metadata(api: ClientKind) -> None:
     listed = [job_document(f"job_{n}", metadata={"fold": str(n)}) for n in (2, 1)]
-    script = ScriptedTransport(
-        httpx.Response(200, json={"items": listed, "has_more": False}),
-        *(httpx.Response(200, json=document) for document in listed),
-    )
-    folds = Client(URL, "gw_test", transport=script).folds.get("abc")
+    client, script = api.client({"items": listed, "has_more": False}, *listed)
+    folds = client.folds.get("abc")
     assert script.requests[0].url.params["metadata[fold_group]"] == "abc"
     assert [job.id for job in folds.jobs] == ["job_1", "job_2"]
-    nothing = ScriptedTransport(httpx.Response(200, json={"items": [], "has_more": False}))
+    client, _ = api.client({"items": [], "has_more": False})
     with pytest.raises(InvalidData, match="fold_group abc"):
-        Client(URL, "gw_test", transport=nothing).folds.get("abc")
+        client.folds.get("abc")

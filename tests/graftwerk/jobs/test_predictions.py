@@ -9,11 +9,11 @@ import httpx
 import numpy as np
 import pytest
 
-from graftwerk.client import Client
 from graftwerk.errors import InvalidData
 from graftwerk.jobs import Job
-from graftwerk.predictions import MEDIA_TYPES
-from tests.graftwerk.scripted_transport import URL, ScriptedTransport, job_document, problem_response
+from graftwerk.jobs.predictions import MEDIA_TYPES
+from tests.graftwerk.client_kinds import ClientKind
+from tests.graftwerk.scripted_transport import ScriptedTransport, job_document, problem_response
 
 ANSWER: dict[str, Any] = {
     "job": "job_1",
@@ -26,15 +26,13 @@ ANSWER: dict[str, Any] = {
 }
 
 
-def asked(*answers: httpx.Response) -> tuple[Job, ScriptedTransport]:
-    script = ScriptedTransport(
-        httpx.Response(200, json=job_document()), *(answers or (httpx.Response(200, json=ANSWER),))
-    )
-    return Client(URL, "gw_test", transport=script).jobs.get("job_1"), script
+def asked(api: ClientKind, *answers: httpx.Response) -> tuple[Job, ScriptedTransport]:
+    client, script = api.client(job_document(), *(answers or (ANSWER,)))
+    return client.jobs.get("job_1"), script
 
 
-def test_rows_are_sent_as_json() -> None:
-    one, script = asked()
+def test_rows_are_sent_as_json(api: ClientKind) -> None:
+    one, script = asked(api)
     found = one.predict([{"x": 1.5}, {"x": None}], checkpoint="ckpt_1", outputs=("labels", "raw"), top=3)
     sent = script.requests[1]
     assert (sent.method, sent.url.path) == ("POST", "/v1/jobs/job_1/predict")
@@ -44,20 +42,20 @@ def test_rows_are_sent_as_json() -> None:
     assert (len(found), found.checkpoint, found.step) == (2, "ckpt_1", 7)
 
 
-def test_arrays_and_bytes_are_values() -> None:
-    one, script = asked()
+def test_arrays_and_bytes_are_values(api: ClientKind) -> None:
+    one, script = asked(api)
     one.predict([{"x": np.array([[1, 2]]), "image": b"\x89PNG", "n": np.float32(0.5)}])
     (row,) = json.loads(script.requests[1].content)["rows"]
     assert row == {"x": [[1, 2]], "image": base64.b64encode(b"\x89PNG").decode(), "n": 0.5}
     with pytest.raises(TypeError, match="set cannot be a value of a row"):
-        asked()[0].predict([{"x": {1}}])
+        asked(api)[0].predict([{"x": {1}}])
 
 
 @pytest.mark.parametrize("suffix", MEDIA_TYPES)
-def test_a_file_is_sent_as_it_is(tmp_path: Path, suffix: str) -> None:
+def test_a_file_is_sent_as_it_is(api: ClientKind, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"rows{suffix.upper()}"
     path.write_bytes(b"whatever \xff")
-    one, script = asked()
+    one, script = asked(api)
     one.predict(file=path)
     sent = script.requests[1]
     assert (sent.content, sent.headers["Content-Type"]) == (b"whatever \xff", MEDIA_TYPES[suffix])
@@ -70,23 +68,23 @@ def test_the_service_reads_every_media_type() -> None:
     assert set(MEDIA_TYPES.values()) <= ROW_FORMATS.keys()
 
 
-def test_a_table(tmp_path: Path) -> None:
+def test_a_table(api: ClientKind, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("x\n1\n")
-    one, script = asked(httpx.Response(200, text="output.label\na\n"))
+    one, script = asked(api, httpx.Response(200, text="output.label\na\n"))
     assert one.predict_csv(file=tmp_path / "rows.csv", outputs="labels") == "output.label\na\n"
     assert script.requests[1].headers["Accept"] == "text/csv"
 
 
-def test_what_is_no_question(tmp_path: Path) -> None:
-    one, _ = asked()
+def test_what_is_no_question(api: ClientKind, tmp_path: Path) -> None:
+    one, _ = asked(api)
     for given in ({}, {"rows": [{}], "file": "rows.csv"}, {"file": tmp_path / "rows.doc"}):
         with pytest.raises(InvalidData):
             one.predict(**given)  # type: ignore[arg-type]
 
 
-def test_a_busy_service_is_asked_again() -> None:
+def test_a_busy_service_is_asked_again(api: ClientKind) -> None:
     one, script = asked(
-        problem_response(503, "overloaded", headers={"Retry-After": "0"}), httpx.Response(200, json=ANSWER)
+        api, problem_response(503, "overloaded", headers={"Retry-After": "0"}), httpx.Response(200, json=ANSWER)
     )
     assert len(one.predict([{"x": 1}])) == 2
     assert len(script.requests) == 3

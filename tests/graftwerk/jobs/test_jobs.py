@@ -7,21 +7,14 @@ from typing import Any
 import httpx
 import pytest
 
-from graftwerk.client import Client
 from graftwerk.errors import NoSuchFile, WaitTimeout
 from graftwerk.jobs import Job
-from tests.graftwerk.scripted_transport import URL, ScriptedTransport, job_document, transport_for
+from tests.graftwerk.client_kinds import ClientKind
+from tests.graftwerk.scripted_transport import ScriptedTransport, job_document
 
 
-def client_for(*answers: Any) -> tuple[Client, ScriptedTransport]:
-    script = ScriptedTransport(
-        *(httpx.Response(200, json=answer) if isinstance(answer, (dict, list)) else answer for answer in answers)
-    )
-    return Client(URL, "gw_test", transport=script), script
-
-
-def test_a_mapping_is_submitted_under_a_key_of_its_own() -> None:
-    client, script = client_for(job_document(), job_document())
+def test_a_mapping_is_submitted_under_a_key_of_its_own(api: ClientKind) -> None:
+    client, script = api.client(job_document(), job_document())
     assert client.jobs.create({"name": "digits"}).id == "job_1"
     client.jobs.create({"name": "digits"})
     assert json.loads(script.requests[0].content) == {"name": "digits"}
@@ -32,18 +25,18 @@ def test_a_mapping_is_submitted_under_a_key_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("suffix", "kind"), [(".json", "application/json"), (".yaml", "application/yaml"), (".yml", "application/yaml")]
 )
-def test_a_file_is_sent_as_it_is(tmp_path: Path, suffix: str, kind: str) -> None:
+def test_a_file_is_sent_as_it_is(api: ClientKind, tmp_path: Path, suffix: str, kind: str) -> None:
     path = tmp_path / f"spec{suffix}"
     path.write_bytes(b"not: { checked here")
-    client, script = client_for(job_document())
+    client, script = api.client(job_document())
     client.jobs.create(path, idempotency_key="mine")
     sent = script.requests[0]
     assert (sent.content, sent.headers["Content-Type"]) == (b"not: { checked here", kind)
     assert sent.headers["Idempotency-Key"] == "mine"
 
 
-def test_a_list_goes_over_all_pages() -> None:
-    client, script = client_for(
+def test_a_list_goes_over_all_pages(api: ClientKind) -> None:
+    client, script = api.client(
         {"items": [job_document("job_3"), job_document("job_2")], "has_more": True},
         {"items": [job_document("job_1")], "has_more": False},
     )
@@ -54,8 +47,8 @@ def test_a_list_goes_over_all_pages() -> None:
     assert asked == [filters, filters | {"after": "job_2"}]
 
 
-def test_waiting_asks_until_the_end() -> None:
-    client, script = client_for(
+def test_waiting_asks_until_the_end(api: ClientKind) -> None:
+    client, script = api.client(
         job_document(), job_document(status="running"), httpx.Response(304), job_document(status="succeeded")
     )
     ended = client.jobs.get("job_1").wait(timeout=60)
@@ -63,15 +56,15 @@ def test_waiting_asks_until_the_end() -> None:
     assert all(float(request.url.params["wait"]) > 0 for request in script.requests[1:])
 
 
-def test_waiting_has_an_end() -> None:
-    client, _ = client_for(job_document(status="running"))
+def test_waiting_has_an_end(api: ClientKind) -> None:
+    client, _ = api.client(job_document(status="running"))
     with pytest.raises(WaitTimeout, match="job_1 is still running"):
         client.jobs.get("job_1").wait(timeout=0)
 
 
-def test_curves_keep_what_json_cannot_say() -> None:
+def test_curves_keep_what_json_cannot_say(api: ClientKind) -> None:
     columns = {"step": [1, 2, 3, 4], "last": [0.5, "NaN", "Infinity", "-Infinity"]}
-    client, script = client_for(job_document(), {"series": {"train/loss": columns}})
+    client, script = api.client(job_document(), {"series": {"train/loss": columns}})
     curves = client.jobs.get("job_1").metrics(["train/loss"], max_points=100, from_=2)
     last = curves.series["train/loss"]["last"]
     assert last[0] == 0.5
@@ -80,7 +73,7 @@ def test_curves_keep_what_json_cannot_say() -> None:
     assert dict(script.requests[1].url.params) == {"names": "train/loss", "max_points": "100", "x": "step", "from": "2"}
 
 
-def test_a_table_of_curves(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_of_curves(api: ClientKind, monkeypatch: pytest.MonkeyPatch) -> None:
     class Pandas:
         """The two calls of pandas that are used; the real one is no dependency of the tests."""
 
@@ -94,7 +87,7 @@ def test_a_table_of_curves(monkeypatch: pytest.MonkeyPatch) -> None:
             return tables
 
     monkeypatch.setattr("graftwerk.types.import_module", {"pandas": Pandas}.__getitem__)
-    client, _ = client_for(
+    client, _ = api.client(
         job_document(), {"series": {"a": {"step": [1], "last": [2.0]}, "b": {"step": [1], "last": [3.0]}}}
     )
     table = client.jobs.get("job_1").metrics().to_pandas()
@@ -109,14 +102,13 @@ def checkpoint(checkpoint_id: str, **contents: bytes) -> dict[str, Any]:
     return {"id": checkpoint_id, "step": 10, "epoch": 1.0, "values": {"val/loss": 0.1}, "files": files, "final": True}
 
 
-def with_checkpoints(*answers: httpx.Response) -> tuple[Job, ScriptedTransport]:
+def with_checkpoints(api: ClientKind, *answers: httpx.Response) -> tuple[Job, ScriptedTransport]:
     listed = {"items": [checkpoint("ckpt_2", a=b"new", b=b"more"), checkpoint("ckpt_1", a=b"old")], "has_more": False}
-    script = ScriptedTransport(httpx.Response(200, json=listed), *answers)
-    return Job(transport_for(script)[0], job_document()), script
+    return api.job(listed, *answers)
 
 
-def test_the_newest_checkpoint_is_downloaded_whole(tmp_path: Path) -> None:
-    found, script = with_checkpoints(httpx.Response(200, content=b"new"), httpx.Response(200, content=b"more"))
+def test_the_newest_checkpoint_is_downloaded_whole(api: ClientKind, tmp_path: Path) -> None:
+    found, script = with_checkpoints(api, httpx.Response(200, content=b"new"), httpx.Response(200, content=b"more"))
     told: list[tuple[str, int]] = []
     paths = found.download(tmp_path, on_progress=lambda file, have: told.append((file.name, have)))
     assert [path.read_bytes() for path in paths] == [b"new", b"more"]
@@ -124,8 +116,8 @@ def test_the_newest_checkpoint_is_downloaded_whole(tmp_path: Path) -> None:
     assert script.requests[1].url.path == "/v1/checkpoints/ckpt_2/files/a"
 
 
-def test_one_file_of_an_older_checkpoint(tmp_path: Path) -> None:
-    found, _ = with_checkpoints(httpx.Response(200, content=b"old"))
+def test_one_file_of_an_older_checkpoint(api: ClientKind, tmp_path: Path) -> None:
+    found, _ = with_checkpoints(api, httpx.Response(200, content=b"old"))
     (path,) = found.download(tmp_path, ["a"], checkpoint="ckpt_1")
     assert path.read_bytes() == b"old"
 
@@ -133,21 +125,20 @@ def test_one_file_of_an_older_checkpoint(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wanted", "words"), [({"names": ["c"]}, "no c; it has a, b"), ({"checkpoint": "ckpt_9"}, "no checkpoint ckpt_9")]
 )
-def test_what_is_not_there_is_said(tmp_path: Path, wanted: dict[str, Any], words: str) -> None:
-    found, _ = with_checkpoints()
+def test_what_is_not_there_is_said(api: ClientKind, tmp_path: Path, wanted: dict[str, Any], words: str) -> None:
+    found, _ = with_checkpoints(api)
     with pytest.raises(NoSuchFile, match=words):
         found.download(tmp_path, **wanted)
 
 
-def test_cancelling_is_repeated_until_it_is_answered() -> None:
-    script = ScriptedTransport(httpx.ReadError("broke"), httpx.Response(200, json=job_document(status="cancelled")))
-    transport, _ = transport_for(script)
-    assert Job(transport, job_document()).cancel().status == "cancelled"
+def test_cancelling_is_repeated_until_it_is_answered(api: ClientKind) -> None:
+    job, script = api.job(httpx.ReadError("broke"), job_document(status="cancelled"))
+    assert job.cancel().status == "cancelled"
     assert [request.url.path for request in script.requests] == ["/v1/jobs/job_1/cancel"] * 2
 
 
-def test_a_fork_from_before_an_edit() -> None:
-    client, script = client_for(job_document(), job_document("job_2"), job_document("job_3"))
+def test_a_fork_from_before_an_edit(api: ClientKind) -> None:
+    client, script = api.client(job_document(), job_document("job_2"), job_document("job_3"))
     job = client.jobs.get("job_1")
     assert job.fork({"name": "other"}, 40, from_revision=1).id == "job_2"
     job.fork()

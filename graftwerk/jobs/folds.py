@@ -6,13 +6,18 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Self, TypeVar
 
 from graftwerk.errors import InvalidData
-from graftwerk.jobs import Job, Jobs
+from graftwerk.http.resources import AsyncResource, BlockingResource, Resource, chainable, operation
+from graftwerk.http.transport import Transport
+from graftwerk.jobs.collection import JobsResource
+from graftwerk.jobs.job import AsyncJob, Job, JobResource
 from graftwerk.specs import Spec, read_spec
 from graftwerk.types import parse_number
 
+J = TypeVar("J", bound=JobResource)
+F = TypeVar("F", bound="FoldsResource[Any]")
 GROUP_LABEL, FOLD_LABEL, COUNT_LABEL = "fold_group", "fold", "folds"  # metadata of the jobs
 OTHER_WAYS = ("fraction", "split", "column", "value", "fold", "of")  # to hold rows out: folds take their place
 EVALUATED_PREFIXES = ("val/", "test/")
@@ -32,17 +37,18 @@ class FoldFigure:
         return {"mean": mean, "std": std, "values": values}
 
 
-@dataclass(frozen=True)
-class Folds:
+class FoldsResource(Resource, Generic[J]):
     """The jobs of a cross-validation, in the order of their folds."""
 
-    group: str
-    jobs: Sequence[Job]
+    def __init__(self, group: str, jobs: Sequence[J]) -> None:
+        self.group = group
+        self.jobs = jobs
 
-    def wait(self, timeout: float | None = None) -> "Folds":
+    @chainable
+    async def wait(self, timeout: float | None = None) -> Self:
         """Wait until all jobs have ended. Raises `WaitTimeout` if one has not after `timeout` seconds."""
         for job in self.jobs:
-            job.wait(timeout)
+            await JobResource.wait(job, timeout)
         return self
 
     def summary(self) -> dict[str, FoldFigure]:
@@ -79,18 +85,30 @@ def fold_specs(spec: Mapping[str, Any], count: int, group: str | None = None) ->
     return specs
 
 
-def sort_folds(jobs: Sequence[Job]) -> list[Job]:
+def sort_folds(jobs: Sequence[J]) -> list[J]:
     """Return jobs in the order of their folds."""
     return sorted(jobs, key=lambda job: int(job.document["metadata"].get(FOLD_LABEL, 0)))
 
 
-class FoldGroups:
+class Folds(FoldsResource[Job], BlockingResource):
+    """A cross-validation of a `Client`: its jobs, in the order of their folds."""
+
+
+class AsyncFolds(FoldsResource[AsyncJob], AsyncResource):
+    """A cross-validation of an `AsyncClient`: its jobs, in the order of their folds."""
+
+
+class FoldGroupsResource(Resource, Generic[J, F]):
     """Cross-validations of the key's owner."""
 
-    def __init__(self, jobs: Jobs) -> None:
+    _folds: type[F]
+
+    def __init__(self, transport: Transport, jobs: JobsResource[J]) -> None:
+        super().__init__(transport)
         self._jobs = jobs
 
-    def create(self, spec: Spec, count: int, idempotency_key: str | None = None) -> Folds:
+    @operation
+    async def create(self, spec: Spec, count: int, idempotency_key: str | None = None) -> F:
         """Submit a job for each of `count` folds: a spec as a mapping, or the path of a JSON file.
 
         All of them are validated with the first fold before any is submitted. With an idempotency key, a call that is
@@ -99,14 +117,28 @@ class FoldGroups:
         document = read_spec(spec) if isinstance(spec, Path) else spec
         group = uuid.uuid5(uuid.NAMESPACE_OID, idempotency_key).hex if idempotency_key is not None else None
         specs = fold_specs(document, count, group)
-        self._jobs.validate(specs[0])
+        await JobsResource.validate(self._jobs, specs[0])
         keys = [f"{idempotency_key}-{fold}" if idempotency_key is not None else None for fold in range(1, count + 1)]
-        jobs = [self._jobs.create(each, key) for each, key in zip(specs, keys, strict=True)]
-        return Folds(specs[0]["metadata"][GROUP_LABEL], jobs)
+        jobs = [await JobsResource.create(self._jobs, each, key) for each, key in zip(specs, keys, strict=True)]
+        return self._folds(specs[0]["metadata"][GROUP_LABEL], jobs)
 
-    def get(self, group: str) -> Folds:
+    @operation
+    async def get(self, group: str) -> F:
         """Return the jobs of a group, as they are now. Raises `InvalidData` if there are none."""
-        jobs = [self._jobs.get(job.id) for job in self._jobs.list(labels={GROUP_LABEL: group})]
+        every = JobsResource.list(self._jobs, labels={GROUP_LABEL: group})
+        jobs = [await JobsResource.get(self._jobs, job.id) async for job in every]
         if not jobs:
             raise InvalidData(f"no job has the metadata {GROUP_LABEL} {group}")
-        return Folds(group, sort_folds(jobs))
+        return self._folds(group, sort_folds(jobs))
+
+
+class FoldGroups(FoldGroupsResource[Job, Folds], BlockingResource):
+    """Cross-validations of a `Client`."""
+
+    _folds = Folds
+
+
+class AsyncFoldGroups(FoldGroupsResource[AsyncJob, AsyncFolds], AsyncResource):
+    """Cross-validations of an `AsyncClient`."""
+
+    _folds = AsyncFolds

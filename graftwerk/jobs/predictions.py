@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from graftwerk.errors import InvalidData
 from graftwerk.http.transport import Transport
 from graftwerk.types import Predictions
@@ -40,34 +42,34 @@ MEDIA_TYPES: Mapping[str, str] = {
 }
 
 
-def predict(
+async def predict(
     transport: Transport, job_id: str, rows: Rows | None, file: str | Path | None, options: Mapping[str, Any]
 ) -> Predictions:
     """Return the predictions for rows, or for a file of rows. See `Job.predict`."""
-    response = _request_predictions(transport, job_id, rows, file, options, "application/json")
+    response = await _request_predictions(transport, job_id, rows, file, options, "application/json")
     return Predictions.from_document(response.json())
 
 
-def predict_csv(
+async def predict_csv(
     transport: Transport, job_id: str, rows: Rows | None, file: str | Path | None, options: Mapping[str, Any]
 ) -> str:
     """Return the predictions as CSV. See `Job.predict`."""
-    return str(_request_predictions(transport, job_id, rows, file, options, "text/csv").text)
+    return (await _request_predictions(transport, job_id, rows, file, options, "text/csv")).text
 
 
-def _request_predictions(
+async def _request_predictions(
     transport: Transport,
     job_id: str,
     rows: Rows | None,
     file: str | Path | None,
     options: Mapping[str, Any],
     accept: str,
-) -> Any:
+) -> httpx.Response:
     if (rows is None) == (file is None):
         raise InvalidData("give either rows or a file of rows")
     params = {name: ",".join(value) if isinstance(value, tuple | list) else value for name, value in options.items()}
-    content, media_type = _encode_rows(rows) if file is None else _read_rows_file(Path(file))
-    return transport.request(
+    content, media_type = await transport.driver.work(_encode_rows, rows, file)
+    return await transport.request(
         "POST",
         f"/v1/jobs/{job_id}/predict",
         params=params,
@@ -77,7 +79,10 @@ def _request_predictions(
     )
 
 
-def _encode_rows(rows: Rows | None) -> tuple[bytes, str]:
+def _encode_rows(rows: Rows | None, file: str | Path | None) -> tuple[bytes, str]:
+    """Return the body of a request, and its media type."""
+    if file is not None:
+        return _read_rows_file(Path(file))
     return json.dumps({"rows": [dict(row) for row in rows or ()]}, default=_to_json).encode(), "application/json"
 
 
