@@ -5,7 +5,7 @@ WORKERS ?= 2
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test faults fuzz load lint audit bench accuracy gpu-check docs clean
+.PHONY: help demo up test faults fuzz load lint audit bench accuracy gpu-check docs web clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -87,6 +87,12 @@ gpu-check: .venv/.installed ## what only a machine with a GPU can show
 	@$(BIN)/python benchmarks/step_overhead.py --device cuda
 	@$(BIN)/python benchmarks/tree_batching.py --device cuda --sizes 1024
 	@$(BIN)/python benchmarks/table.py
+
+web: web/node_modules/.package-lock.json ## build the dashboard into app/web, which is committed; needs Node 20.19 or newer, as nothing else does
+	@cd web && npm run --silent types && npm test --silent && npm run --silent build
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	@cd web && npm ci --no-audit --no-fund
 
 docs: .venv/.installed ## write openapi.json and the generated parts of the documentation anew
 	@$(BIN)/python docs/generate.py
