@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from graftwerk.cli.jobs import JobId
 from graftwerk.cli.output import AsJson, open_client, print_json, print_table, print_warnings
+from graftwerk.cli.parameters import JobId
 from graftwerk.types import Predictions
 
 MAX_CELL_CHARACTERS = 60

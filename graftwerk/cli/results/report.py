@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from graftwerk.cli.jobs import JobId, resolve_dataset
+from graftwerk.cli.jobs import resolve_dataset
 from graftwerk.cli.output import AsJson, open_client, out, print_folds, print_json, print_table, print_warnings
+from graftwerk.cli.parameters import JobId
 
 MAX_CONFUSION_CLASSES = 20  # of a confusion matrix that is printed
 SCORE_NAMES = ("precision", "recall", "f1")
