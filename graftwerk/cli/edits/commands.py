@@ -11,7 +11,7 @@ from graftwerk.cli.edits.tables import format_operation, print_dry_run, print_ed
 from graftwerk.cli.edits.trigger import format_trigger, parse_trigger
 from graftwerk.cli.jobs import JobId
 from graftwerk.cli.output import AsJson, ExitCode, open_client, print_json, print_result, print_table
-from graftwerk.edits import Edit
+from graftwerk.jobs.edits import Edit
 
 FILE_SUFFIX = ".json"
 UNKNOWN_TO_CLICK = {"ignore_unknown_options": True}  # options of operations, such as --init, stay where they stand

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from tests.graftwerk.cli.conftest import Run
+from tests.graftwerk.jobs.test_predictions import ANSWER
 from tests.graftwerk.scripted_transport import job_document, problem_response
-from tests.graftwerk.test_predictions import ANSWER
 
 
 @pytest.fixture
