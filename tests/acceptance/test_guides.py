@@ -61,7 +61,7 @@ class Reader:
             self.ids["EDIT"] = number[1]
 
     def _run_here(self, line: str) -> tuple[int, str]:
-        """Run a command of Graftwerk without an interpreter of its own, which starts slowly; return status and output."""
+        """Run a command of Graftwerk in this process, which spares an interpreter: return its status and output."""
         result = CliRunner().invoke(app, shlex.split(line, comments=True)[1:], env=self.environment)
         return result.exit_code, result.output
 
