@@ -71,8 +71,8 @@ export default function CurvesTab({ job, feed }: JobTabProps) {
         <SaveCurves job={job} charts={charts} names={names} />
       </Toolbar>
       {own.error !== null && <Problems error={own.error} retry={() => own.refresh(0)} />}
-      {own.loading && own.series.size === 0 ? (
-        <Loading what="curves" />
+      {own.series.size === 0 ? (
+        own.loading && <Loading what="curves" />
       ) : (
         <div class="curve-grid" aria-busy={own.loading}>
           {charts.panels.map(({ key, content, lines }) => (
