@@ -88,14 +88,14 @@ gpu-check: .venv/.installed ## what only a machine with a GPU can show
 	@$(BIN)/python benchmarks/tree_batching.py --device cuda --sizes 1024
 	@$(BIN)/python benchmarks/table.py
 
+web: web/node_modules/.package-lock.json ## build the dashboard into app/web, which is committed; needs Node 20.19 or newer, as nothing else does
+	@cd web && npm run --silent types && npm test --silent && npm run --silent build
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	@cd web && npm ci --no-audit --no-fund
+
 docs: .venv/.installed ## write openapi.json and the generated parts of the documentation anew
 	@$(BIN)/python docs/generate.py
-
-web: web/node_modules ## build the dashboard into app/web, which is committed; needs Node 20.19 or newer, as nothing else does
-	cd web && npm run --silent types && npm test --silent && npm run --silent build
-
-web/node_modules: web/package-lock.json
-	cd web && npm ci --silent && touch node_modules
 
 clean: ## remove the environment and every cache
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info

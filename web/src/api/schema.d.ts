@@ -6195,6 +6195,8 @@ export interface operations {
                 "metadata[key]"?: string;
                 /** @description Only jobs of this name. */
                 name?: string | null;
+                /** @description Only jobs whose name contains this; upper and lower case of the Latin alphabet count alike. */
+                search?: string | null;
                 /** @description Only jobs with one of these. */
                 status?: components["schemas"]["Status"][];
             };
