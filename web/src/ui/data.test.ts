@@ -20,4 +20,6 @@ it("shortens texts", () => {
   expect(shortText("abcdef", 3)).toBe("abc…");
   expect(shortText({ shape: [3, 5, 5] }, 40)).toBe("shape 3 × 5 × 5");
   expect(shortText([1, 2], 40)).toBe("[1,2]");
+  expect(shortText(["a", "b"], 40)).toBe("a · b");
+  expect(shortText(0.123456789, 40)).toBe("0.123457");
 });

@@ -1,3 +1,5 @@
+import { formatNumber } from "./format";
+
 /** Values of rows as the API shows them: images as thumbnails or numbers, lists, trees, texts. */
 
 export interface Thumbnail {
@@ -53,8 +55,16 @@ export function shapeOf(value: unknown): number[] {
 
 /** A value as a text of at most `limit` characters. */
 export function shortText(value: unknown, limit: number): string {
-  const text = typeof value === "string" ? value : isShape(value) ? `shape ${value.shape.join(" × ")}` : JSON.stringify(value) ?? "";
+  const text = valueText(value);
   return text.length > limit ? `${text.slice(0, limit)}…` : text;
+}
+
+function valueText(value: unknown): string {
+  if (typeof value === "string") return value;
+  if (typeof value === "number") return formatNumber(value, 6);
+  if (isShape(value)) return `shape ${value.shape.join(" × ")}`;
+  if (Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === "string")) return value.join(" · ");
+  return JSON.stringify(value) ?? "";
 }
 
 const isShape = (value: unknown): value is { shape: number[] } => isRecord(value) && Array.isArray(value["shape"]);

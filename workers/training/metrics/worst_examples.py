@@ -80,7 +80,7 @@ class WorstExamples:
         says = self._words if self.decoder.task_type != "numbers" else Tensor.tolist
         if self.decoder.task_type == "labels":
             return {"target": self._labels(target), "predicted": self._labels(predicted), "probability": None}
-        found = {"target": says(target[:MAX_POSITIONS]), "predicted": says(predicted[:MAX_POSITIONS])}
+        found: dict[str, Any] = {"target": says(target[:MAX_POSITIONS]), "predicted": says(predicted[:MAX_POSITIONS])}
         found["probability"] = None if probability is None else probability[:MAX_POSITIONS].tolist()
         return {name: _only(values) for name, values in found.items()}
 

@@ -105,7 +105,7 @@ function ReadyDataset({ dataset }: { dataset: Dataset }) {
       {(schema.warnings ?? []).map((warning) => (
         <div class="notice warning" key={warning.pointer + warning.code}>
           <p>{warning.detail}</p>
-          {warning.hint && <p class="hint">To say that it is meant so: {warning.hint}</p>}
+          {warning.hint && <p class="hint">{warning.hint}</p>}
         </div>
       ))}
       <ProposePanel dataset={dataset} />

@@ -38,7 +38,7 @@ export function tensorText(column: Column, role: Role): string {
 
 function targetText(column: Column): string {
   if (column.type === "words") return "a class for every token, or several labels at once";
-  if (column.labels?.length) return `classes 0 to ${column.labels.length - 1}; of numbers also a quantity`;
+  if (column.labels?.length) return `classes 0 to ${column.labels.length - 1}${column.type === "number" ? ", or a quantity" : ""}`;
   return column.type === "number" ? "a quantity, float32 (1)" : `${column.dtype} target`;
 }
 
