@@ -14,7 +14,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 from graftwerk.errors import GraftwerkClientError
 from graftwerk.jobs import AsyncJob, Job
 from graftwerk.jobs.document import JobDocument
-from graftwerk.types import TERMINAL_STATUSES, Event, parse_number
+from graftwerk.numbers import parse_number
+from graftwerk.types import TERMINAL_STATUSES, Event
 
 LINE_INTERVAL_SECONDS = 2.0  # between two plain lines of the same phase
 # Kind of event → what is printed of its data.

@@ -5,6 +5,7 @@ from typing import Any
 
 from graftwerk.http.resources import Resource
 from graftwerk.http.transport import Transport
+from graftwerk.notebook.views import job_html
 from graftwerk.types import TERMINAL_STATUSES
 
 
@@ -52,6 +53,9 @@ class JobDocument(Resource):
     def error(self) -> Mapping[str, Any] | None:
         """The error of a failed job: code, message, pointer, retryable."""
         return self.document.get("error")
+
+    def _repr_html_(self) -> str:
+        return job_html(self.document, self.url)
 
     @property
     def url(self) -> str:
