@@ -45,6 +45,11 @@ class JobDocument(Resource):
         return self.status in TERMINAL_STATUSES
 
     @property
+    def last_event(self) -> int:
+        """The number of the last event that this document takes into account."""
+        return int(self.document.get("last_event") or 0)
+
+    @property
     def progress(self) -> Mapping[str, Any]:
         """step, epoch, total_steps, steps_per_epoch, rate (steps per second) and `latest` values by series."""
         return self.document.get("progress") or {}

@@ -33,7 +33,7 @@ class LiveResource(ProgressResource, CurvesResource):
             return
         drawn_at = time.monotonic()
         try:
-            async with aclosing(ProgressResource.stream(self, int(self.document.get("last_event") or 0))) as events:
+            async with aclosing(ProgressResource.stream(self, self.last_event)) as events:
                 async for event in events:
                     if event.kind in REDRAWN_AT_ONCE or time.monotonic() - drawn_at >= INTERVAL_SECONDS:
                         await ProgressResource.refresh(self)

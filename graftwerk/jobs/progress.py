@@ -7,6 +7,7 @@ from typing import Self
 
 from graftwerk.errors import WaitTimeout
 from graftwerk.http import stream
+from graftwerk.http.pagination import paginate
 from graftwerk.http.resources import chainable, iterator
 from graftwerk.jobs.document import JobDocument
 from graftwerk.types import Event
@@ -39,6 +40,12 @@ class ProgressResource(JobDocument):
                 raise WaitTimeout(f"{self.id} is still {self.status} after {timeout:g} s")
             await ProgressResource.refresh(self, wait=min(LONG_POLL_SECONDS, remaining))
         return self
+
+    @iterator
+    async def events(self, after: int = 0) -> AsyncGenerator[Event]:
+        """Yield the events after number `after` that there are by now, oldest first."""
+        async for item in paginate(self._transport, self._path("/events"), {"after": after or None}):
+            yield Event(item["id"], item["kind"], item["data"])
 
     @iterator
     async def stream(self, after: int = 0) -> AsyncGenerator[Event]:
