@@ -1,0 +1,5 @@
+import { Message } from "../../ui/Message";
+
+export default function KeysPage() {
+  return <Message title="Keys" />;
+}
