@@ -17,7 +17,7 @@ from graftwerk.client import AsyncClient, Client
 from graftwerk.errors import CannotExpress, GraftwerkClientError, NotVerified
 from graftwerk.jobs import AsyncJob, Job
 from graftwerk.tracing.trace import Traced, trace
-from graftwerk.types import Checkpoint, Dataset, Delivery, Event, File, Key, Metrics, Proposal, Webhook
+from graftwerk.types import Checkpoint, Dataset, Delivery, Event, File, Key, Metrics, Point, Proposal, Webhook
 from graftwerk.webhooks import verify
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "Key",
     "Metrics",
     "NotVerified",
+    "Point",
     "Proposal",
     "Traced",
     "Webhook",

@@ -9,7 +9,7 @@ from graftwerk.errors import AddressNotConfigured, ServerError
 from graftwerk.http.address import find_address
 from graftwerk.http.drivers import AsyncDriver, BlockingDriver, Driver
 from graftwerk.http.resources import AsyncResource, BlockingResource, Resource, operation
-from graftwerk.http.transport import Transport
+from graftwerk.http.transport import MAX_ATTEMPTS, Transport
 from graftwerk.jobs.collection import AsyncJobs, Jobs
 from graftwerk.jobs.folds import AsyncFoldGroups, FoldGroups
 from graftwerk.keys import AsyncKeys, Keys
@@ -19,12 +19,12 @@ from graftwerk.webhooks import AsyncWebhooks, Webhooks
 class ClientResource(Resource):
     """A client of a Graftwerk service; base class of `Client` and `AsyncClient`."""
 
-    def __init__(self, base_url: str | None, key: str | None, driver: Driver) -> None:
+    def __init__(self, base_url: str | None, key: str | None, driver: Driver, attempts: int) -> None:
         address = find_address(base_url, key)
         if address is None:
             raise AddressNotConfigured
         self.url = address.url
-        super().__init__(Transport(address.url, address.key, driver))
+        super().__init__(Transport(address.url, address.key, driver, attempts=attempts))
 
     @operation
     async def ready(self) -> dict[str, Any]:
@@ -51,13 +51,19 @@ class Client(ClientResource, BlockingResource):
     """A client of a Graftwerk service, by blocking calls. It may be shared by threads.
 
     Address and key default to GRAFTWERK_URL and GRAFTWERK_KEY, then to the files that `graftwerk up` wrote into the
-    home directory. Raises `AddressNotConfigured` if neither is there.
+    home directory. `attempts`: how often a request is sent at most, which waits up to 8 s in between, or as long as the
+    service asks for. Raises `AddressNotConfigured` if there is no address.
     """
 
     def __init__(
-        self, base_url: str | None = None, key: str | None = None, *, transport: httpx.BaseTransport | None = None
+        self,
+        base_url: str | None = None,
+        key: str | None = None,
+        *,
+        attempts: int = MAX_ATTEMPTS,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
-        super().__init__(base_url, key, BlockingDriver(transport))
+        super().__init__(base_url, key, BlockingDriver(transport), attempts)
         self.jobs = Jobs(self._transport)
         self.folds = FoldGroups(self._transport, self.jobs)
         self.datasets = Datasets(self._transport)
@@ -75,13 +81,18 @@ class AsyncClient(ClientResource, AsyncResource):
     """A client of a Graftwerk service for asyncio and trio. It has the methods of `Client`, as coroutines.
 
     What `Client` returns as an iterator is an asynchronous generator: ``async for event in job.stream()``. A task that
-    is cancelled closes its connection. Address, key and `Raises` are those of `Client`.
+    is cancelled closes its connection. The parameters are those of `Client`.
     """
 
     def __init__(
-        self, base_url: str | None = None, key: str | None = None, *, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        base_url: str | None = None,
+        key: str | None = None,
+        *,
+        attempts: int = MAX_ATTEMPTS,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        super().__init__(base_url, key, AsyncDriver(transport))
+        super().__init__(base_url, key, AsyncDriver(transport), attempts)
         self.jobs = AsyncJobs(self._transport)
         self.folds = AsyncFoldGroups(self._transport, self.jobs)
         self.datasets = AsyncDatasets(self._transport)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import httpx
 
-from graftwerk.errors import ApiStatusError, CorruptDownload, ServerError, Unreachable
-from graftwerk.http.transport import Transport, retry_delay
+from graftwerk.errors import ApiStatusError, CorruptDownload, ServerError
+from graftwerk.http.transport import Reconnection, Transport
 from graftwerk.types import File
 
 PARTIAL_SUFFIX = ".part"
@@ -43,7 +43,7 @@ async def download(
 
 async def _fetch(transport: Transport, path: str, file: File, part: Path, on_progress: Callable[[int], None]) -> None:
     """Download the rest of the partial file; reconnect as long as there is progress."""
-    failures = 0
+    reconnection = Reconnection(transport)
     while True:
         received = part.stat().st_size if part.exists() else 0
         if received >= file.size and part.exists():
@@ -60,11 +60,9 @@ async def _fetch(transport: Transport, path: str, file: File, part: Path, on_pro
         now = part.stat().st_size if part.exists() else 0
         if now >= file.size and part.exists():
             return
-        failures = 0 if now > received else failures + 1
-        if failures >= transport.attempts:
-            reason = failure or ConnectionError("the download keeps ending early")
-            raise Unreachable(transport.unreachable_message(reason)) from failure
-        await transport.driver.sleep(retry_delay(max(failures, 1)) or 0.0)
+        if now > received:
+            reconnection.progress()
+        await reconnection.pause(failure, "the download")
 
 
 async def _download_once(

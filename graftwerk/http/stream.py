@@ -7,8 +7,8 @@ from contextlib import aclosing
 import httpx
 from httpx_sse import EventSource
 
-from graftwerk.errors import ServerError, Unreachable
-from graftwerk.http.transport import Transport, retry_delay
+from graftwerk.errors import ServerError
+from graftwerk.http.transport import Reconnection, Transport
 from graftwerk.types import Event
 
 READ_TIMEOUT_SECONDS = 45.0  # the service pings more often than this
@@ -20,26 +20,20 @@ async def stream_events(transport: Transport, path: str, after: int = 0) -> Asyn
 
     Reconnects with Last-Event-ID. Raises `Unreachable` if the service stays unreachable, or an `ApiStatusError`.
     """
-    failures = 0
+    reconnection = Reconnection(transport)
     while True:
         failure: Exception | None = None
         try:
             async with aclosing(_stream_once(transport, path, after)) as events:
                 async for event in events:
-                    failures = 0
+                    reconnection.progress()
                     after = event.seq or after
                     yield event
                     if event.kind == DONE_EVENT:
                         return
         except (httpx.TransportError, ServerError) as error:
             failure = error
-        failures += 1
-        if failures >= transport.attempts:
-            if isinstance(failure, ServerError):
-                raise failure
-            reason = failure or ConnectionError("the stream keeps ending early")
-            raise Unreachable(transport.unreachable_message(reason)) from failure
-        await transport.driver.sleep(retry_delay(failures) or 0.0)
+        await reconnection.pause(failure, "the stream")
 
 
 async def _stream_once(transport: Transport, path: str, after: int) -> AsyncGenerator[Event]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from graftwerk.errors import Unreachable, error_from_response
+from graftwerk.errors import ServerError, Unreachable, error_from_response
 from graftwerk.http.drivers import TIMEOUT, Driver
 
 MAX_ATTEMPTS = 7
@@ -138,6 +138,31 @@ class Transport:
         """Return the message for a connection error."""
         reason = str(error) or type(error).__name__
         return f"no response from {self.url} ({reason}); is the service running? Run `graftwerk doctor`"
+
+
+class Reconnection:
+    """Pauses between the connections of a stream that breaks, and gives up after too many without progress."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._failures = 0
+
+    def progress(self) -> None:
+        """Count from zero again: something has arrived."""
+        self._failures = 0
+
+    async def pause(self, failure: Exception | None, what: str) -> None:
+        """Sleep before the next connection. `failure`: why the last one ended, if not early.
+
+        Raises `Unreachable` or the `ServerError` after too many failures.
+        """
+        self._failures += 1
+        if self._failures >= self._transport.attempts:
+            if isinstance(failure, ServerError):
+                raise failure
+            reason = failure or ConnectionError(f"{what} keeps ending early")
+            raise Unreachable(self._transport.unreachable_message(reason)) from failure
+        await self._transport.driver.sleep(retry_delay(self._failures) or 0.0)
 
 
 def _is_retryable(response: httpx.Response) -> bool:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from app import checkpoints
 from app.access import idempotency
 from app.access.audit import Action
-from app.access.keys import Credential
+from app.access.tokens import Credential
 from app.api import schemas
 from app.api.auth import Principal, ReadPrincipal, WritePrincipal, add_queue_limit_headers, request_credential
 from app.api.children.edits import check_first_edit
