@@ -1,8 +1,8 @@
 import { useState } from "preact/hooks";
-import type { Group } from "../../../curves/names";
-import { Check } from "../../../curves/Toolbar";
-import type { View } from "../../../curves/view";
-import { Dialog } from "../../../ui/Dialog";
+import type { Group } from "./names";
+import { Check } from "./Toolbar";
+import type { View } from "./view";
+import { Dialog } from "../ui/Dialog";
 
 interface Props {
   groups: readonly Group[];
