@@ -56,7 +56,8 @@ class FileStoreWriter:
         self._id = uuid.uuid5(uuid.NAMESPACE_OID, run.id).hex  # the same for every export of a job
         experiment = folder / EXPERIMENT_ID
         self._run = experiment / self._id
-        (self._run / "metrics").mkdir(parents=True)
+        for part in ("metrics", "artifacts"):  # without them MLflow takes it for no run
+            (self._run / part).mkdir(parents=True)
         _write_yaml(experiment / "meta.yaml", _experiment_document(run))
         _write_yaml(self._run / "meta.yaml", self._run_document(run))
         for part, values in (("params", _parameters(run)), ("tags", _tags(run))):

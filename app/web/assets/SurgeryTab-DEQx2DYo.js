@@ -1,1 +1,0 @@
-import{i as e,o as t}from"./index-C6SnF6zf.js";function n({job:n}){return t(e,{title:`Surgery of ${n.name}`})}export{n as default};
