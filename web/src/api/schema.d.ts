@@ -6743,6 +6743,8 @@ export interface operations {
             query?: {
                 /** @description Number of the last event that is known. */
                 after?: number;
+                /** @description Separated by commas; default: all. */
+                kinds?: string | null;
                 /** @description Maximum number of items. */
                 limit?: number;
             };

@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { ComponentType } from "preact";
+import type { ComponentProps, ComponentType } from "preact";
 import type { EditorHandle } from "../../editor/editor";
 import { fixesOf, type Fix } from "../../editor/fixes";
 import { ProblemList } from "../../editor/ProblemList";
@@ -110,7 +110,7 @@ function useSubmission(onSubmit: () => Promise<void>) {
 }
 
 /** The editor is the largest part of the page: it comes by itself. */
-function LazyEditor(props: Parameters<Editor>[0]) {
+function LazyEditor(props: ComponentProps<Editor>) {
   const [loaded, setLoaded] = useState<{ Editor: Editor }>();
   const [error, setError] = useState<unknown>();
   useEffect(() => void import("../../editor/CodeEditor").then((module) => setLoaded({ Editor: module.default }), setError), []);
