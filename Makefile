@@ -5,7 +5,7 @@ WORKERS ?= 2
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test faults fuzz load lint audit bench accuracy gpu-check docs web clean
+.PHONY: help demo up test faults fuzz load lint audit bench accuracy gpu-check docs site web clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -21,10 +21,10 @@ help: ## list the targets
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: .venv/.installed ## train two networks on a service of their own, use their weights without it
+demo: .venv/.installed app/site/index.html ## train two networks on a service of their own, use their weights without it
 	@$(BIN)/python examples/demo.py $(ARGS)
 
-up: .venv/.installed ## serve on this machine until Ctrl-C
+up: .venv/.installed app/site/index.html ## serve on this machine until Ctrl-C
 	@$(BIN)/graftwerk up $(ARGS)
 
 FULL_TESTS := tests/workers/training/test_resume.py tests/workers/training/test_process_kill.py \
@@ -88,15 +88,24 @@ gpu-check: .venv/.installed ## what only a machine with a GPU can show
 	@$(BIN)/python benchmarks/tree_batching.py --device cuda --sizes 1024
 	@$(BIN)/python benchmarks/table.py
 
+web: web/node_modules/.package-lock.json ## build the dashboard into app/web, which is committed; needs Node 20.19 or newer, as nothing else does
+	@cd web && npm run --silent types && npm test --silent && npm run --silent build
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	@cd web && npm ci --no-audit --no-fund
+
+# The documentation as the service shows it at /docs: made anew when a page, a picture or a linked file is newer.
+SITE_SOURCES := $(shell find docs examples -type f -not -path '*/__pycache__/*') benchmarks/README.md \
+	CHANGELOG.md CONTRIBUTING.md SECURITY.md web/src/ui/styles/tokens.css web/public/icon.svg
+
+site: app/site/index.html ## the documentation as a static site in app/site
+
+app/site/index.html: .venv/.installed $(SITE_SOURCES)
+	@$(BIN)/python -m docs.website
+
 docs: .venv/.installed ## write openapi.json and the generated parts of the documentation anew
 	@$(BIN)/python docs/generate.py
 
-web: web/node_modules ## build the dashboard into app/web, which is committed; needs Node 20.19 or newer, as nothing else does
-	cd web && npm run --silent types && npm test --silent && npm run --silent build
-
-web/node_modules: web/package-lock.json
-	cd web && npm ci --silent && touch node_modules
-
 clean: ## remove the environment and every cache
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist app/site *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -62,7 +62,7 @@ LOG_EVENTS: Mapping[str, str] = {
     "temporary_files_removed": "Temporary files were removed that killed processes had left in the spool.",
     "artifacts_of_another_database": "The artifact store is that of another database: nothing is removed there.",
     "files_not_listed": "The artifact store could not be listed for files to remove.",
-    "removed_by_age": "Objects past their age were removed: jobs, idempotent responses, uploads, audit entries.",
+    "removed_by_age": "What is past its age was removed: jobs, idempotent responses, uploads, sessions, audit entries.",
     "journal_not_written": "When keys were last used, or refusals, could not be written down; the next time they are.",
     "look_failed": "A look at the jobs that streams and long polls wait for met a fault of this service; they wait on.",
     "journal_failed": "Writing down when keys were last used, or refusals, met a fault of this service.",
@@ -71,7 +71,7 @@ LOG_EVENTS: Mapping[str, str] = {
 
 # What is masked wherever it stands: keys, webhooks' secrets, credentials in headers, passwords in URLs.
 _SECRET_PATTERNS = (
-    (re.compile(r"gw_[0-9A-Za-z]+_[\w-]+"), "gw_***"),
+    (re.compile(r"gw[sl]?_[0-9A-Za-z]+_[\w-]+"), "gw_***"),  # of keys, sessions and links
     (re.compile(r"whsec_[\w+/=-]+"), "whsec_***"),
     (re.compile(r"\b(Bearer|Basic) +[\w.~+/=-]+", re.IGNORECASE), r"\1 ***"),
     (re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/:@]*):[^\s/@]+@", re.IGNORECASE), r"\1:***@"),

@@ -1,21 +1,19 @@
 """API keys, their usage and the audit log."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from graftwerk.http.pagination import paginate
-from graftwerk.http.transport import Transport
+from graftwerk.http.resources import AsyncResource, BlockingResource, Resource, iterator, operation
 from graftwerk.types import Key
 
 
-class Keys:
+class KeysResource(Resource):
     """The keys of the key's owner."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-
-    def create(
+    @operation
+    async def create(
         self,
         name: str,
         scopes: Sequence[str] = ("read", "write"),
@@ -32,30 +30,46 @@ class Keys:
             body["expires_at"] = expires_at.isoformat()
         if limits:
             body["limits"] = dict(limits)
-        return Key.from_document(self._transport.create("/v1/keys", json=body))
+        return Key.from_document(await self._transport.create("/v1/keys", json=body))
 
-    def list(self) -> list[Key]:
+    @operation
+    async def list(self) -> list[Key]:
         """Return the keys, without their tokens."""
-        return [Key.from_document(item) for item in paginate(self._transport, "/v1/keys")]
+        return [Key.from_document(item) async for item in paginate(self._transport, "/v1/keys")]
 
-    def change(self, key_id: str, **changes: Any) -> Key:
+    @operation
+    async def change(self, /, key_id: str, **changes: Any) -> Key:
         """Change a key's name, expires_at (ISO 8601) or some of its limits; `None` removes a limit, or the expiry."""
-        return Key.from_document(self._transport.json("PATCH", f"/v1/keys/{key_id}", json=changes, repeatable=True))
+        path = f"/v1/keys/{key_id}"
+        return Key.from_document(await self._transport.json("PATCH", path, json=changes, repeatable=True))
 
-    def rotate(self, key_id: str, grace_seconds: float = 3600.0) -> Key:
+    @operation
+    async def rotate(self, key_id: str, grace_seconds: float = 3600.0) -> Key:
         """Return the key with a new `token`; the previous token stays valid for `grace_seconds`."""
         body = {"grace_seconds": grace_seconds}
-        return Key.from_document(self._transport.create(f"/v1/keys/{key_id}/rotate", json=body))
+        return Key.from_document(await self._transport.create(f"/v1/keys/{key_id}/rotate", json=body))
 
-    def revoke(self, key_id: str) -> None:
+    @operation
+    async def revoke(self, key_id: str) -> None:
         """Revoke a key, with immediate effect."""
-        self._transport.request("DELETE", f"/v1/keys/{key_id}")
+        await self._transport.request("DELETE", f"/v1/keys/{key_id}")
 
-    def usage(self) -> Mapping[str, Any]:
+    @operation
+    async def usage(self) -> Mapping[str, Any]:
         """Return the client's own key, and its `limits`: name, limit, used, of."""
-        usage: Mapping[str, Any] = self._transport.json("GET", "/v1/usage")
+        usage: Mapping[str, Any] = await self._transport.json("GET", "/v1/usage")
         return usage
 
-    def audit(self, **filters: Any) -> Iterator[Mapping[str, Any]]:
+    @iterator
+    async def audit(self, /, **filters: Any) -> AsyncGenerator[Mapping[str, Any]]:
         """Yield the actions of the owner's keys, newest first; filters: action, key, target."""
-        yield from paginate(self._transport, "/v1/audit", filters)
+        async for entry in paginate(self._transport, "/v1/audit", filters):
+            yield entry
+
+
+class Keys(KeysResource, BlockingResource):
+    """The keys of a `Client`."""
+
+
+class AsyncKeys(KeysResource, AsyncResource):
+    """The keys of an `AsyncClient`."""

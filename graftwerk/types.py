@@ -1,9 +1,10 @@
 """Objects of the service, as the client returns them."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 TERMINAL_STATUSES = frozenset({"succeeded", "failed", "cancelled"})
 _NON_FINITE = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
@@ -16,6 +17,16 @@ class Event:
     seq: int
     kind: str
     data: Mapping[str, Any]
+
+
+class Point(NamedTuple):
+    """A value of a curve: `time` in seconds since 1970, `elapsed` in seconds of training."""
+
+    series: str
+    step: int
+    value: float
+    time: float
+    elapsed: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,3 +235,10 @@ def parse_number(value: Any) -> float:
     if value is None:
         return float("nan")
     return _NON_FINITE[value] if isinstance(value, str) else value
+
+
+def format_number(value: float) -> float | str:
+    """Return a number as JSON can hold it: NaN and infinities as strings, which `parse_number` reads."""
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

@@ -11,24 +11,22 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 from graftwerk.errors import NotVerified
 from graftwerk.http.pagination import paginate
-from graftwerk.http.transport import Transport
+from graftwerk.http.resources import AsyncResource, BlockingResource, Resource, iterator, operation
 from graftwerk.types import Delivery, Webhook
 
 TOLERANCE_SECONDS = 300.0
 
 
-class Webhooks:
+class WebhooksResource(Resource):
     """The webhooks of the key's owner. Needs the scope `admin`."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-
-    def create(
+    @operation
+    async def create(
         self, url: str, *, name: str | None = None, events: Sequence[str] | None = None, jobs: str = "all"
     ) -> Webhook:
         """Create a webhook. Its `secret` is returned only here. `events` defaults to the ends of jobs.
@@ -37,41 +35,59 @@ class Webhooks:
         """
         options = {"name": name, "events": None if events is None else list(events)}
         body = {"url": url, "jobs": jobs} | {field: value for field, value in options.items() if value is not None}
-        return Webhook.from_document(self._transport.create("/v1/webhooks", json=body))
+        return Webhook.from_document(await self._transport.create("/v1/webhooks", json=body))
 
-    def list(self) -> builtins.list[Webhook]:
+    @operation
+    async def list(self) -> builtins.list[Webhook]:
         """Return the webhooks, without their secrets."""
-        return [Webhook.from_document(item) for item in paginate(self._transport, "/v1/webhooks")]
+        return [Webhook.from_document(item) async for item in paginate(self._transport, "/v1/webhooks")]
 
-    def get(self, webhook_id: str) -> Webhook:
+    @operation
+    async def get(self, webhook_id: str) -> Webhook:
         """Return a webhook, without its secret."""
-        return Webhook.from_document(self._transport.json("GET", f"/v1/webhooks/{webhook_id}"))
+        return Webhook.from_document(await self._transport.json("GET", f"/v1/webhooks/{webhook_id}"))
 
-    def delete(self, webhook_id: str) -> None:
+    @operation
+    async def delete(self, webhook_id: str) -> None:
         """Delete a webhook and its messages, pending ones included."""
-        self._transport.request("DELETE", f"/v1/webhooks/{webhook_id}")
+        await self._transport.request("DELETE", f"/v1/webhooks/{webhook_id}")
 
-    def rotate(self, webhook_id: str) -> Webhook:
+    @operation
+    async def rotate(self, webhook_id: str) -> Webhook:
         """Return the webhook with a new `secret`; the previous one also signs for one more day."""
-        return Webhook.from_document(self._transport.create(f"/v1/webhooks/{webhook_id}/rotate"))
+        return Webhook.from_document(await self._transport.create(f"/v1/webhooks/{webhook_id}/rotate"))
 
-    def enable(self, webhook_id: str) -> Webhook:
+    @operation
+    async def enable(self, webhook_id: str) -> Webhook:
         """Enable a disabled webhook again."""
-        return Webhook.from_document(self._transport.json("POST", f"/v1/webhooks/{webhook_id}/enable", repeatable=True))
+        path = f"/v1/webhooks/{webhook_id}/enable"
+        return Webhook.from_document(await self._transport.json("POST", path, repeatable=True))
 
-    def ping(self, webhook_id: str) -> Delivery:
+    @operation
+    async def ping(self, webhook_id: str) -> Delivery:
         """Send a test message."""
-        return Delivery.from_document(self._transport.create(f"/v1/webhooks/{webhook_id}/ping"))
+        return Delivery.from_document(await self._transport.create(f"/v1/webhooks/{webhook_id}/ping"))
 
-    def deliveries(self, webhook_id: str, status: str | None = None) -> Iterator[Delivery]:
+    @iterator
+    async def deliveries(self, webhook_id: str, status: str | None = None) -> AsyncGenerator[Delivery]:
         """Yield the messages to a webhook, newest first; `status`: pending, delivered or failed."""
-        documents = paginate(self._transport, f"/v1/webhooks/{webhook_id}/deliveries", {"status": status})
-        return map(Delivery.from_document, documents)
+        pages = paginate(self._transport, f"/v1/webhooks/{webhook_id}/deliveries", {"status": status})
+        async for document in pages:
+            yield Delivery.from_document(document)
 
-    def resend(self, webhook_id: str, message_id: str) -> Delivery:
+    @operation
+    async def resend(self, webhook_id: str, message_id: str) -> Delivery:
         """Send a message again, under the same id."""
         path = f"/v1/webhooks/{webhook_id}/deliveries/{message_id}/resend"
-        return Delivery.from_document(self._transport.create(path))
+        return Delivery.from_document(await self._transport.create(path))
+
+
+class Webhooks(WebhooksResource, BlockingResource):
+    """The webhooks of a `Client`."""
+
+
+class AsyncWebhooks(WebhooksResource, AsyncResource):
+    """The webhooks of an `AsyncClient`."""
 
 
 def verify(

@@ -28,6 +28,7 @@ SLOW_FIRST = (
     "tests/faults/power/test_service.py",
     "tests/faults/clients/",
     "tests/acceptance/",
+    "tests/web/",
 )
 
 

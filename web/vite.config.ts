@@ -1,4 +1,5 @@
 /// <reference types="vitest/config" />
+import { readFileSync } from "node:fs";
 import { defineConfig, type Plugin } from "vite";
 
 // `npm run dev` serves the source for development, in front of a running service, as the holder of GRAFTWERK_KEY.
@@ -22,8 +23,24 @@ const developerSession: Plugin = {
   },
 };
 
+// What the editor completes by: the schemas of the API's description that a spec is made of, and no others.
+const jobSpec: Plugin = {
+  name: "job-spec",
+  resolveId: (id) => (id === "virtual:job-spec" ? "\0job-spec" : null),
+  load(id) {
+    if (id !== "\0job-spec") return null;
+    const all = JSON.parse(readFileSync("../docs/openapi.json", "utf8")).components.schemas;
+    const names = new Set(["JobSpec"]);
+    for (const name of names) {
+      for (const [, other] of JSON.stringify(all[name]).matchAll(/#\/components\/schemas\/(\w+)/g)) names.add(other);
+    }
+    const schemas = Object.fromEntries([...names].map((name) => [name, all[name]]));
+    return `export default JSON.parse(${JSON.stringify(JSON.stringify(schemas))});`;
+  },
+};
+
 export default defineConfig({
-  plugins: [developerSession],
+  plugins: [developerSession, jobSpec],
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   build: {
     outDir: "../app/web",

@@ -1,9 +1,7 @@
 """API keys: ``gw_<id>_<secret>``. Only a digest of the secret is stored."""
 
-import hashlib
 import hmac
 import math
-import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
+from app.access.tokens import DUMMY_DIGEST, KEY, Credential, make_token, new_secret, parse_credential, secret_digest
 from app.db.clock import database_time
 from app.db.paging import IndexedRows, paginate
 from app.db.tables import KeyRow, now
@@ -21,16 +20,15 @@ from app.spec.hints.names import did_you_mean
 SCOPES = ("read", "write", "admin")
 LAST_USED_RESOLUTION_SECONDS = 60.0  # how exact `last_used_at` is
 _IDS_PER_QUERY = 500
-_DUMMY_DIGEST = "0" * 64  # compared with when there is no such key, so that the answer takes as long
 
 
 @dataclass(frozen=True, slots=True)
 class ValidKey:
-    """A key whose token was sent: its row, the token's digest, and how long it opens for certain."""
+    """A key that was opened by its own token, or by one of a session."""
 
     row: KeyRow
-    digest: str
-    seconds: float  # until it expires, or a rotated token's grace is over; infinite for neither
+    credential: Credential
+    seconds: float  # for which it is open for certain; infinite for a key that neither expires nor was rotated
 
 
 def create(
@@ -60,14 +58,14 @@ def create(
     if problems:
         raise InvalidInput(problems)
     _check_expiry(session, expires_at)
-    secret = secrets.token_urlsafe(32)
+    secret = new_secret()
     kept = [scope for scope in SCOPES if scope in scopes]
     row = KeyRow(
         id=new_id("key"),
         owner=owner,
         name=name,
         scopes=kept,
-        digest=_digest(secret),
+        digest=secret_digest(secret),
         expires_at=expires_at,
         limits=dict(limits or {}),
         revoked_at=None,
@@ -75,7 +73,7 @@ def create(
     session.add(row)
     session.flush()
     session.refresh(row)
-    return row, _token(row, secret)
+    return row, make_token(row.id, secret)
 
 
 def _check_expiry(session: Session, expires_at: float | None) -> None:
@@ -84,38 +82,30 @@ def _check_expiry(session: Session, expires_at: float | None) -> None:
         raise InvalidInput([problem])
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """The key and the digest of the secret in a token."""
-
-    key_id: str
-    digest: str
-
-
-def parse_credential(token: str) -> Credential | None:
-    """Return the credential in a token, whether or not it is valid; `None` for malformed tokens."""
-    key_id = parse_key_id(token)
-    return Credential(key_id, token_digest(token)) if key_id is not None else None
-
-
 def invalid_credentials(session: Session, credentials: Collection[Credential]) -> set[Credential]:
-    """Return those of the credentials that are not valid (any more): one query, however many there are."""
-    key_ids = sorted({each.key_id for each in credentials})
+    """Return those of the keys' credentials that are not valid (any more): one query, however many there are."""
+    key_ids = sorted({each.id for each in credentials})
     valid = set()
     for start in range(0, len(key_ids), _IDS_PER_QUERY):
         query = select(KeyRow, now().label("clock")).where(KeyRow.id.in_(key_ids[start : start + _IDS_PER_QUERY]))
         rows = {row.KeyRow.id: (row.KeyRow, row.clock) for row in session.execute(query)}
-        valid |= {each for each in credentials if each.key_id in rows and _is_valid(*rows[each.key_id], each.digest)}
+        valid |= {each for each in credentials if each.id in rows and is_open(*rows[each.id], each.digest)}
     return set(credentials) - valid
 
 
-def _is_valid(row: KeyRow, clock: float, digest: str) -> bool:
+def is_open(row: KeyRow, clock: float, digest: str) -> bool:
     """Return whether a secret opens a key at a time: neither revoked nor expired, and the old one within its grace."""
     matches = hmac.compare_digest(row.digest, digest)
     if row.old_until is not None and row.old_until > clock:
-        matches |= hmac.compare_digest(row.old_digest or _DUMMY_DIGEST, digest)
+        matches |= hmac.compare_digest(row.old_digest or DUMMY_DIGEST, digest)
     expired = row.expires_at is not None and row.expires_at <= clock
     return matches and not expired and row.revoked_at is None
+
+
+def seconds_left(row: KeyRow, clock: float, digest: str) -> float:
+    """Return how long a secret that opens a key does so for certain."""
+    grace_ends = None if hmac.compare_digest(row.digest, digest) else row.old_until
+    return min((end - clock for end in (row.expires_at, grace_ends) if end is not None), default=math.inf)
 
 
 def authenticate(session: Session, token: str) -> ValidKey:
@@ -123,31 +113,17 @@ def authenticate(session: Session, token: str) -> ValidKey:
 
     After a rotation the old token stays valid until its grace is over.
     """
-    key_id = parse_key_id(token)
-    query = select(KeyRow, now().label("clock")).where(KeyRow.id == key_id)
-    result = session.execute(query).first() if key_id else None
-    digest = token_digest(token)
-    if result is None:
-        hmac.compare_digest(_DUMMY_DIGEST, digest)
+    credential = parse_credential(token, KEY)
+    if credential is None:
         raise Unauthenticated
-    if not _is_valid(result.KeyRow, result.clock, digest):
+    result = session.execute(select(KeyRow, now().label("clock")).where(KeyRow.id == credential.id)).first()
+    if result is None:
+        hmac.compare_digest(DUMMY_DIGEST, credential.digest)
         raise Unauthenticated
     row: KeyRow = result.KeyRow
-    grace_ends = None if hmac.compare_digest(row.digest, digest) else row.old_until
-    ends = [end - result.clock for end in (row.expires_at, grace_ends) if end is not None]
-    return ValidKey(row, digest, min(ends, default=math.inf))
-
-
-def token_digest(token: str) -> str:
-    """Return the digest of a token's secret, as it is stored."""
-    return _digest(_secret(token))
-
-
-def parse_key_id(token: str) -> str | None:
-    """Return the id in a token, whether or not there is such a key; `None` for malformed tokens."""
-    prefix, _, rest = token.partition("_")
-    key_id = rest.partition("_")[0]
-    return f"key_{key_id}"[:40] if prefix == "gw" and key_id.isalnum() and key_id.isascii() else None
+    if not is_open(row, result.clock, credential.digest):
+        raise Unauthenticated
+    return ValidKey(row, credential, seconds_left(row, result.clock, credential.digest))
 
 
 def page(session: Session, owner: str, limit: int, after: str | None = None) -> tuple[Sequence[KeyRow], bool]:
@@ -183,12 +159,12 @@ def rotate(session: Session, owner: str, key_id: str, grace_seconds: float) -> t
     Raises `NotFound`, and `InvalidState` for a key that was revoked.
     """
     row = _check_not_revoked(find_for_update(session, owner, key_id))
-    secret = secrets.token_urlsafe(32)
+    secret = new_secret()
     row.old_digest, row.old_until = row.digest, now() + grace_seconds  # read back below
-    row.digest = _digest(secret)
+    row.digest = secret_digest(secret)
     session.flush()
     session.refresh(row)
-    return row, _token(row, secret)
+    return row, make_token(row.id, secret)
 
 
 def _check_not_revoked(row: KeyRow) -> KeyRow:
@@ -216,16 +192,3 @@ def record_use(session: Session, key_ids: Sequence[str]) -> None:
         .values(last_used_at=now())
         .execution_options(synchronize_session=False)
     )
-
-
-def _token(row: KeyRow, secret: str) -> str:
-    return f"gw_{row.id.removeprefix('key_')}_{secret}"
-
-
-def _secret(token: str) -> str:
-    return token.partition("_")[2].partition("_")[2]
-
-
-def _digest(secret: str) -> str:
-    """SHA-256 suffices: the secret has 256 random bits, so there is nothing to guess."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,4 +1,4 @@
-"""Uses of keys and refused requests, written to the database by a thread of its own.
+"""Uses of keys and sessions, and refused requests, written to the database by a thread of its own.
 
 Neither delays a request nor fails it. Refusals are counted by where they come from, so that a flood of them becomes a
 few rows a minute.
@@ -13,9 +13,10 @@ from typing import Self
 import structlog
 from sqlalchemy.orm import Session
 
-from app.access import audit, keys
+from app.access import audit, credentials
 from app.access.audit import Action, Actor
 from app.access.first_key import OWNER
+from app.access.keys import LAST_USED_RESOLUTION_SECONDS
 from app.db.session import Database
 from app.db.tables import KeyRow
 from app.errors import GraftwerkError
@@ -23,6 +24,7 @@ from app.periodic import Periodic
 
 FLUSH_SECONDS = 1.0
 REFUSAL_FLUSH_SECONDS = 60.0  # for so long equal refusals are counted in one row
+MAX_RECORDED = 10_000  # keys and sessions that are remembered
 MAX_REFUSALS = 100  # unlike ones in this time; what is beyond is counted together
 
 RefusalKey = tuple[str, str | None, str | None]  # code, the key that was named, address
@@ -31,28 +33,27 @@ _log = structlog.get_logger(__name__)
 
 
 class AccessLog:
-    """Collects uses of keys and refusals, and writes them at intervals."""
+    """Collects uses of keys and sessions, and refusals, and writes them at intervals."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
         self._lock = threading.Lock()
-        self._recorded_at: dict[str, float] = {}  # key → when its use was last to be written
-        self._used_keys: set[str] = set()
+        self._recorded_at: dict[str, float] = {}  # id of a key or session → when its use was last to be written
+        self._used_ids: set[str] = set()
         self._refusal_counts: dict[RefusalKey, tuple[str, int]] = {}  # → request id of the first one, count
         self._next_refusal_flush = 0.0
         self._flushes = Periodic("access log", FLUSH_SECONDS, self.flush, _log_failure)
         self._flushes.start()
 
-    def record_use(self, key_id: str) -> None:
-        """Record a use of a key."""
+    def record_use(self, used_id: str) -> None:
+        """Record a use of a key or a session."""
         clock = time.monotonic()
         with self._lock:
-            if (
-                clock - self._recorded_at.get(key_id, -keys.LAST_USED_RESOLUTION_SECONDS)
-                >= keys.LAST_USED_RESOLUTION_SECONDS
-            ):
-                self._recorded_at[key_id] = clock
-                self._used_keys.add(key_id)
+            if clock - self._recorded_at.get(used_id, -LAST_USED_RESOLUTION_SECONDS) >= LAST_USED_RESOLUTION_SECONDS:
+                if len(self._recorded_at) >= MAX_RECORDED:
+                    self._recorded_at.clear()
+                self._recorded_at[used_id] = clock
+                self._used_ids.add(used_id)
 
     def record_refusal(self, code: str, key_id: str | None, address: str | None, request_id: str) -> None:
         """Record a refused request. `key_id` is the key in the request, which may not exist."""
@@ -68,13 +69,13 @@ class AccessLog:
         clock = time.monotonic()
         refused: Mapping[RefusalKey, tuple[str, int]] = {}
         with self._lock:
-            used, self._used_keys = self._used_keys, set()
+            used, self._used_ids = self._used_ids, set()
             if clock >= self._next_refusal_flush and self._refusal_counts:
                 refused, self._refusal_counts = self._refusal_counts, {}
                 self._next_refusal_flush = clock + REFUSAL_FLUSH_SECONDS
         try:
             if used:
-                self._db.run(keys.record_use, sorted(used))
+                self._db.run(credentials.record_use, sorted(used))
             if refused:
                 self._db.run(_write_refusals, refused)
         except GraftwerkError as error:

@@ -15,7 +15,7 @@ from app.api.http.route_table import RouteTable
 from app.api.middleware import RequestMiddleware
 from app.api.openapi.document import build_openapi
 from app.api.prometheus import MetricsCollector
-from app.api.routes import audit, catalog, datasets, health, keys, networks, webhooks, workers
+from app.api.routes import audit, catalog, datasets, health, keys, networks, session, webhooks, workers
 from app.api.routes.jobs import (
     checkpoints,
     curves,
@@ -49,6 +49,7 @@ ROUTE_MODULES = (
     datasets,
     networks,
     catalog,
+    session,
     keys,
     webhooks,
     audit,

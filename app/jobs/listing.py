@@ -1,5 +1,6 @@
 """Lists of jobs: whatever is filtered by, an index finds the page, among millions of jobs too."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -34,17 +35,19 @@ SUMMARY_COLUMNS = (
     _JOBS.updated_at,
 )  # what a list shows: specs and inspections are long
 DELETED = "deleted"  # stands beside the labels of a deleted job in place of its status
+_LIKE_SIGNS = re.compile("[%_/]")  # what a pattern of LIKE has for other signs, and the sign that escapes them
 COUNTED = 500  # matches of each filter, to begin with the one that has the fewest
 
 
 @dataclass(frozen=True, slots=True)
 class JobFilters:
-    """What a list is filtered by. Owner, name, keys and values of labels are parameters of its queries."""
+    """What a list is filtered by. Owner, name, search, keys and values of labels are parameters of its queries."""
 
     statuses: tuple[str, ...]  # () for every one
     named: bool
     labels: int  # their number
     deleted: bool
+    searched: bool = False
 
     @property
     def starts(self) -> list[int | None]:
@@ -69,18 +72,23 @@ def page(
     name: str | None = None,
     labels: Mapping[str, str] | None = None,
     deleted: bool = False,
+    search: str | None = None,
 ) -> tuple[Sequence[Row[Any]], bool]:
     """Return up to `limit` jobs, newest first, older than the job `after`; and whether there are more.
 
-    Those that are deleted, or those that are not. Their rows have the `SUMMARY_COLUMNS`.
+    Those that are deleted, or those that are not. Their rows have the `SUMMARY_COLUMNS`. `search`: a part of the name.
 
     Every status, every name with a status and every label with a status has its jobs in the order of their ids in an
     index, so that a page merges the first of each. Several filters begin with the one that has the fewest jobs, and
     look up the others for each: this takes long only where each of them has very many jobs, but hardly any has all.
+    No index knows the parts of names: a search reads the jobs that the other filters leave until the page is full.
     """
     pairs = labels or {}
-    filters = JobFilters(tuple(each for each in Status if each in status), name is not None, len(pairs), deleted)
+    statuses = tuple(each for each in Status if each in status)
+    filters = JobFilters(statuses, name is not None, len(pairs), deleted, search is not None)
     values = {"owner": owner} | ({"name": name} if name is not None else {})
+    if search is not None:
+        values["search"] = "%" + _LIKE_SIGNS.sub(r"/\g<0>", search) + "%"
     for number, (key, value) in enumerate(pairs.items()):
         values |= {f"key_{number}": key, f"value_{number}": value}
     query = _page_query(filters, _rarest(session, filters, values), is_postgresql(session), after is not None)
@@ -101,8 +109,11 @@ def _page_query(filters: JobFilters, start: int | None, postgresql: bool, after:
     """Return the query of a page, which takes longer to build than to run."""
     parts = filters.parts(start)
     others = [_has_label(parts[0].id_, number) for number in range(filters.labels) if number != start]
-    if start is not None:  # whose rows have neither the name nor the status before the deletion
-        others += _has_name_and_status(filters.named, filters.statuses if filters.deleted else ())
+    searched = [JobRow.name.ilike(_text("search"), escape="/")] if filters.searched else []
+    if start is None:
+        others += searched
+    else:  # whose rows have neither the name nor the status before the deletion
+        others += _has_name_and_status(filters.named, filters.statuses if filters.deleted else (), searched)
     parts = [replace(part, conditions=(*part.conditions, *others)) for part in parts]
     return page_query(select(*SUMMARY_COLUMNS), _JOBS.id, parts, postgresql, after)
 
@@ -136,8 +147,10 @@ def _has_label(job_id: InstrumentedAttribute[str], number: int) -> ColumnElement
     return exists().where(other.job_id == job_id, *named)
 
 
-def _has_name_and_status(named: bool, statuses: Sequence[str]) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = [JobRow.name == _text("name")] if named else []
+def _has_name_and_status(
+    named: bool, statuses: Sequence[str], searched: Sequence[ColumnElement[bool]]
+) -> list[ColumnElement[bool]]:
+    conditions = [*searched, *([JobRow.name == _text("name")] if named else [])]
     if statuses:
         conditions.append(JobRow.status.in_(statuses))
     return [exists().where(JobRow.id == LabelRow.job_id, *conditions)] if conditions else []

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from app import checkpoints
-from app.access import audit, idempotency
+from app.access import audit, idempotency, sessions
 from app.datasets import uploads
 from app.db.session import Database
 from app.db.tables import CheckpointRow, EventRow, JobRow, now
@@ -31,7 +31,7 @@ _log = structlog.get_logger(__name__)
 
 def remove_expired(db: Database, store: ArtifactStore, settings: Settings) -> None:
     """Remove everything that is too old, up to some batches of each kind."""
-    for policy in (_answers, _audit, _messages, _uploads, _checkpoints, _events, _jobs, _trash):
+    for policy in (_answers, _sessions, _audit, _messages, _uploads, _checkpoints, _events, _jobs, _trash):
         for _ in range(MAX_BATCHES):
             removed = policy(db, store, settings)
             if not removed:
@@ -41,6 +41,10 @@ def remove_expired(db: Database, store: ArtifactStore, settings: Settings) -> No
 
 def _answers(db: Database, store: ArtifactStore, settings: Settings) -> int:
     return db.run(idempotency.purge)
+
+
+def _sessions(db: Database, store: ArtifactStore, settings: Settings) -> int:
+    return db.run(sessions.purge)
 
 
 def _audit(db: Database, store: ArtifactStore, settings: Settings) -> int:

@@ -3,8 +3,9 @@
 import json
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
+import anyio
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.text import Text
@@ -23,13 +24,14 @@ from graftwerk.cli.output import (
     print_table,
     print_warnings,
 )
-from graftwerk.cli.progress import format_progress, watch_progress
-from graftwerk.client import Client
-from graftwerk.jobs import Job
+from graftwerk.cli.parameters import JobId, JobIds
+from graftwerk.cli.progress import follow_jobs, format_progress, watch_jobs, watch_progress
+from graftwerk.client import AsyncClient, Client
+from graftwerk.jobs import AsyncJob, Job
+from graftwerk.jobs.document import JobDocument
 from graftwerk.specs import read_spec, with_dataset, with_initial_weights
-from graftwerk.types import File, Metrics
+from graftwerk.types import Event, File
 
-JobId = Annotated[str, typer.Argument(help="The job's id, such as job_0199…", metavar="JOB")]
 SpecFile = Annotated[
     Path, typer.Argument(help="A JSON or YAML file.", exists=True, dir_okay=False, readable=True, metavar="SPEC")
 ]
@@ -139,32 +141,38 @@ def show(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
         out().print(f"checkpoint {saved.id} at step {saved.step}{revision}{' (final)' if saved.final else ''}")
 
 
-def watch_job(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
-    """Show a job's progress until it has ended. Ctrl-C only stops watching."""
+def watch_job(ctx: typer.Context, job_ids: JobIds, as_json: AsJson = False) -> None:
+    """Show the progress of jobs until they have ended, a bar for each. Ctrl-C only stops watching."""
+    if len(job_ids) > 1:
+        _watch_together(ctx.obj, job_ids, as_json)
     with open_client(ctx) as client:
-        watch_to_end(client.jobs.get(job_id), as_json)
+        watch_to_end(client.jobs.get(job_ids[0]), as_json)
 
 
-def metrics(
-    ctx: typer.Context,
-    job_id: JobId,
-    names: Annotated[str | None, typer.Option(help="Series, separated by commas; default: all.")] = None,
-    max_points: Annotated[int | None, typer.Option(min=1, help="Maximum number of buckets per series.")] = None,
-    csv: Annotated[bool, typer.Option("--csv", help="Print every point as CSV.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Show a job's curves."""
-    selection = names.split(",") if names else None
-    with open_client(ctx) as client:
-        job = client.jobs.get(job_id)
-        if csv:
-            typer.echo(job.metrics_csv(selection), nl=False)
-            return
-        curves = job.metrics(selection, max_points)
-    if as_json:
-        print_json({"x": curves.x, "series": curves.series})
-    else:
-        print_table(("SERIES", "POINTS", "FIRST", "LAST", "MIN", "MAX"), _curve_rows(curves))
+def _watch_together(url: str | None, job_ids: list[str], as_json: bool) -> NoReturn:
+    """Watch several jobs at once, and exit with 1 if one of them has not succeeded."""
+
+    async def watch() -> list[AsyncJob]:
+        async with AsyncClient(url) as client:
+            jobs = [await client.jobs.get(job_id) for job_id in dict.fromkeys(job_ids)]
+            failures = await (follow_jobs(jobs, _print_event) if as_json else watch_jobs(jobs, err()))
+        for job in jobs:
+            print_json(job.document) if as_json else _format_job(job)
+        for failure in failures:
+            raise failure
+        return jobs
+
+    try:
+        ended = anyio.run(watch)
+    except KeyboardInterrupt:
+        err().print(f"\nstopped watching; the jobs go on. To watch again: graftwerk watch {' '.join(job_ids)}")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    succeeded = all(job.status == "succeeded" for job in ended)
+    raise typer.Exit(ExitCode.OK if succeeded else ExitCode.JOB_FAILED)
+
+
+def _print_event(job: AsyncJob, event: Event) -> None:
+    print_json({"job": job.id, "seq": event.seq, "kind": event.kind, "data": event.data})
 
 
 def fork(
@@ -214,18 +222,6 @@ def download(
         out().print(str(path), markup=False)
 
 
-def export(
-    ctx: typer.Context,
-    job_id: JobId,
-    form: Annotated[str, typer.Argument(help="onnx, torch_export, or bundle: all files in one archive.")],
-    folder: Annotated[Path, typer.Argument(help="Where to put the file.", file_okay=False)] = Path(),
-    checkpoint: Annotated[str | None, typer.Option(help="A checkpoint's id; default: the newest.")] = None,
-) -> None:
-    """Download a job's network as an exported graph, or all its files in one archive."""
-    with open_client(ctx) as client:
-        out().print(str(client.jobs.get(job_id).export(form, folder, checkpoint)), markup=False)
-
-
 def watch_to_end(job: Job, as_json: bool) -> None:
     """Watch, then exit with the job's exit code; on Ctrl-C print how to watch again."""
     try:
@@ -241,7 +237,7 @@ def watch_to_end(job: Job, as_json: bool) -> None:
     raise typer.Exit(ExitCode.OK if job.status == "succeeded" else ExitCode.JOB_FAILED)
 
 
-def _format_job(job: Job) -> None:
+def _format_job(job: JobDocument) -> None:
     console = out()
     console.print(Text.assemble(job.id, "  ", (job.status, STATUS_COLOURS.get(job.status, "")), "  ", job.name))
     progress = "  ".join(format_progress(job.progress, job.ended))
@@ -278,12 +274,3 @@ def _parameter_count(report: object) -> str:
     inspection = report.get("inspection", report) if isinstance(report, dict) else {}
     parameters = inspection.get("totals", {}).get("parameters") if isinstance(inspection, dict) else None
     return f": {parameters:,} parameters" if isinstance(parameters, int) else ""
-
-
-def _curve_rows(curves: Metrics) -> list[tuple[str, ...]]:
-    rows = []
-    for name, columns in curves.series.items():
-        last = columns["last"]
-        values = (last[0], last[-1], min(columns.get("min", last)), max(columns.get("max", last))) if last else ()
-        rows.append((name, str(len(last)), *(f"{value:.6g}" for value in values)))
-    return rows

@@ -11,8 +11,10 @@ from graftwerk.cli.doctor import doctor
 from graftwerk.cli.edits import commands as edits
 from graftwerk.cli.keys import audit, keys, usage
 from graftwerk.cli.output import CommandGroup
-from graftwerk.cli.predict import predict
-from graftwerk.cli.report import evaluate, folds, report
+from graftwerk.cli.results.curves import metrics, plot
+from graftwerk.cli.results.export import export
+from graftwerk.cli.results.predict import predict
+from graftwerk.cli.results.report import evaluate, folds, report
 from graftwerk.cli.server import backup, restore, up
 from graftwerk.cli.verbs import cancel, pause, resume, retry, rm, undelete
 from graftwerk.cli.webhooks import webhooks
@@ -52,7 +54,8 @@ app.command("validate")(jobs.validate)
 app.command("ls")(jobs.ls)
 app.command("show")(jobs.show)
 app.command("watch")(jobs.watch_job)
-app.command("metrics")(jobs.metrics)
+app.command("metrics")(metrics)
+app.command("plot")(plot)
 app.command("report")(report)
 app.command("evaluate")(evaluate)
 app.command("folds")(folds)
@@ -69,7 +72,7 @@ app.command("diff")(edits.diff)
 app.command("rm")(rm)
 app.command("undelete")(undelete)
 app.command("download")(jobs.download)
-app.command("export")(jobs.export)
+app.command("export")(export)
 app.command("predict")(predict)
 app.command("doctor")(doctor)
 app.command("backup")(backup)

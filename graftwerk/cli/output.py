@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 
 from graftwerk.client import Client
 from graftwerk.errors import AddressNotConfigured, ApiStatusError, GraftwerkClientError, ServerError, Unreachable
-from graftwerk.folds import Folds
+from graftwerk.jobs.folds import Folds
 from graftwerk.supervise.home import CannotStart
 
 JSON_META_KEY = "graftwerk.json"

@@ -1,14 +1,19 @@
 """A job's progress: a bar on a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
+import anyio
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
-from graftwerk.jobs import Job
+from graftwerk.errors import GraftwerkClientError
+from graftwerk.jobs import AsyncJob, Job
+from graftwerk.jobs.document import JobDocument
 from graftwerk.types import TERMINAL_STATUSES, Event, parse_number
 
 LINE_INTERVAL_SECONDS = 2.0  # between two plain lines of the same phase
@@ -32,47 +37,48 @@ class ProgressView(Protocol):
         """Print a line that stays."""
         ...
 
-    def __enter__(self) -> Self: ...
+    def close(self) -> None:
+        """Show what has not been shown yet."""
+        ...
 
-    def __exit__(self, *error: object) -> None: ...
+
+def make_bars(console: Console) -> Progress:
+    """Return bars on a terminal, one below the other."""
+    columns = ("{task.fields[label]}", "{task.description:<10}", "{task.fields[epoch]}", "{task.fields[words]}")
+    texts = [TextColumn(column) for column in columns]
+    return Progress(*texts[:3], BarColumn(), texts[3], console=console)
 
 
 class ProgressBarView:
-    """A progress bar."""
+    """A progress bar of one job."""
 
-    def __init__(self, console: Console) -> None:
-        columns = ("{task.description:<10}", "{task.fields[epoch]}", BarColumn(), "{task.fields[words]}")
-        self._bar = Progress(
-            *(TextColumn(item) if isinstance(item, str) else item for item in columns), console=console
-        )
-        self._task = self._bar.add_task("", total=None, epoch="", words="")
+    def __init__(self, bars: Progress, label: str = "") -> None:
+        self._bars = bars
+        self._task = bars.add_task("", total=None, epoch="", words="", label=escape(label))
 
     def show(self, state: str, progress: Mapping[str, Any]) -> None:
         """Update the bar."""
         total = progress.get("total_steps")
         epoch, *rest = format_progress(progress, state in TERMINAL_STATUSES) or [""]
         words = "  ".join(rest)
-        self._bar.update(
+        self._bars.update(
             self._task, description=state, total=total, completed=progress.get("step", 0), epoch=epoch, words=words
         )
 
     def note(self, line: str) -> None:
-        """Print above the bar."""
-        self._bar.console.print(line, markup=False)
+        """Print above the bars."""
+        self._bars.console.print(line, markup=False)
 
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._bar.stop()
+    def close(self) -> None:
+        """Leave the bar as it is."""
 
 
 class ProgressLineView:
     """Plain lines, at intervals."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, label: str = "") -> None:
         self._console = console
+        self._label = f"{label}  " if label else ""
         self._state = ""
         self._line = ""  # the last one printed
         self._printed_at = 0.0
@@ -80,7 +86,9 @@ class ProgressLineView:
 
     def show(self, state: str, progress: Mapping[str, Any]) -> None:
         """Print a line if the state has changed or the last line is old; else keep it for the end."""
-        line = "  ".join([f"{state:<10}", *format_progress(progress, state in TERMINAL_STATUSES)]).rstrip()
+        line = (
+            self._label + "  ".join([f"{state:<10}", *format_progress(progress, state in TERMINAL_STATUSES)]).rstrip()
+        )
         now = time.monotonic()
         if state == self._state and now - self._printed_at < LINE_INTERVAL_SECONDS:
             self._pending = line if line != self._line else ""
@@ -90,12 +98,10 @@ class ProgressLineView:
 
     def note(self, line: str) -> None:
         """Print the line."""
-        self._console.print(line, markup=False)
+        self._console.print(self._label + line, markup=False)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
+    def close(self) -> None:
+        """Print the last line."""
         if self._pending:
             self._console.print(self._pending, markup=False)
 
@@ -121,16 +127,82 @@ def format_progress(progress: Mapping[str, Any], ended: bool = False) -> list[st
 
 def watch_progress(job: Job, console: Console) -> Job:
     """Show the job's progress until it has ended, and return it. An interruption does not stop the job."""
-    view: ProgressView = ProgressBarView(console) if console.is_terminal else ProgressLineView(console)
-    state, progress = job.phase or job.status, dict(job.progress)
-    with view:
-        view.show(state, progress)
-        for event in job.stream(after=int(job.document.get("last_event") or 0)):
-            state, progress = apply_event(state, progress, event)
-            if note := format_edit_event(event):
-                view.note(note)
-            view.show(state, progress)
+    with show_views(console, [""]) as (view,):
+        history = ProgressHistory(job, view)
+        for event in job.stream(after=last_event(job)):
+            history.add(event)
     return job.refresh()
+
+
+async def watch_jobs(jobs: Sequence[AsyncJob], console: Console) -> list[GraftwerkClientError]:
+    """Show the progress of several jobs, a bar or lines for each, until all have ended; return what has failed."""
+    with show_views(console, job_labels(jobs)) as views:
+        histories = {job.id: ProgressHistory(job, view) for job, view in zip(jobs, views, strict=True)}
+        return await follow_jobs(jobs, lambda job, event: histories[job.id].add(event))
+
+
+async def follow_jobs(
+    jobs: Sequence[AsyncJob], on_event: Callable[[AsyncJob, Event], None]
+) -> list[GraftwerkClientError]:
+    """Pass on the new events of several jobs until all have ended, and read them again; return what has failed."""
+    failures: list[GraftwerkClientError] = []
+
+    async def follow(job: AsyncJob) -> None:
+        try:
+            async for event in job.stream(after=last_event(job)):
+                on_event(job, event)
+            await job.refresh()
+        except GraftwerkClientError as error:
+            failures.append(error)
+
+    async with anyio.create_task_group() as tasks:
+        for job in jobs:
+            tasks.start_soon(follow, job)
+    return failures
+
+
+def last_event(job: JobDocument) -> int:
+    """Return the number of the last event that the job's document takes into account."""
+    return int(job.document.get("last_event") or 0)
+
+
+def job_labels(jobs: Sequence[AsyncJob]) -> list[str]:
+    """Return the names of jobs, or where they have the same, their ids."""
+    names = [job.name for job in jobs]
+    return names if len(set(names)) == len(names) else [job.id for job in jobs]
+
+
+@contextmanager
+def show_views(console: Console, labels: Sequence[str]) -> Iterator[Sequence[ProgressView]]:
+    """Show a view for each label: bars on a terminal, else lines."""
+    views: list[ProgressView]
+    if console.is_terminal:
+        bars = make_bars(console)
+        with bars:
+            yield [ProgressBarView(bars, label) for label in labels]
+        return
+    views = [ProgressLineView(console, label) for label in labels]
+    try:
+        yield views
+    finally:
+        for view in views:
+            view.close()
+
+
+class ProgressHistory:
+    """A job's state and progress, from its document and then from its events, in a view."""
+
+    def __init__(self, job: JobDocument, view: ProgressView) -> None:
+        self._state, self._progress = job.phase or job.status, dict(job.progress)
+        self._view = view
+        view.show(self._state, self._progress)
+
+    def add(self, event: Event) -> None:
+        """Show an event."""
+        self._state, self._progress = apply_event(self._state, self._progress, event)
+        if note := format_edit_event(event):
+            self._view.note(note)
+        self._view.show(self._state, self._progress)
 
 
 def format_edit_event(event: Event) -> str:

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from graftwerk.cli.jobs import JobId
 from graftwerk.cli.output import AsJson, open_client, out, print_json, print_result
+from graftwerk.cli.parameters import JobId
 from graftwerk.jobs import Job
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import httpx
 
-from graftwerk.errors import ApiStatusError, CorruptDownload, ServerError, Unreachable
-from graftwerk.http.transport import Transport, retry_delay
+from graftwerk.errors import ApiStatusError, CorruptDownload, ServerError
+from graftwerk.http.transport import Reconnection, Transport
 from graftwerk.types import File
 
 PARTIAL_SUFFIX = ".part"
 
 
-def download(
+async def download(
     transport: Transport, path: str, file: File, folder: Path, on_progress: Callable[[int], None] = lambda size: None
 ) -> Path:
     """Download a file into a folder and return its path.
@@ -26,31 +26,31 @@ def download(
         raise CorruptDownload(f'"{file.name}", a name sent by the service, is not a plain file name')
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / file.name
-    if target.is_file() and _sha256(target) == file.sha256:
+    if target.is_file() and await transport.driver.work(sha256, target) == file.sha256:
         on_progress(file.size)
         return target
     part = folder / (file.name + PARTIAL_SUFFIX)
     for fresh in (False, True):  # a partial file may belong to another version: then start over, once
         if fresh:
             part.unlink(missing_ok=True)
-        _fetch(transport, path, file, part, on_progress)
-        if _sha256(part) == file.sha256:
+        await _fetch(transport, path, file, part, on_progress)
+        if await transport.driver.work(sha256, part) == file.sha256:
             part.replace(target)
             return target
     part.unlink(missing_ok=True)
     raise CorruptDownload(f"the SHA-256 of {file.name} differed twice from the service's ({file.sha256})")
 
 
-def _fetch(transport: Transport, path: str, file: File, part: Path, on_progress: Callable[[int], None]) -> None:
+async def _fetch(transport: Transport, path: str, file: File, part: Path, on_progress: Callable[[int], None]) -> None:
     """Download the rest of the partial file; reconnect as long as there is progress."""
-    failures = 0
+    reconnection = Reconnection(transport)
     while True:
         received = part.stat().st_size if part.exists() else 0
         if received >= file.size and part.exists():
             return
         failure: Exception | None = None
         try:
-            _download_once(transport, path, file, part, received, on_progress)
+            await _download_once(transport, path, file, part, received, on_progress)
         except (httpx.TransportError, ServerError) as error:
             failure = error
         except ApiStatusError as error:
@@ -60,29 +60,28 @@ def _fetch(transport: Transport, path: str, file: File, part: Path, on_progress:
         now = part.stat().st_size if part.exists() else 0
         if now >= file.size and part.exists():
             return
-        failures = 0 if now > received else failures + 1
-        if failures >= transport.attempts:
-            reason = failure or ConnectionError("the download keeps ending early")
-            raise Unreachable(transport.unreachable_message(reason)) from failure
-        transport.sleep(retry_delay(max(failures, 1)) or 0.0)
+        if now > received:
+            reconnection.progress()
+        await reconnection.pause(failure, "the download")
 
 
-def _download_once(
+async def _download_once(
     transport: Transport, path: str, file: File, part: Path, received: int, on_progress: Callable[[int], None]
 ) -> None:
     headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
     if received:
         headers |= {"Range": f"bytes={received}-", "If-Range": f'"{file.sha256}"'}
-    with transport.stream(path, headers=headers) as response:
+    async with transport.stream(path, headers=headers) as response:
         is_partial = response.status_code == 206
         size = received if is_partial else 0
         with part.open("ab" if is_partial else "wb") as out:
-            for chunk in response.iter_bytes():
-                out.write(chunk)
+            async for chunk in response.aiter_bytes():
+                await transport.driver.work(out.write, chunk)
                 size += len(chunk)
                 on_progress(size)
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,51 +1,47 @@
 """A job's events as they happen, without gaps: a broken stream resumes after the last event received."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import httpx
 from httpx_sse import EventSource
 
-from graftwerk.errors import ServerError, Unreachable
-from graftwerk.http.transport import Transport, retry_delay
+from graftwerk.errors import ServerError
+from graftwerk.http.transport import Reconnection, Transport
 from graftwerk.types import Event
 
 READ_TIMEOUT_SECONDS = 45.0  # the service pings more often than this
 DONE_EVENT = "done"
 
 
-def stream_events(transport: Transport, path: str, after: int = 0) -> Iterator[Event]:
+async def stream_events(transport: Transport, path: str, after: int = 0) -> AsyncGenerator[Event]:
     """Yield the events numbered above `after`, in order, up to and including `done`.
 
     Reconnects with Last-Event-ID. Raises `Unreachable` if the service stays unreachable, or an `ApiStatusError`.
     """
-    failures = 0
+    reconnection = Reconnection(transport)
     while True:
         failure: Exception | None = None
         try:
-            for event in _stream_once(transport, path, after):
-                failures = 0
-                after = event.seq or after
-                yield event
-                if event.kind == DONE_EVENT:
-                    return
+            async with aclosing(_stream_once(transport, path, after)) as events:
+                async for event in events:
+                    reconnection.progress()
+                    after = event.seq or after
+                    yield event
+                    if event.kind == DONE_EVENT:
+                        return
         except (httpx.TransportError, ServerError) as error:
             failure = error
-        failures += 1
-        if failures >= transport.attempts:
-            if isinstance(failure, ServerError):
-                raise failure
-            reason = failure or ConnectionError("the stream keeps ending early")
-            raise Unreachable(transport.unreachable_message(reason)) from failure
-        transport.sleep(retry_delay(failures) or 0.0)
+        await reconnection.pause(failure, "the stream")
 
 
-def _stream_once(transport: Transport, path: str, after: int) -> Iterator[Event]:
+async def _stream_once(transport: Transport, path: str, after: int) -> AsyncGenerator[Event]:
     headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
     if after:
         headers["Last-Event-ID"] = str(after)
-    with transport.stream(path, headers=headers, timeout=READ_TIMEOUT_SECONDS) as response:
-        for message in EventSource(response).iter_sse():
+    async with transport.stream(path, headers=headers, timeout=READ_TIMEOUT_SECONDS) as response:
+        async for message in EventSource(response).aiter_sse():
             if not message.data:
                 continue  # a ping
             kind = message.event or "message"

@@ -6,8 +6,10 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -107,6 +109,11 @@ class ServiceProcess:
         expected = statuses or TERMINAL_STATUSES
         return wait_until(lambda: (job := self.job(job_id))["status"] in expected and job, f"{expected}", seconds)  # type: ignore[no-any-return]
 
+    def resume(self, *options: str) -> None:
+        """Start the service if a test has stopped it."""
+        if self.process is None or self.process.poll() is not None:
+            self.start(*options)
+
     def cancel_all(self) -> None:
         """Cancel what a test has left unfinished."""
         with self.http as http:
@@ -126,6 +133,22 @@ class ServiceProcess:
     def brokers(self) -> list[psutil.Process]:
         """Return the broker's processes, whichever program it is."""
         return self.processes("valkey-server") or self.processes("redis-server")
+
+
+@contextmanager
+def running_service(home: Path, *options: str) -> Iterator[ServiceProcess]:
+    """Run a service that ends without an error, and leaves no temporary file."""
+    with tempfile.TemporaryDirectory(prefix="gw-", dir="/tmp") as scratch:  # a path short enough for sockets
+        running = ServiceProcess(home, environment={"TMPDIR": scratch})
+        running.start(*options)
+        yield running
+        assert running.stop() == 0, running.log
+        assert leftover_files(Path(scratch)) == []
+
+
+def leftover_files(scratch: Path) -> list[Path]:
+    """Return what a service has left of its temporary files."""
+    return [path for path in scratch.glob("graftwerk-*/**/*") if not path.is_dir()]
 
 
 def digits_spec(**training: Any) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import psutil
 
-from tests.acceptance.conftest import SLOTS, leftover_files
-from tests.acceptance.service import ServiceProcess, digits_spec, wait_until
+from tests.acceptance.conftest import SLOTS
+from tests.acceptance.service import ServiceProcess, digits_spec, leftover_files, wait_until
 
 PLAN: dict[str, Any] = {"epochs": 40, "checkpoint": {"every_steps": 40, "every_seconds": None}}
 

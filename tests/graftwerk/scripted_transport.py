@@ -1,17 +1,15 @@
 """A service's answers without a service: a script of responses, and what was asked."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import httpx
 
-from graftwerk.http.transport import Transport
-
-ScriptedResponse = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
+ScriptedResponse = dict[str, Any] | list[Any] | httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
 URL = "http://graftwerk.test"
 
 
-class ScriptedTransport(httpx.BaseTransport):
+class ScriptedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """Gives its answers one after the other, and remembers the requests."""
 
     def __init__(self, *answers: ScriptedResponse) -> None:
@@ -24,26 +22,37 @@ class ScriptedTransport(httpx.BaseTransport):
         answer = self.responses.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        return answer if isinstance(answer, httpx.Response) else answer(request)
+        if isinstance(answer, dict | list):
+            return httpx.Response(200, json=answer)
+        response = answer if isinstance(answer, httpx.Response) else answer(request)
+        return httpx.Response(response.status_code, headers=response.headers, stream=response.stream)  # may come again
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return self.handle_request(request)
 
 
-class ChunkedStream(httpx.SyncByteStream):
+class ChunkedStream(httpx.SyncByteStream, httpx.AsyncByteStream):
     """A body that arrives in pieces, and may break off."""
 
     def __init__(self, *pieces: bytes, broken: bool = False) -> None:
         self.pieces = pieces
         self.broken = broken
+        self.closed = 0
 
     def __iter__(self) -> Iterator[bytes]:
         yield from self.pieces
         if self.broken:
             raise httpx.ReadError("the connection broke")
 
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self:
+            yield piece
 
-def transport_for(script: httpx.BaseTransport) -> tuple[Transport, list[float]]:
-    """Return a transport that answers by the script, and the pauses it makes instead of waiting."""
-    pauses: list[float] = []
-    return Transport(URL, "gw_test", transport=script, pause=pauses.append), pauses
+    def close(self) -> None:
+        self.closed += 1
+
+    async def aclose(self) -> None:
+        self.close()
 
 
 def problem_response(status: int, code: str = "", **more: Any) -> httpx.Response:

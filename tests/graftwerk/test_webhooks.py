@@ -8,8 +8,7 @@ import pytest
 
 from app.webhooks.signature import new_secret, signed_headers
 from graftwerk import NotVerified, verify
-from graftwerk.webhooks import Webhooks
-from tests.graftwerk.scripted_transport import ScriptedTransport, transport_for
+from tests.graftwerk.client_kinds import ClientKind
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 BODY = '{"type": "job.succeeded", "data": {"name": "ä"}}'
@@ -75,8 +74,8 @@ def test_what_is_old_or_from_the_future_is_not_verified(age: float) -> None:
     assert verify(BODY, told, SECRET, tolerance=500)
 
 
-def test_the_client_asks_what_the_routes_expect() -> None:
-    script = ScriptedTransport(
+def test_the_client_asks_what_the_routes_expect(api: ClientKind) -> None:
+    client, script = api.client(
         httpx.Response(201, json=HOOK | {"secret": SECRET}),
         httpx.Response(200, json={"items": [HOOK], "has_more": False}),
         httpx.Response(200, json=HOOK),
@@ -87,7 +86,7 @@ def test_the_client_asks_what_the_routes_expect() -> None:
         httpx.Response(202, json=MESSAGE),
         httpx.Response(204),
     )
-    webhooks = Webhooks(transport_for(script)[0])
+    webhooks = client.webhooks
     made = webhooks.create("https://example.com", events=["job.failed"], jobs="named")
     assert made.secret == SECRET
     assert SECRET not in repr(made)

@@ -7,11 +7,12 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
+from app.api.http.cookies import CSRF_HEADER, SESSION_COOKIE
 from app.api.http.problems import PROBLEM_MEDIA_TYPE
 from app.api.openapi.links import add_links
 from app.api.openapi.routes import SHARED_RESPONSES
 from app.api.openapi.schemas import SCHEMA_REF, merge_schemas, request_schemas
-from app.api.schemas import KeyChange, KeyRequest, KeyRotation, ProblemDocument, WebhookRequest
+from app.api.schemas import KeyChange, KeyRequest, KeyRotation, ProblemDocument, SignIn, WebhookRequest
 from app.proposals.request import ProposalRequest
 from app.spec.data.sources import NewDataset
 from app.spec.edits.edit import Edit
@@ -27,6 +28,7 @@ NAMED_MODELS: Mapping[str, type[BaseModel]] = {
     "NewDataset": NewDataset,
     "KeyRequest": KeyRequest,
     "WebhookRequest": WebhookRequest,
+    "SignIn": SignIn,
     "KeyChange": KeyChange,
     "KeyRotation": KeyRotation,
     "Question": InspectionRequest,
@@ -39,7 +41,16 @@ NAMED_MODELS: Mapping[str, type[BaseModel]] = {
     "Problem": ProblemDocument,
 }
 
-API_KEY_SCHEME = {"type": "http", "scheme": "bearer", "description": "An API key: `gw_…`."}
+SECURITY_SCHEMES: Mapping[str, Any] = {
+    "key": {"type": "http", "scheme": "bearer", "description": "An API key: `gw_…`."},
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": SESSION_COOKIE,
+        "description": "A browser that is signed in (`POST /v1/session`). Methods that change something need the "
+        f"header `{CSRF_HEADER}` with the session's `csrf_token`, others that or `Sec-Fetch-Site: same-origin`.",
+    },
+}
 
 
 def build_openapi(app: FastAPI) -> dict[str, Any]:
@@ -59,11 +70,11 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
 
 def _add_security(document: dict[str, Any]) -> None:
     """Say which routes need a key: those that can answer that it is missing."""
-    document["components"]["securitySchemes"] = {"key": API_KEY_SCHEME}
+    document["components"]["securitySchemes"] = dict(SECURITY_SCHEMES)
     for methods in document["paths"].values():
         for operation in methods.values():
-            if "401" in operation["responses"]:
-                operation["security"] = [{"key": []}]
+            if "401" in operation["responses"] and operation["operationId"] != "sign_in":
+                operation["security"] = [{"key": []}, {"session": []}]
 
 
 def _remove_framework_responses(document: dict[str, Any]) -> None:

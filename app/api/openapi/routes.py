@@ -16,7 +16,7 @@ SHARED_RESPONSES: Mapping[int, tuple[str, str]] = {
     304: ("NotModified", "Nothing has changed since the version in If-None-Match."),
     400: ("BadRequest", "A parameter is unknown or invalid, or the body cannot be read."),
     401: ("Unauthorized", "No API key, or one that is not valid."),
-    403: ("Forbidden", "The key lacks the scope, or a quota is used up."),
+    403: ("Forbidden", "The key lacks the scope, a quota is used up, or a session's proof of its page is missing."),
     404: ("NotFound", "There is no such object, or it belongs to another owner."),
     408: ("RequestTimeout", "The body did not come in time; nothing of it is kept, and the connection is closed."),
     409: ("Conflict", "The object's state forbids it, or a request with the same Idempotency-Key is in progress."),
@@ -73,6 +73,12 @@ DATASET_BODY = _request_body("NewDataset")
 KEY_BODY = _request_body("KeyRequest")
 WEBHOOK_BODY = _request_body("WebhookRequest")
 KEY_CHANGE_BODY = _request_body("KeyChange")
+SIGN_IN_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": SCHEMA_REF.format(model="SignIn")}}},
+    }
+}
 KEY_ROTATION_BODY = _request_body("KeyRotation", required=False)
 QUESTION_BODY = _request_body("Question")
 FORK_BODY = _request_body("Fork")

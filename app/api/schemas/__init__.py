@@ -8,7 +8,20 @@ from app.api.schemas.catalog import Catalog, CatalogKind
 from app.api.schemas.datasets import Dataset, DatasetPage, Proposal
 from app.api.schemas.edits import DryRun, Edit, EditDetail, EditPage, FunctionDifference, NetworkDiff, NodeChange
 from app.api.schemas.jobs import Failure, Job, JobPage, JobSummary, Report, Transition, job_summary, network_inspection
-from app.api.schemas.keys import Key, KeyChange, KeyLimits, KeyPage, KeyRequest, KeyRotation, NewKey, Usage, UsedLimit
+from app.api.schemas.keys import (
+    Key,
+    KeyChange,
+    KeyLimits,
+    KeyPage,
+    KeyRequest,
+    KeyRotation,
+    NewKey,
+    SessionLink,
+    SignedIn,
+    SignIn,
+    Usage,
+    UsedLimit,
+)
 from app.api.schemas.predictions import Chance, Predicted, PredictedOutput, Predictions
 from app.api.schemas.problems import Inspection, Liveness, ProblemDetail, ProblemDocument, Readiness
 from app.api.schemas.records import (
@@ -84,6 +97,9 @@ __all__ = [
     "Readiness",
     "Report",
     "Series",
+    "SessionLink",
+    "SignIn",
+    "SignedIn",
     "Transition",
     "Usage",
     "UsedLimit",

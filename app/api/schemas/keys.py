@@ -1,13 +1,13 @@
-"""API keys, their limits, and what is used."""
+"""API keys, their limits, what is used, and the sessions of browsers."""
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from app.access.quotas import MAX_PRIORITY
 from app.api.rate_limits import parse_rate
 from app.api.schemas.base import JsonObject, ResponseModel
-from app.db.tables import KeyRow
+from app.db.tables import KeyRow, SessionRow
 from app.spec.base import NonNegativeInt64, SpecModel, validation_error
 from app.spec.timestamps import Timestamp, format_optional_rfc3339, format_rfc3339, parse_rfc3339
 
@@ -135,3 +135,48 @@ class Usage(ResponseModel):
     owner: str
     key: Key | None = Field(description="Null where authentication is off.")
     limits: list[UsedLimit]
+
+
+class SignIn(SpecModel):
+    """What a browser signs in with: a key's token, or that of a link."""
+
+    key: str | None = Field(None, max_length=200, description="A key: `gw_…`.")
+    link: str | None = Field(None, max_length=200, description="The token in a link, behind `#link=`.")
+
+    @model_validator(mode="after")
+    def _check_one(self) -> Self:
+        if (self.key is None) == (self.link is None):
+            raise validation_error("invalid_value", "one of `key` and `link` is needed", '{"key": "gw_…"}')
+        return self
+
+
+class SignedIn(ResponseModel):
+    """A session. Everything but the owner and the scopes is null where authentication is off."""
+
+    owner: str
+    key_id: str | None
+    key_name: str | None
+    scopes: list[Literal["read", "write", "admin"]]
+    created_at: str | None
+    expires_at: str | None = Field(description="When it ends unless it is used again.")
+    csrf_token: str = Field(description="For the header X-CSRF-Token of requests with the session's cookie.")
+
+    @classmethod
+    def from_rows(cls, row: SessionRow, key: KeyRow, ends_at: float, csrf_token: str) -> Self:
+        """Describe a session of a key."""
+        return cls(
+            owner=key.owner,
+            key_id=key.id,
+            key_name=key.name,
+            scopes=key.scopes,
+            created_at=format_rfc3339(row.created_at),
+            expires_at=format_rfc3339(ends_at),
+            csrf_token=csrf_token,
+        )
+
+
+class SessionLink(ResponseModel):
+    """A link that signs a browser in, once."""
+
+    url: str
+    expires_at: str | None = Field(description="Null where authentication is off: the link needs no token.")

@@ -14,8 +14,8 @@ from anyio import CapacityLimiter, to_thread
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.access import keys
-from app.access.keys import Credential
+from app.access.credentials import invalid_credentials
+from app.access.tokens import Credential
 from app.api.streams.call_queue import CallQueue, settle
 from app.db.session import Database
 from app.db.tables import JobRow
@@ -255,4 +255,4 @@ def _look(
         ids = job_ids[start : start + IDS_PER_QUERY]
         query = select(*columns).where(JobRow.id.in_(ids), JobRow.deleted_at.is_(None))
         states |= {row.id: JobState(row.owner, row.version, row.status, row.last_seq) for row in session.execute(query)}
-    return states, keys.invalid_credentials(session, credentials)
+    return states, invalid_credentials(session, credentials)

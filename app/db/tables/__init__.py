@@ -3,7 +3,7 @@
 Here: rows, constraints and indexes, by what they are about. Never: a query.
 """
 
-from app.db.tables.access import AuditRow, IdempotencyRow, KeyRow
+from app.db.tables.access import AuditRow, IdempotencyRow, KeyRow, SessionLinkRow, SessionRow
 from app.db.tables.base import Base, now, table_of
 from app.db.tables.datasets import ContentRow, DatasetRow
 from app.db.tables.edits import EditRow
@@ -27,6 +27,8 @@ __all__ = [
     "KeyRow",
     "LabelRow",
     "MetricChunkRow",
+    "SessionLinkRow",
+    "SessionRow",
     "WebhookRow",
     "WorkerRow",
     "now",

@@ -1,8 +1,8 @@
-"""Tables of who asks: keys, responses by `Idempotency-Key`, and the audit log."""
+"""Tables of who asks: keys, sessions of browsers, responses by `Idempotency-Key`, and the audit log."""
 
 from typing import Any
 
-from sqlalchemy import Index, Integer, String
+from sqlalchemy import ForeignKey, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.tables.base import Base, now
@@ -26,6 +26,32 @@ class KeyRow(Base):
     expires_at: Mapped[float | None]
     revoked_at: Mapped[float | None]
     last_used_at: Mapped[float | None]  # to about a minute
+
+
+class SessionRow(Base):
+    """A browser that is signed in with a key. The secret in its cookie is never stored."""
+
+    __tablename__ = "sessions"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)  # ses_…
+    key_id: Mapped[str] = mapped_column(String(40), ForeignKey("keys.id", ondelete="CASCADE"))
+    digest: Mapped[str] = mapped_column(String(64))  # SHA-256 of the secret, hexadecimal
+    key_digest: Mapped[str] = mapped_column(String(64))  # of the key's secret at sign-in: when it ends, this does
+    created_at: Mapped[float] = mapped_column(default=now())
+    last_used_at: Mapped[float] = mapped_column(default=now())  # to about a minute
+    expires_at: Mapped[float]
+
+
+class SessionLinkRow(Base):
+    """A link that signs a browser in once, with a key."""
+
+    __tablename__ = "session_links"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)  # lnk_…
+    key_id: Mapped[str] = mapped_column(String(40), ForeignKey("keys.id", ondelete="CASCADE"))
+    digest: Mapped[str] = mapped_column(String(64))
+    key_digest: Mapped[str] = mapped_column(String(64))
+    expires_at: Mapped[float]
 
 
 class IdempotencyRow(Base):

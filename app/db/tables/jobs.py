@@ -80,7 +80,10 @@ class EventRow(Base):
     """An event of a job, behind `/events` and the stream."""
 
     __tablename__ = "job_events"
-    __table_args__ = (partial_index("ix_job_events_status", "kind = 'status'", "job_id", "seq"),)
+    __table_args__ = (
+        partial_index("ix_job_events_status", "kind = 'status'", "job_id", "seq"),
+        partial_index("ix_job_events_no_metrics", "kind != 'metrics'", "job_id", "seq"),
+    )
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

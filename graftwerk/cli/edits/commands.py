@@ -9,9 +9,9 @@ import typer
 from graftwerk.cli.edits.short_form import FORMS, parse_operations
 from graftwerk.cli.edits.tables import format_operation, print_dry_run, print_edit, print_network_diff
 from graftwerk.cli.edits.trigger import format_trigger, parse_trigger
-from graftwerk.cli.jobs import JobId
 from graftwerk.cli.output import AsJson, ExitCode, open_client, print_json, print_result, print_table
-from graftwerk.edits import Edit
+from graftwerk.cli.parameters import JobId
+from graftwerk.jobs.edits import Edit
 
 FILE_SUFFIX = ".json"
 UNKNOWN_TO_CLICK = {"ignore_unknown_options": True}  # options of operations, such as --init, stay where they stand

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from graftwerk.cli.edits.trigger import format_trigger
 from graftwerk.cli.output import out, print_table, print_warnings
-from graftwerk.edits import Edit
+from graftwerk.jobs.edits import Edit
 from graftwerk.types import parse_number
 
 # Part of an inspection's totals and memory → its title, where the name alone does not say enough.

@@ -109,6 +109,10 @@ ROUTE_CASES: dict[str, RouteCase] = {
     "DELETE /v1/keys/{key_id}": RouteCase("admin", 204),
     "PATCH /v1/keys/{key_id}": RouteCase("admin", 200, {"name": "other"}),
     "POST /v1/keys/{key_id}/rotate": RouteCase("admin", 200, {}),
+    "POST /v1/session": RouteCase(None, 401, {"key": "gw_x_y"}),
+    "GET /v1/session": RouteCase("read", 404),  # the request is by a key
+    "DELETE /v1/session": RouteCase("read", 404),
+    "POST /v1/session/links": RouteCase("read", 201),
     "GET /v1/usage": RouteCase("read", 200),
     "GET /v1/audit": RouteCase("admin", 200),
     "GET /v1/workers": RouteCase("admin", 200),

@@ -1,6 +1,7 @@
 """Lists: pages, and filters of jobs."""
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -78,6 +79,43 @@ def test_filters(api: Api, anna: Client) -> None:
     assert ids(anna, name="ünï%_'\"") == [named]
     assert ids(anna, name="%") == []
     assert ids(anna, name="") == []
+
+
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [
+        ("digits", ["Digits 1", "more DIGITS"]),
+        ("S 1", ["Digits 1"]),
+        ("100%", ["100%_a/b"]),
+        ("%_a/", ["100%_a/b"]),
+        ("_", ["100%_a/b"]),
+        ("ünï", ["ünï"]),
+        ("absent", []),
+    ],
+)
+def test_a_search_by_a_part_of_the_name(api: Api, anna: Client, search: str, found: list[str]) -> None:
+    db = api.services.db
+    made = {name: create_queued_job(db, name=name) for name in ("Digits 1", "100%_a/b", "more DIGITS", "ünï")}
+    newest = [made[name] for name in reversed(made) if name in found]
+    assert ids(anna, search=search) == newest
+    assert ids(anna, search=search, status="queued") == newest
+    assert ids(anna, search=search, status="paused") == []
+    pages = walk(anna, f"/v1/jobs?search={quote(search)}&limit=1")
+    assert pages == ([[each] for each in newest] or [[]])
+    assert ids(anna, search=search, name="ünï") == [made["ünï"]] * ("ünï" in found)
+
+
+def test_a_search_beside_metadata_and_among_deleted_jobs(api: Api, anna: Client) -> None:
+    db = api.services.db
+    labelled = create_queued_job(db, name="digits", labels={"team": "a"})
+    create_queued_job(db, name="other", labels={"team": "a"})
+    create_queued_job(db, name="digits")
+    deleted = create_job_in_status(db, Status.SUCCEEDED, name="old digits")
+    assert anna.delete(f"/v1/jobs/{deleted}").status_code == 204
+    assert ids(anna, search="GIT", **{"metadata[team]": "a"}) == [labelled]
+    assert ids(anna, search="GIT", deleted=True) == [deleted]
+    assert ids(anna, search="other", deleted=True) == []
+    assert_problem(anna.get("/v1/jobs?search="), 400, "invalid_parameter")
 
 
 KEYS = ["team", "ünï", "a.b", "a b", "$", "'", "0", "[0]", "a]b", "", "%", "x" * 64, "team; DROP TABLE jobs"]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.app.api.client import Api
+from tests.app.api.client import Api, Client
 from tests.app.api.conftest import StartApp
 from tests.app.api.described import DOCUMENT, OPERATIONS, resolved
 from tests.app.api.job_factories import SPEC, create_checkpoint, create_running_job, finish_job, record_curve
@@ -22,12 +22,12 @@ class Checked:
     """A client that compares every answer with the description."""
 
     def __init__(self, api: Api) -> None:
-        self._client = api.client()
+        self.client = api.client()
         self.seen: set[str] = set()
 
     def __call__(self, method: str, route: str, status: int, params: Any = None, **options: Any) -> Any:
         ids = options.pop("ids", {})
-        response = self._client(method, route.format(**ids), params=params, **options)
+        response = self.client(method, route.format(**ids), params=params, **options)
         assert response.status_code == status, response.text
         operation = DOCUMENT["paths"][route][method.lower()]
         described = resolved(operation["responses"][str(status)])
@@ -97,7 +97,7 @@ def test_every_answer_is_as_described(serve: StartApp) -> None:
     call("POST", "/v1/jobs/{job_id}/cancel", 200, **here)
     call_deletion(call, {"ids": {"job_id": made["id"]}})
     call_predictions(api, call)
-    call_keys_and_datasets(call)
+    call_keys_and_datasets(api, call)
     assert call.seen == {operation["operationId"] for _, _, operation in OPERATIONS} - {"prometheus"}
 
 
@@ -138,6 +138,20 @@ def call_predictions(api: Api, call: Checked) -> None:
     call("POST", "/v1/datasets/{dataset_id}/propose", 422, json={"target": "z"}, ids={"dataset_id": iris["id"]})
 
 
+def call_sessions(api: Api, call: Checked) -> None:
+    link = call("POST", "/v1/session/links", 201).json()["url"].partition("#link=")[2]
+    call("GET", "/v1/session", 404)
+    call("DELETE", "/v1/session", 404)
+    cookie = call("POST", "/v1/session", 201, json={"link": link}).cookies["graftwerk_session"]
+    call("POST", "/v1/session", 401, json={"link": link})
+    browser = Client(api.app, api.portal, Cookie=f"graftwerk_session={cookie}", **{"Sec-Fetch-Site": "same-origin"})
+    by_key, call.client = call.client, browser
+    browser.headers["X-CSRF-Token"] = call("GET", "/v1/session", 200).json()["csrf_token"]
+    call("DELETE", "/v1/session", 403)
+    call("DELETE", "/v1/session", 204, headers=browser.headers)
+    call.client = by_key
+
+
 def call_webhooks(call: Checked) -> None:
     made = call("POST", "/v1/webhooks", 201, json={"url": "https://127.0.0.1/"}).json()
     call("POST", "/v1/webhooks", 422, json={"url": "http://127.0.0.1/"})
@@ -152,7 +166,8 @@ def call_webhooks(call: Checked) -> None:
     call("DELETE", "/v1/webhooks/{webhook_id}", 204, ids=here)
 
 
-def call_keys_and_datasets(call: Checked) -> None:
+def call_keys_and_datasets(api: Api, call: Checked) -> None:
+    call_sessions(api, call)
     key = call("POST", "/v1/keys", 201, json={"name": "x"}).json()
     call("GET", "/v1/keys", 200)
     call("PATCH", "/v1/keys/{key_id}", 200, json={"limits": {"queued_jobs": 3}}, ids={"key_id": key["id"]})

@@ -12,7 +12,7 @@ from alembic.util import CommandError
 from sqlalchemy import Column, MetaData, Table, func, inspect, select, text
 
 from app import checkpoints, heartbeat
-from app.access import audit, keys
+from app.access import audit, keys, sessions
 from app.access.idempotency import IdempotentRequest, run_once
 from app.datasets import contents, registry
 from app.db import migrate
@@ -34,6 +34,8 @@ from app.db.tables import (
     KeyRow,
     LabelRow,
     MetricChunkRow,
+    SessionLinkRow,
+    SessionRow,
     WebhookRow,
     WorkerRow,
 )
@@ -61,6 +63,8 @@ TABLES = (
     AuditRow,
     WebhookRow,
     DeliveryRow,
+    SessionRow,
+    SessionLinkRow,
 )
 
 
@@ -73,7 +77,10 @@ def fill(database: Database) -> None:
     database.run(roll_back, "anna", job.id, Rollback(revision=1), "")
     assert database.run(repository.claim, [job.queue], "w1", 300.0) is not None
     database.run(service.succeed, job.id, job.fence + 1, {})
-    database.run(keys.create, "anna", "x", ["read"])
+    _, token = database.run(keys.create, "anna", "x", ["read"])
+    key = database.read(keys.authenticate, token)
+    database.run(sessions.create, key)
+    database.run(sessions.create_link, key.credential)
     new = NewDataset.model_validate({"name": "x", "source": {"kind": "builtin", "name": "iris"}})
     database.run(registry.register, "anna", new)
     database.run(contents.share, "anna", "0" * 64, "contents/1")

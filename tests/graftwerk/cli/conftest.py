@@ -4,13 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
 from graftwerk import client
 from graftwerk.cli.main import app
-from graftwerk.http.transport import Transport
+from tests.graftwerk.client_kinds import async_driver, blocking_driver
 from tests.graftwerk.scripted_transport import URL, ScriptedTransport
 
 Run = Callable[..., tuple[Result, ScriptedTransport]]
@@ -23,15 +22,9 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     monkeypatch.setenv("GRAFTWERK_HOME", str(tmp_path))
 
     def invoke(*words: str, answers: tuple[Any, ...] = ()) -> tuple[Result, ScriptedTransport]:
-        replies = (
-            httpx.Response(200, json=answer) if isinstance(answer, (dict, list)) else answer for answer in answers
-        )
-        script = ScriptedTransport(*replies)
-
-        def transport(url: str, key: str | None, **_: Any) -> Transport:
-            return Transport(url, key, transport=script, pause=lambda seconds: None)
-
-        monkeypatch.setattr(client, "Transport", transport)
+        script = ScriptedTransport(*answers)
+        monkeypatch.setattr(client, "BlockingDriver", lambda transport: blocking_driver(script, []))
+        monkeypatch.setattr(client, "AsyncDriver", lambda transport: async_driver(script, []))
         return CliRunner().invoke(app, ["--url", URL, *words]), script
 
     return invoke

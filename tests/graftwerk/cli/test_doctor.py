@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from graftwerk import client
 from graftwerk.checks import imports
 from graftwerk.cli.main import app
-from graftwerk.http.transport import Transport
+from tests.graftwerk.client_kinds import blocking_driver
 from tests.graftwerk.scripted_transport import URL, ScriptedTransport, problem_response
 
 Look = Callable[..., tuple[int, dict[str, dict[str, str]]]]
@@ -29,10 +29,8 @@ def look(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Look:
     monkeypatch.setattr(imports, "TRIALS", ())  # which take seconds, and have tests of their own
 
     def doctor(*answers: Any) -> tuple[int, dict[str, dict[str, str]]]:
-        def transport(url: str, key: str | None, **_: Any) -> Transport:
-            return Transport(url, key, transport=ScriptedTransport(*answers), pause=lambda seconds: None)
-
-        monkeypatch.setattr(client, "Transport", transport)
+        script = ScriptedTransport(*answers)
+        monkeypatch.setattr(client, "BlockingDriver", lambda transport: blocking_driver(script, []))
         result = CliRunner().invoke(app, [*(["--url", URL] if answers else []), "doctor", "--json"])
         return result.exit_code, {finding["what"]: finding for finding in json.loads(result.stdout)}
 

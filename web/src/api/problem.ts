@@ -6,6 +6,7 @@ export class ApiError extends Error {
   readonly code: string;
   readonly errors: ProblemDetail[];
   readonly requestId: string;
+  readonly partialGraph: Problem["partial_graph"]; // of a network with problems: the inspection as far as it is right
   readonly retryAfter: number | null;
 
   constructor(status: number, problem: Partial<Problem>, retryAfter: number | null = null) {
@@ -14,6 +15,7 @@ export class ApiError extends Error {
     this.code = problem.code ?? "unknown";
     this.errors = problem.errors ?? [];
     this.requestId = problem.request_id ?? "";
+    this.partialGraph = problem.partial_graph ?? null;
     this.retryAfter = retryAfter;
   }
 

@@ -869,6 +869,54 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Session
+         * @description Read who is signed in. With a key instead of a session: 404.
+         */
+        get: operations["read_session"];
+        put?: never;
+        /**
+         * Sign In
+         * @description Sign a browser in, with a key or with a link: the answer sets the cookie of a session. The one before ends.
+         */
+        post: operations["sign_in"];
+        /**
+         * Sign Out
+         * @description Sign the browser out, in all of its tabs: streams and long polls of the session end within two seconds.
+         */
+        delete: operations["sign_out"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/session/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Session Link
+         * @description Make a link that signs a browser in with the request's key: once, and within ten minutes.
+         */
+        post: operations["create_session_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/usage": {
         parameters: {
             query?: never;
@@ -1066,7 +1114,7 @@ export interface components {
          * @description Audited actions.
          * @enum {string}
          */
-        Action: "job.create" | "job.fork" | "job.cancel" | "job.pause" | "job.resume" | "job.retry" | "job.delete" | "job.restore" | "job.edit" | "job.edit_withdraw" | "job.rollback" | "dataset.create" | "dataset.upload" | "dataset.delete" | "key.create" | "key.change" | "key.rotate" | "key.revoke" | "webhook.create" | "webhook.delete" | "webhook.rotate" | "webhook.enable" | "webhook.send" | "refused";
+        Action: "job.create" | "job.fork" | "job.cancel" | "job.pause" | "job.resume" | "job.retry" | "job.delete" | "job.restore" | "job.edit" | "job.edit_withdraw" | "job.rollback" | "dataset.create" | "dataset.upload" | "dataset.delete" | "key.create" | "key.change" | "key.rotate" | "key.revoke" | "session.create" | "session.delete" | "session.link" | "webhook.create" | "webhook.delete" | "webhook.rotate" | "webhook.enable" | "webhook.send" | "refused";
         /**
          * AuditEntry
          * @description An action, or refused requests.
@@ -4147,6 +4195,19 @@ export interface components {
             scale: ("none" | "unit" | "standard") | null;
         };
         /**
+         * SessionLink
+         * @description A link that signs a browser in, once.
+         */
+        SessionLink: {
+            /**
+             * Expires At
+             * @description Null where authentication is off: the link needs no token.
+             */
+            expires_at: string | null;
+            /** Url */
+            url: string;
+        };
+        /**
          * Set
          * @description A setting of the plan, of the objective or of a node gets another value; null: the default.
          */
@@ -4160,6 +4221,50 @@ export interface components {
             path: string;
             /** Value */
             value: unknown;
+        };
+        /**
+         * SignedIn
+         * @description A session. Everything but the owner and the scopes is null where authentication is off.
+         */
+        SignedIn: {
+            /** Created At */
+            created_at: string | null;
+            /**
+             * Csrf Token
+             * @description For the header X-CSRF-Token of requests with the session's cookie.
+             */
+            csrf_token: string;
+            /**
+             * Expires At
+             * @description When it ends unless it is used again.
+             */
+            expires_at: string | null;
+            /** Key Id */
+            key_id: string | null;
+            /** Key Name */
+            key_name: string | null;
+            /** Owner */
+            owner: string;
+            /** Scopes */
+            scopes: ("read" | "write" | "admin")[];
+        };
+        /**
+         * SignIn
+         * @description What a browser signs in with: a key's token, or that of a link.
+         */
+        SignIn: {
+            /**
+             * Key
+             * @description A key: `gw_…`.
+             * @default null
+             */
+            key: string | null;
+            /**
+             * Link
+             * @description The token in a link, behind `#link=`.
+             * @default null
+             */
+            link: string | null;
         };
         /**
          * Split
@@ -5194,7 +5299,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The key lacks the scope, or a quota is used up. */
+        /** @description The key lacks the scope, a quota is used up, or a session's proof of its page is missing. */
         Forbidden: {
             headers: {
                 [name: string]: unknown;
@@ -5438,7 +5543,10 @@ export type ScheduleKind = components['schemas']['ScheduleKind'];
 export type SchemaWarning = components['schemas']['SchemaWarning'];
 export type Series = components['schemas']['Series'];
 export type SeriesFeature = components['schemas']['SeriesFeature'];
+export type SessionLink = components['schemas']['SessionLink'];
 export type Set = components['schemas']['Set'];
+export type SignedIn = components['schemas']['SignedIn'];
+export type SignIn = components['schemas']['SignIn'];
 export type Split = components['schemas']['Split'];
 export type StartFrom = components['schemas']['StartFrom'];
 export type Status = components['schemas']['Status'];
@@ -6195,6 +6303,8 @@ export interface operations {
                 "metadata[key]"?: string;
                 /** @description Only jobs of this name. */
                 name?: string | null;
+                /** @description Only jobs whose name contains this; upper and lower case of the Latin alphabet count alike. */
+                search?: string | null;
                 /** @description Only jobs with one of these. */
                 status?: components["schemas"]["Status"][];
             };
@@ -6633,6 +6743,8 @@ export interface operations {
             query?: {
                 /** @description Number of the last event that is known. */
                 after?: number;
+                /** @description Separated by commas; default: all. */
+                kinds?: string | null;
                 /** @description Maximum number of items. */
                 limit?: number;
             };
@@ -7506,6 +7618,125 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    read_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    sign_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignIn"];
+            };
+        };
+        responses: {
+            /** @description Success. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    sign_out: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    create_session_link: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repeated request with the same key has no second effect, and the same answer; for a day. */
+                "idempotency-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionLink"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
             422: components["responses"]["Unprocessable"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];

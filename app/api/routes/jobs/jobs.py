@@ -13,7 +13,7 @@ from starlette.responses import Response
 from app import checkpoints
 from app.access import idempotency
 from app.access.audit import Action
-from app.access.keys import Credential
+from app.access.tokens import Credential
 from app.api import schemas
 from app.api.auth import Principal, ReadPrincipal, WritePrincipal, add_queue_limit_headers, request_credential
 from app.api.children.edits import check_first_edit
@@ -52,6 +52,7 @@ from app.storage.safetensors_header import read_tensor_shapes
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 MAX_WAIT_SECONDS = 60.0
+_SEARCH = "Only jobs whose name contains this; upper and lower case of the Latin alphabet count alike."
 
 _log = structlog.get_logger(__name__)
 
@@ -186,12 +187,12 @@ def list_jobs(
     after: Annotated[str | None, Query(description="The last id of the page before.", pattern=JOB_ID_PATTERN)] = None,
     status: Annotated[list[Status], Query(description="Only jobs with one of these.")] = [],  # noqa: B006
     name: Annotated[SearchText | None, Query(description="Only jobs of this name.", max_length=200)] = None,
+    search: Annotated[SearchText | None, Query(description=_SEARCH, min_length=1, max_length=200)] = None,
     deleted: Annotated[bool, Query(description="Only jobs that are deleted, and can be restored.")] = False,
 ) -> Response:
     """List jobs, newest first."""
-    rows, more = services.db.read(
-        listing.page, who.owner, limit, after, status, name, metadata_filters(request), deleted
-    )
+    labels = metadata_filters(request)
+    rows, more = services.db.read(listing.page, who.owner, limit, after, status, name, labels, deleted, search)
     page = {"items": [schemas.job_summary(row) for row in rows], "has_more": more}
     return JsonResponse(page, headers=next_page_headers(request, more, rows[-1].id if rows else ""))
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.access import keys
-from app.access.keys import parse_credential
+from app.access.tokens import parse_credential
 from app.api.streams import job_watcher
 from app.api.streams.call_queue import CallQueue
 from app.api.streams.job_watcher import JobWatch, JobWatcher

@@ -1,1 +1,0 @@
-import{i as e,o as t}from"./index-DFkD2zS_.js";function n(){return t(e,{title:`Data set`})}export{n as default};

@@ -1,1 +1,0 @@
-import{i as e,o as t}from"./index-DFkD2zS_.js";function n({job:n}){return t(e,{title:`Events of ${n.name}`})}export{n as default};

@@ -1,0 +1,4 @@
+"""Curves drawn as text and as SVG.
+
+Here: scales, and what is drawn of a curve. Never: requests, or a terminal.
+"""

@@ -1,0 +1,70 @@
+"""`graftwerk predict`: predictions of a job's network for a file of rows."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from graftwerk.cli.output import AsJson, open_client, print_json, print_table, print_warnings
+from graftwerk.cli.parameters import JobId
+from graftwerk.types import Predictions
+
+MAX_CELL_CHARACTERS = 60
+
+
+def predict(
+    ctx: typer.Context,
+    job_id: JobId,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="Rows in a format of the data set: CSV, JSONL, Parquet, NPZ, an image, a zip of images; or "
+            'JSON: {"rows": […]}.',
+            exists=True,
+            dir_okay=False,
+            readable=True,
+        ),
+    ],
+    checkpoint: Annotated[str | None, typer.Option(help="A checkpoint's id; default: the best.")] = None,
+    outputs: Annotated[str, typer.Option(help="labels, probabilities, raw; separated by commas.")] = "labels",
+    csv: Annotated[bool, typer.Option("--csv", help="Print a table as CSV.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print a network's predictions for rows."""
+    with open_client(ctx) as client:
+        job = client.jobs.get(job_id)
+        if csv:
+            typer.echo(job.predict_csv(file=file, checkpoint=checkpoint, outputs=outputs), nl=False)
+            return
+        predictions = job.predict(file=file, checkpoint=checkpoint, outputs=outputs)
+    if as_json:
+        print_json(predictions.document)
+    else:
+        print_warnings(predictions.document)
+        _print_predictions(predictions)
+
+
+def _print_predictions(predictions: Predictions) -> None:
+    """Print a table with a line per row, and a column per field of the outputs."""
+    columns = [(output, name) for output, fields in predictions[0].items() for name in fields]
+    titles = [name if len(predictions.outputs) == 1 else f"{output} {name}" for output, name in columns]
+    names = predictions.files or [str(row) for row in range(len(predictions))]
+    rows = [
+        (name, *(_format_value(predictions[row][output][field]) for output, field in columns))
+        for row, name in enumerate(names)
+    ]
+    print_table(("FILE" if predictions.files else "ROW", *(title.upper() for title in titles)), rows)
+
+
+def _format_value(value: Any) -> str:
+    """Return a value as text for a cell."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+        return ", ".join(f"{item['label']} {_format_value(item['probability'])}" for item in value)
+    if isinstance(value, list) and not any(isinstance(item, list | dict) for item in value):
+        text = " ".join(map(_format_value, value))
+    else:
+        text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= MAX_CELL_CHARACTERS else text[:MAX_CELL_CHARACTERS] + "…"

@@ -1,0 +1,4 @@
+"""Curves written as other programs read them.
+
+Here: file formats. Never: requests.
+"""

@@ -1,0 +1,103 @@
+"""Predictions of a job's network for rows, or for a file of rows."""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from graftwerk.errors import InvalidData
+from graftwerk.http.transport import Transport
+from graftwerk.types import Predictions
+
+Rows = Sequence[Mapping[str, Any]]
+
+# File name suffix → media type of the request.
+MEDIA_TYPES: Mapping[str, str] = {
+    ".json": "application/json",
+    ".yaml": "application/yaml",
+    ".yml": "application/yaml",
+    ".csv": "text/csv",
+    ".tab": "text/tab-separated-values",
+    ".tsv": "text/tab-separated-values",
+    ".jsonl": "application/x-ndjson",
+    ".ndjson": "application/x-ndjson",
+    ".parquet": "application/vnd.apache.parquet",
+    ".npz": "application/x-npz",
+    ".safetensors": "application/x-safetensors",
+    ".idx": "application/x-idx",
+    ".gz": "application/gzip",
+    ".zip": "application/zip",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".bmp": "image/bmp",
+    ".gif": "image/gif",
+    ".webp": "image/webp",
+    ".txt": "text/plain",
+    ".trees": "text/plain",
+    **dict.fromkeys((".conll", ".conllu", ".bio", ".iob", ".iob2", ".tags", ".ptb", ".mrg"), "text/plain"),
+}
+
+
+async def predict(
+    transport: Transport, job_id: str, rows: Rows | None, file: str | Path | None, options: Mapping[str, Any]
+) -> Predictions:
+    """Return the predictions for rows, or for a file of rows. See `Job.predict`."""
+    response = await _request_predictions(transport, job_id, rows, file, options, "application/json")
+    return Predictions.from_document(response.json())
+
+
+async def predict_csv(
+    transport: Transport, job_id: str, rows: Rows | None, file: str | Path | None, options: Mapping[str, Any]
+) -> str:
+    """Return the predictions as CSV. See `Job.predict`."""
+    return (await _request_predictions(transport, job_id, rows, file, options, "text/csv")).text
+
+
+async def _request_predictions(
+    transport: Transport,
+    job_id: str,
+    rows: Rows | None,
+    file: str | Path | None,
+    options: Mapping[str, Any],
+    accept: str,
+) -> httpx.Response:
+    if (rows is None) == (file is None):
+        raise InvalidData("give either rows or a file of rows")
+    params = {name: ",".join(value) if isinstance(value, tuple | list) else value for name, value in options.items()}
+    content, media_type = await transport.driver.work(_encode_rows, rows, file)
+    return await transport.request(
+        "POST",
+        f"/v1/jobs/{job_id}/predict",
+        params=params,
+        content=content,
+        repeatable=True,
+        headers={"Content-Type": media_type, "Accept": accept},
+    )
+
+
+def _encode_rows(rows: Rows | None, file: str | Path | None) -> tuple[bytes, str]:
+    """Return the body of a request, and its media type."""
+    if file is not None:
+        return _read_rows_file(Path(file))
+    return json.dumps({"rows": [dict(row) for row in rows or ()]}, default=_to_json).encode(), "application/json"
+
+
+def _to_json(value: Any) -> Any:
+    """Encode bytes, such as an image file, in base64, and arrays and tensors as lists."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    listed = getattr(value, "tolist", None)
+    if listed is None:
+        raise TypeError(f"{type(value).__name__} cannot be a value of a row")
+    return listed()
+
+
+def _read_rows_file(path: Path) -> tuple[bytes, str]:
+    media_type = "application/x-idx" if path.name.endswith("ubyte") else MEDIA_TYPES.get(path.suffix.lower())
+    if media_type is None:
+        raise InvalidData(f"{path.name}: the file's suffix is not one of {', '.join(MEDIA_TYPES)}")
+    return path.read_bytes(), media_type

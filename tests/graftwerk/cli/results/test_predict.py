@@ -1,0 +1,70 @@
+"""The command that asks a job's network."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.graftwerk.cli.conftest import Run
+from tests.graftwerk.jobs.test_predictions import ANSWER
+from tests.graftwerk.scripted_transport import job_document, problem_response
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    path = tmp_path / "rows.csv"
+    path.write_text("x\n1\n")
+    return str(path)
+
+
+def test_a_table_for_people(run: Run, file: str) -> None:
+    result, script = run("predict", "job_1", file, "--checkpoint", "ckpt_1", answers=(job_document(), ANSWER))
+    assert result.exit_code == 0, result.output
+    assert [line.split() for line in result.output.splitlines()] == [
+        ["ROW", "LABEL", "PROBABILITY"],
+        ["0", "a", "0.75"],
+        ["1", "b", "0.5"],
+    ]
+    assert script.requests[1].url.params["checkpoint"] == "ckpt_1"
+    assert script.requests[1].headers["Content-Type"] == "text/csv"
+
+
+def test_lists_for_people(run: Run, file: str) -> None:
+    told = {"tags": ["N", "V"], "labels": [{"label": "x", "probability": 0.9}], "raw": [[1]], "value": [0.25, 1.0] * 40}
+    answer = ANSWER | {
+        "predictions": [{"a": told, "b": {"label": True}}],
+        "files": ["x.png"],
+        "outputs": {"a": {}, "b": {}},
+    }
+    result, _ = run("predict", "job_1", file, answers=(job_document(), answer))
+    title, row = result.output.splitlines()
+    assert title.split() == ["FILE", "A", "TAGS", "A", "LABELS", "A", "RAW", "A", "VALUE", "B", "LABEL"]
+    assert row.startswith("x.png  N V     x 0.9     [[1]]  0.25 1 0.25")
+    assert row.rstrip().endswith("…  true")
+
+
+def test_what_was_left_out_of_rows_is_told(run: Run, file: str) -> None:
+    warning = {"pointer": "/columns/plz", "code": "unknown_word", "detail": "1 row has a word", "hint": "01067?"}
+    result, _ = run("predict", "job_1", file, answers=(job_document(), ANSWER | {"warnings": [warning]}))
+    assert "1 row has a word" in result.stderr
+    assert "01067?" in result.stderr
+
+
+def test_json_and_csv_for_programs(run: Run, file: str) -> None:
+    result, _ = run("predict", "job_1", file, "--json", answers=(job_document(), ANSWER))
+    assert json.loads(result.output) == ANSWER
+    table: Any = httpx.Response(200, text="output.label\na\n")
+    result, script = run("predict", "job_1", file, "--csv", "--outputs", "labels,raw", answers=(job_document(), table))
+    assert result.output == "output.label\na\n"
+    assert script.requests[1].url.params["outputs"] == "labels,raw"
+
+
+def test_problems_have_places(run: Run, file: str) -> None:
+    errors = [{"pointer": "/rows/0/x", "code": "wrong_type", "detail": "x is a number", "hint": ""}]
+    result, _ = run(
+        "predict", "job_1", file, answers=(job_document(), problem_response(422, "invalid_input", errors=errors))
+    )
+    assert result.exit_code == 2
+    assert "/rows/0/x: x is a number" in result.stderr

@@ -1,0 +1,72 @@
+/** Jobs to begin with. They are those of the folder `examples/`, which the tests train; their data ship with the service. */
+export interface Example {
+  name: string; // in the address: /jobs/new?example=NAME
+  title: string;
+  description: string;
+  load: () => Promise<string>; // the text of the spec, as it was written
+}
+
+const text = (module: Promise<{ default: string }>): Promise<string> => module.then((each) => each.default);
+
+export const EXAMPLES: readonly Example[] = [
+  {
+    name: "digits-cnn",
+    title: "Handwritten digits",
+    description: "A small convolutional network on 1,797 pictures of digits; about 99 % right.",
+    load: () => text(import("../../../../examples/digits-cnn.json?raw")),
+  },
+  {
+    name: "fully-connected",
+    title: "Wines from their chemistry",
+    description: "Two layers on a table of 13 numbers and three classes: the smallest thing that learns.",
+    load: () => text(import("../../../../examples/fully-connected.json?raw")),
+  },
+  {
+    name: "linear-regression",
+    title: "A line through numbers",
+    description: "Linear regression on medical measurements: one layer, squared error, plain gradient descent.",
+    load: () => text(import("../../../../examples/linear-regression.json?raw")),
+  },
+  {
+    name: "early-stop",
+    title: "Stop when it no longer improves",
+    description: "A fully connected network that ends by itself when the held-out loss stays where it is.",
+    load: () => text(import("../../../../examples/early-stop.json?raw")),
+  },
+  {
+    name: "residual-cnn",
+    title: "Residual blocks",
+    description: "One block, defined once and used three times, each with weights of its own.",
+    load: () => text(import("../../../../examples/residual-cnn.json?raw")),
+  },
+  {
+    name: "own-gru",
+    title: "A recurrent cell of your own",
+    description: "A GRU from raw operations, which reads a digit row by row.",
+    load: () => text(import("../../../../examples/own-gru.json?raw")),
+  },
+  {
+    name: "mixture-of-experts",
+    title: "A mixture of experts",
+    description: "A gate sends each example to one of four networks: control flow that depends on the data.",
+    load: () => text(import("../../../../examples/mixture-of-experts.json?raw")),
+  },
+  {
+    name: "early-exit",
+    title: "Early exit",
+    description: "A sure first guess skips the rest of the network.",
+    load: () => text(import("../../../../examples/early-exit.json?raw")),
+  },
+  {
+    name: "adaptive-computation",
+    title: "As many turns as it takes",
+    description: "A loop that ponders each digit until it is sure, at most ten times.",
+    load: () => text(import("../../../../examples/adaptive-computation.json?raw")),
+  },
+  {
+    name: "raw-two-layers",
+    title: "Two layers by hand",
+    description: "Parameters, products and a sigmoid, without any ready-made layer, on irises.",
+    load: () => text(import("../../../../examples/raw-two-layers.json?raw")),
+  },
+];
