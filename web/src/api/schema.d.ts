@@ -869,6 +869,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/openapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Openapi
+         * @description Read the OpenAPI description of this API, which changes with the version of the service alone.
+         */
+        get: operations["read_openapi"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/session": {
         parameters: {
             query?: never;
@@ -2764,7 +2784,10 @@ export interface components {
              * @description A requested verb that is not carried out yet: cancel or pause.
              */
             wish: string | null;
-            /** Worker */
+            /**
+             * Worker
+             * @description Where it runs, or ran last.
+             */
             worker: string | null;
         };
         /**
@@ -3024,6 +3047,11 @@ export interface components {
              * @description A requested verb that is not carried out yet: cancel or pause.
              */
             wish: string | null;
+            /**
+             * Worker
+             * @description Where it runs, or ran last.
+             */
+            worker: string | null;
         };
         /**
          * JobTest
@@ -5225,6 +5253,20 @@ export interface components {
          *     `silent`: no heartbeat for a while; `deaf`: the wake-ups that it sends to itself do not arrive.
          */
         Worker: {
+            /**
+             * Attempts
+             * @description Attempts that ended since it started, by how they ended.
+             */
+            attempts: {
+                [key: string]: number;
+            } | null;
+            /** Checkpoint Bytes */
+            checkpoint_bytes: number | null;
+            /**
+             * Checkpoints
+             * @description Saved since it started.
+             */
+            checkpoints: number | null;
             /** Deaf Seconds */
             deaf_seconds: number;
             /**
@@ -6743,6 +6785,8 @@ export interface operations {
             query?: {
                 /** @description Number of the last event that is known. */
                 after?: number;
+                /** @description Separated by commas; default: all. */
+                kinds?: string | null;
                 /** @description Maximum number of items. */
                 limit?: number;
             };
@@ -7617,6 +7661,36 @@ export interface operations {
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    read_openapi: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETags of versions that the client has: 304 for them. */
+                "if-none-match"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JsonObject"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
