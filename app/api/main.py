@@ -29,6 +29,7 @@ from app.api.routes.jobs import (
     predictions,
     reports,
     revisions,
+    statistics,
     verbs,
 )
 from app.api.services import Services, open_services
@@ -42,6 +43,7 @@ ROUTE_MODULES = (
     edits,
     revisions,
     curves,
+    statistics,
     events,
     checkpoints,
     reports,

@@ -86,7 +86,7 @@ async function findCheckpoint(job: string, id: string | null, step: number | nul
 async function specOfRevision(job: string, revision: number, signal: AbortSignal): Promise<JsonObject> {
   const { items } = await get<EditPage>(`/v1/jobs/${job}/edits`, { limit: 1000 }, signal);
   const edit = items.find((each) => each.revision === revision);
-  const detail = edit && (await get<EditDetail>(`/v1/jobs/${job}/edits/${edit.number}`, {}, signal));
+  const detail = edit && (await get<EditDetail>(`/v1/jobs/${job}/edits/${edit.id}`, {}, signal));
   if (!detail?.spec) throw new Error(`revision ${revision} of the job is not known`);
   return detail.spec;
 }
