@@ -33,7 +33,7 @@ export default function ComparePage() {
   const known = data ?? previous.current; // while one more is read, those that are known stay
   if (!ids.length) {
     return (
-      <Message title="Nothing to compare yet">
+      <Message page title="Nothing to compare yet">
         <p>Choose jobs, here or in the list of jobs.</p>
         <AddJobs ids={ids} />
       </Message>
