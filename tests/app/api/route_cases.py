@@ -69,6 +69,7 @@ ROUTE_CASES: dict[str, RouteCase] = {
     "GET /metrics": RouteCase(None, 200),
     "GET /readyz": RouteCase(None, 200),
     "GET /v1/catalog": RouteCase("read", 200),
+    "GET /v1/openapi.json": RouteCase("read", 200),
     "POST /v1/models/inspect": RouteCase("read", 200, INSPECTION),
     "GET /v1/jobs": RouteCase("read", 200),
     "POST /v1/jobs": RouteCase("write", 201, SPEC),
