@@ -61,6 +61,7 @@ audit: .venv/.installed ## known vulnerabilities in the pinned versions; fails w
 
 # Peers live in environments of their own: make bench LIGHTNING=DIR/bin/python MLFLOW=DIR/bin/python TENSORBOARD=DIR/bin/python
 bench: .venv/.installed ## the measurements behind the README's numbers
+	@$(BIN)/python benchmarks/statistics_cost.py
 	@$(BIN)/python benchmarks/step_overhead.py $(if $(LIGHTNING),--lightning-python $(LIGHTNING))
 	@$(BIN)/python benchmarks/start_latency.py
 	@$(BIN)/python benchmarks/api_latency.py $(if $(MLFLOW),--mlflow-python $(MLFLOW))
