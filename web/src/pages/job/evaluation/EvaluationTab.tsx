@@ -1,10 +1,11 @@
 import { get } from "../../../api/client";
 import { ApiError } from "../../../api/problem";
 import { useResource } from "../../../api/resource";
-import type { CheckpointPage, Job, JobReport } from "../../../api/schema";
+import type { Job, JobReport } from "../../../api/schema";
 import { queryParameters, setQuery } from "../../../shell/router";
 import { Loading, Message, Problems } from "../../../ui/Message";
-import { formatNumber, toNumber } from "../../../ui/format";
+import { formatNumber } from "../../../ui/format";
+import { CheckpointChoice } from "../checkpoints/CheckpointChoice";
 import { useLastCheckpoint } from "../checkpoints/latest";
 import type { JobTabProps } from "../tabs";
 import { EvaluateForm } from "./EvaluateForm";
@@ -29,7 +30,7 @@ export default function EvaluationTab({ job, feed }: JobTabProps) {
             <button key={each} type="button" aria-pressed={part === each} onClick={() => setQuery({ part: each === "validation" ? null : each })}>{LABELS[each]}</button>
           ))}
         </div>
-        {part !== "test" && <CheckpointChoice job={job} chosen={chosen} latest={latest} />}
+        {part !== "test" && <CheckpointChoice jobId={job.id} chosen={chosen} latest={latest} />}
       </div>
       {part === "other" && <EvaluateForm job={job} checkpoint={chosen} />}
       {part !== "other" && !report.data && report.error === undefined && <Loading what="the report" />}
@@ -37,22 +38,6 @@ export default function EvaluationTab({ job, feed }: JobTabProps) {
       {part === "validation" && report.data && <ValidationReport report={report.data} />}
       {part === "test" && report.data && <TestReport report={report.data} />}
     </>
-  );
-}
-
-function CheckpointChoice({ job, chosen, latest }: { job: Job; chosen: string | null; latest: string }) {
-  const { data } = useResource((signal) => get<CheckpointPage>(`/v1/jobs/${job.id}/checkpoints`, {}, signal), [job.id, latest]);
-  return (
-    <label>
-      Checkpoint{" "}
-      <select value={chosen ?? ""} onChange={(event) => setQuery({ checkpoint: event.currentTarget.value || null })}>
-        <option value="">the best</option>
-        {data?.items.map((each) => {
-          const loss = toNumber(each.values["val/loss"]);
-          return <option key={each.id} value={each.id}>step {formatNumber(each.step)}{Number.isNaN(loss) ? "" : `, val/loss ${formatNumber(loss)}`}{each.final ? ", the last" : ""}</option>;
-        })}
-      </select>
-    </label>
   );
 }
 
