@@ -15,6 +15,13 @@ COPY app app
 COPY graftwerk graftwerk
 COPY migrations migrations
 COPY workers workers
+# The documentation that is served at /docs.
+COPY docs docs
+COPY examples examples
+COPY benchmarks benchmarks
+COPY web web
+COPY CHANGELOG.md CONTRIBUTING.md SECURITY.md ./
+RUN /opt/graftwerk/bin/python -m docs.website
 RUN rm -rf build \
  && /opt/graftwerk/bin/pip install ${PIP_EXTRA} --no-deps --force-reinstall .
 

@@ -5,7 +5,7 @@ WORKERS ?= 2
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test faults fuzz load lint audit bench accuracy gpu-check docs web clean
+.PHONY: help demo up test faults fuzz load lint audit bench accuracy gpu-check docs site web clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -21,10 +21,10 @@ help: ## list the targets
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: .venv/.installed ## train two networks on a service of their own, use their weights without it
+demo: .venv/.installed app/site/index.html ## train two networks on a service of their own, use their weights without it
 	@$(BIN)/python examples/demo.py $(ARGS)
 
-up: .venv/.installed ## serve on this machine until Ctrl-C
+up: .venv/.installed app/site/index.html ## serve on this machine until Ctrl-C
 	@$(BIN)/graftwerk up $(ARGS)
 
 FULL_TESTS := tests/workers/training/test_resume.py tests/workers/training/test_process_kill.py \
@@ -59,8 +59,9 @@ lint: .venv/.installed ## style, types, import contracts, dependencies and what 
 audit: .venv/.installed ## known vulnerabilities in the pinned versions; fails where they cannot be looked up
 	$(BIN)/python .ci/audit.py --required
 
-# Peers live in environments of their own: make bench LIGHTNING=DIR/bin/python MLFLOW=DIR/bin/python
+# Peers live in environments of their own: make bench LIGHTNING=DIR/bin/python MLFLOW=DIR/bin/python TENSORBOARD=DIR/bin/python
 bench: .venv/.installed ## the measurements behind the README's numbers
+	@$(BIN)/python benchmarks/statistics_cost.py
 	@$(BIN)/python benchmarks/step_overhead.py $(if $(LIGHTNING),--lightning-python $(LIGHTNING))
 	@$(BIN)/python benchmarks/start_latency.py
 	@$(BIN)/python benchmarks/api_latency.py $(if $(MLFLOW),--mlflow-python $(MLFLOW))
@@ -75,6 +76,7 @@ bench: .venv/.installed ## the measurements behind the README's numbers
 	@$(BIN)/python benchmarks/recovery.py
 	@$(BIN)/python benchmarks/sequence_lengths.py
 	@$(BIN)/python benchmarks/surgery.py
+	@$(BIN)/python benchmarks/dashboard.py $(if $(MLFLOW),--mlflow-python $(MLFLOW)) $(if $(TENSORBOARD),--tensorboard-python $(TENSORBOARD))
 	@$(BIN)/python benchmarks/table.py
 
 accuracy: .venv/.installed ## what the examples reach on real data, beside simpler ways; ARGS="tweets-gru" for some
@@ -94,9 +96,18 @@ web: web/node_modules/.package-lock.json ## build the dashboard into app/web, wh
 web/node_modules/.package-lock.json: web/package-lock.json
 	@cd web && npm ci --no-audit --no-fund
 
+# The documentation as the service shows it at /docs: made anew when a page, a picture or a linked file is newer.
+SITE_SOURCES := $(shell find docs examples -type f -not -path '*/__pycache__/*') benchmarks/README.md \
+	CHANGELOG.md CONTRIBUTING.md SECURITY.md web/src/ui/styles/tokens.css web/public/icon.svg
+
+site: app/site/index.html ## the documentation as a static site in app/site
+
+app/site/index.html: .venv/.installed $(SITE_SOURCES)
+	@$(BIN)/python -m docs.website
+
 docs: .venv/.installed ## write openapi.json and the generated parts of the documentation anew
 	@$(BIN)/python docs/generate.py
 
 clean: ## remove the environment and every cache
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist app/site *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -24,6 +24,7 @@ SUMMARY_DTYPE = np.dtype(
 CHUNK_SIZE = 4096
 BLOCK_SIZE = 64
 MAX_RAW_POINTS = 2**18  # that a whole curve is made of; a longer one of its summaries
+AVERAGE_RUN = 64  # values of a moving average that are computed together
 READER_CHUNKS = 16  # that a reader of short ranges keeps: 2 MiB
 
 Points = NDArray[np.void]
@@ -158,16 +159,28 @@ def _merge(summaries: Points, width: int) -> Points:
 
 
 def exponential_moving_average(points: Points, weight: float) -> Points:
-    """Return the points with the debiased exponential moving average (Kingma and Ba 2015) of their finite values."""
+    """Return the points with the debiased exponential moving average (Kingma and Ba 2015) of their finite values.
+
+    A value that is not finite leaves the average as it was. `AVERAGE_RUN` values at a time are one matrix product.
+    """
     result = points.copy()
-    averages: list[float] = []
-    average, bias = 0.0, 1.0
-    for value in points["value"].tolist():
-        if math.isfinite(value):
-            average = weight * average + (1 - weight) * value
-            bias *= weight
-        averages.append(average / (1 - bias) if bias < 1 else value)
-    result["value"] = averages
+    finite = np.isfinite(points["value"])
+    values = points["value"][finite]
+    places = np.arange(AVERAGE_RUN)
+    kernel = np.tril((1 - weight) * weight ** np.maximum(places[:, None] - places, 0.0))
+    padded = np.zeros(-(-len(values) // AVERAGE_RUN) * AVERAGE_RUN)
+    padded[: len(values)] = values
+    averages = padded.reshape(-1, AVERAGE_RUN) @ kernel.T
+    decay, carry = weight**AVERAGE_RUN, 0.0
+    carried = np.empty(len(averages))
+    for run, last in enumerate(averages[:, -1].tolist()):
+        carried[run] = carry
+        carry = decay * carry + last
+    averages += carried[:, None] * weight ** (places + 1.0)
+    debiased = averages.reshape(-1)[: len(values)] / (1 - weight ** np.arange(1.0, len(values) + 1))
+    count = np.cumsum(finite)
+    known = count > 0
+    result["value"][known] = debiased[count[known] - 1]
     return result
 
 
@@ -188,14 +201,16 @@ def downsample(
     Exact where the points fit, up to `MAX_RAW_POINTS`. Otherwise a bucket holds 2^k points, counted from the start of
     the series, so that buckets keep their place while the curve grows. Smoothing comes before thinning.
     """
+    scale = {"step": 1, "epoch": steps_per_epoch}.get(axis)
+    steps = [None if scale is None or bound is None else bound * scale for bound in (low, high)]
     columns = {}
     for name in series_names(session, job_id) if names is None else names:
         total = _point_count(session, job_id, name)
         unbounded = low is None and high is None and not smooth
         if unbounded and total >= min(max_points * BLOCK_SIZE, MAX_RAW_POINTS):
-            summaries, base = _summaries(session, job_id, name), BLOCK_SIZE
+            summaries, base, offset = _summaries(session, job_id, name), BLOCK_SIZE, 0
         else:
-            series = read_points(session, job_id, name)
+            series, offset = _read_between(session, job_id, name, (None, None) if smooth else steps)
             summaries, base = _as_summaries(exponential_moving_average(series, smooth) if smooth else series), 1
         x = _axis_values(summaries, axis, steps_per_epoch)
         inside = np.ones(len(x), bool)
@@ -203,16 +218,51 @@ def downsample(
             inside &= x >= low
         if high is not None:
             inside &= x <= high
-        first = int(np.argmax(inside)) if inside.any() else 0
+        first = offset + (int(np.argmax(inside)) if inside.any() else 0)
         summaries = summaries[inside]
-        width = 1
-        while _bucket_count(first, len(summaries), width) > max_points:
-            width *= 2
-        if width > 1:
-            head = -first % width  # the first bucket is short if the selection starts inside one
-            summaries = np.concatenate([_merge(summaries[:head], width), _merge(summaries[head:], width)])
+        summaries, width = _into_buckets(summaries, first, max_points)
         columns[name] = _columns(summaries, axis, steps_per_epoch) | {"width": width * base, "points": total}
     return columns
+
+
+def buckets(steps: NDArray[np.int64], values: NDArray[np.float64], first: int, max_points: int) -> dict[str, Any]:
+    """Return columns `step`, `min`, `max`, `last` and `width` of points in memory, by the rule of `downsample`.
+
+    `first` is the index of the first point in its complete series.
+    """
+    points = np.zeros(len(steps), POINT_DTYPE)
+    points["step"], points["value"] = steps, values
+    summaries, width = _into_buckets(_as_summaries(points), first, max_points)
+    columns = {name: np.ascontiguousarray(summaries[name]) for name in ("step", "min", "max")}
+    return columns | {"last": np.ascontiguousarray(summaries["value"]), "width": width}
+
+
+def bucket_width(first: int, count: int, max_points: int) -> int:
+    """Return the least power of two for which points [first, first + count) fall into at most `max_points` buckets."""
+    width = 1
+    while _bucket_count(first, count, width) > max_points:
+        width *= 2
+    return width
+
+
+def _into_buckets(summaries: Points, first: int, max_points: int) -> tuple[Points, int]:
+    width = bucket_width(first, len(summaries), max_points)
+    if width > 1:
+        head = -first % width  # the first bucket is short if the selection starts inside one
+        summaries = np.concatenate([_merge(summaries[:head], width), _merge(summaries[head:], width)])
+    return summaries, width
+
+
+def _read_between(session: Session, job_id: str, name: str, steps: Sequence[float | None]) -> tuple[Points, int]:
+    """Return the points of all chunks with a step in a range (ends may be open), and the number of points before."""
+    low, high = steps
+    chunks = _chunks(job_id, name).with_only_columns(MetricChunkRow.chunk, MetricChunkRow.points)
+    if low is not None:
+        chunks = chunks.where(MetricChunkRow.last_step >= math.floor(low))
+    if high is not None:
+        chunks = chunks.where(MetricChunkRow.first_step <= math.ceil(high))
+    rows = session.execute(chunks.order_by(MetricChunkRow.chunk)).all()
+    return np.frombuffer(b"".join(row.points for row in rows), POINT_DTYPE), rows[0].chunk * CHUNK_SIZE if rows else 0
 
 
 def _bucket_count(first: int, count: int, width: int) -> int:

@@ -32,7 +32,7 @@ class EventKind(StrEnum):
     WISH = "wish"
     """The user requested to cancel or pause, or withdrew the request: data {wish}."""
     METRICS = "metrics"
-    """New points: data {series: {name: [first index, last index + 1]}, progress}."""
+    """New points: data {series: {name: [first index, last index + 1]}, progress, statistics?: last sampled step}."""
     REWOUND = "rewound"
     """Points after the resumed checkpoint were dropped: data {step}."""
     CHECKPOINT = "checkpoint"
@@ -88,9 +88,18 @@ def _insert(session: Session, job_id: str, seq: int, kind: str, data: Mapping[st
     enqueue_event(session, job_id, seq, kind, data)
 
 
-def list_events(session: Session, job_id: str, seq: int, limit: int) -> Sequence[EventRow]:
-    """Return the events numbered above `seq`, oldest first."""
+def list_events(
+    session: Session, job_id: str, seq: int, limit: int, kinds: Sequence[str] | None = None
+) -> Sequence[EventRow]:
+    """Return the events numbered above `seq`, oldest first; of some kinds only, if they are given.
+
+    Those without `metrics`, which most events are, have an index of their own.
+    """
     query = select(EventRow).where(EventRow.job_id == job_id, EventRow.seq > seq)
+    if kinds is not None:
+        query = query.where(EventRow.kind.in_(kinds))
+        if EventKind.METRICS not in kinds:
+            query = query.where(EventRow.kind != literal_column(f"'{EventKind.METRICS}'"))  # as in the index
     return session.scalars(query.order_by(EventRow.seq).limit(limit)).all()
 
 

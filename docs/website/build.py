@@ -13,6 +13,7 @@ from docs.website.markdown import RenderedPage, Section, notebook_markdown, rend
 from docs.website.navigation import ROOT, page_address, sections
 
 HERE = Path(__file__).parent
+MOUNT = "/docs"  # where the service shows the site
 # The dashboard's colours are the site's.
 ASSETS = (
     HERE / "site.css",
@@ -34,6 +35,7 @@ def build_site(folder: Path) -> int:
             write(built / address(source), document(source, page, order, pages))
         for file in sorted(set().union(*(page.files for page in pages.values()))):
             write(built / address(file), (ROOT / file).read_bytes())
+        write(built / "404.html", not_found(pages))
         write(built / "search.json", json.dumps(list(search_entries(pages)), separators=(",", ":"), ensure_ascii=False))
         for asset in ASSETS:
             write(built / asset.name, asset.read_bytes())
@@ -77,7 +79,7 @@ def document(source: str, page: RenderedPage, order: list[str], pages: dict[str,
         for rel, other in (("prev", place - 1), ("next", place + 1))
         if 0 <= other < len(order)
     ]
-    return Template((HERE / "page.html").read_text()).substitute(
+    return page_template().substitute(
         title=html.escape(page.title),
         root=relative(".", here),
         navigation="".join(navigation(here, pages)),
@@ -85,6 +87,24 @@ def document(source: str, page: RenderedPage, order: list[str], pages: dict[str,
         body=page.body,
         neighbours="".join(neighbours),
     )
+
+
+def not_found(pages: dict[str, RenderedPage]) -> str:
+    """Return what is sent for an address without a page, which may lie at any depth: its links are whole addresses."""
+    body = '<h1 id="no-such-page">No such page</h1><p>Search for it, or look through the pages.</p>'
+    return page_template().substitute(
+        title="No such page",
+        root=MOUNT,
+        navigation="".join(navigation("", pages)).replace('href="', f'href="{MOUNT}/'),
+        contents="",
+        body=body,
+        neighbours="",
+    )
+
+
+def page_template() -> Template:
+    """Return the frame of every page."""
+    return Template((HERE / "page.html").read_text())
 
 
 def navigation(here: str, pages: dict[str, RenderedPage]) -> Iterator[str]:

@@ -58,10 +58,12 @@ class PageRenderer(RendererHTML):
         return code_block(tokens[idx].content, "")
 
     def html_block(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
-        """Return nothing for a comment; no page has other HTML."""
+        """Return nothing for a comment; raises `ValueError` for other HTML, which no page has."""
         if tokens[idx].content.lstrip().startswith("<!--"):
             return ""
         raise ValueError(f"HTML in a page: {tokens[idx].content}")
+
+    html_inline = html_block
 
     def table_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         """Return the beginning of a table in a box that scrolls sideways, by keys too."""

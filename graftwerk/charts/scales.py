@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 TICK_STEPS = (1.0, 2.0, 5.0, 10.0)  # of a linear scale, times a power of ten
 TOLERANCE = 1e-9  # of a tick, in steps
+MIN_SPAN = 1e-300  # above what floats divide without loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +47,9 @@ def fit_scale(values: Iterable[float], log: bool = False) -> Scale | None:
     low, high = min(known), max(known)
     if log:
         return Scale(low, high, log) if high > low * (1 + TOLERANCE) else Scale(low / 2, high * 2, log)
-    margin = max(abs(low), abs(high)) * TOLERANCE
-    if high - low > margin:
+    if high - low > max(abs(low) * TOLERANCE, abs(high) * TOLERANCE, MIN_SPAN):
         return Scale(low, high)
-    pad = abs(low) / 2 or 1.0
+    pad = abs(low) / 2 if abs(low) > MIN_SPAN else 1.0
     return Scale(low - pad, high + pad)
 
 

@@ -16,7 +16,7 @@ COLOURS = ("cyan", "yellow", "magenta", "green", "red", "blue")
 BRAILLE = 0x2800
 DOT_BITS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # by row and column of a character
 MIN_COLUMNS, MIN_ROWS = 10, 3
-TICK_ROWS, TICK_COLUMNS = 4, 16  # characters for each tick, at least
+TICK_ROWS, TICK_COLUMNS = 3, 12  # characters for each tick, at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def _row_labels(y: Scale, rows: int) -> list[str]:
 
 def _column_labels(x: Scale, columns: int) -> str:
     text = ""
-    for tick in x.ticks(max(columns // TICK_COLUMNS, 2)):
+    for tick in x.ticks(max(columns // TICK_COLUMNS, 3)):
         label = format_tick(tick)
         start = min(round(x.position(tick) * (columns - 1)) - len(label) // 2, columns - len(label))
         start = max(start, 0)

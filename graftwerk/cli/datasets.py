@@ -157,7 +157,7 @@ def _describe_values(column: Mapping[str, Any]) -> str:
     statistics = column.get("statistics") or {}
     groups = {"": statistics} if "mean" in statistics else statistics
     for unit, values in groups.items():
-        if values and "mean" in values:
+        if isinstance(values, Mapping) and "mean" in values:
             return f"{values['min']:.4g} to {values['max']:.4g} {unit}".rstrip() + f", mean {values['mean']:.4g}"
     return ""
 

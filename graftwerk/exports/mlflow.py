@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from graftwerk.exports.run import Run
-from graftwerk.types import Point, format_number
+from graftwerk.numbers import format_number
+from graftwerk.types import Point
 
 # Status of a job → MLflow's RunStatus, by name and by number.
 STATUSES = {
@@ -56,7 +57,8 @@ class FileStoreWriter:
         self._id = uuid.uuid5(uuid.NAMESPACE_OID, run.id).hex  # the same for every export of a job
         experiment = folder / EXPERIMENT_ID
         self._run = experiment / self._id
-        (self._run / "metrics").mkdir(parents=True)
+        for part in ("metrics", "artifacts"):  # without them MLflow takes it for no run
+            (self._run / part).mkdir(parents=True)
         _write_yaml(experiment / "meta.yaml", _experiment_document(run))
         _write_yaml(self._run / "meta.yaml", self._run_document(run))
         for part, values in (("params", _parameters(run)), ("tags", _tags(run))):

@@ -144,7 +144,7 @@ def test_buckets_keep_their_place_while_the_curve_grows(database: Database, coun
 def test_summaries_say_what_points_say(database: Database, job_id: str, count: int, most: int) -> None:
     database.run(curves.append, job_id, {NAME: made(range(1, count + 1))})
     coarse = database.read(curves.downsample, job_id, [NAME], max_points=most)[NAME]
-    exact = database.read(curves.downsample, job_id, [NAME], max_points=most, low=-math.inf)[NAME]  # reads every point
+    exact = database.read(curves.downsample, job_id, [NAME], max_points=most, low=-1)[NAME]  # reads every point
     for column in ("x", "step", "min", "max", "last", "count"):
         assert coarse[column].tolist() == exact[column].tolist()
     assert (coarse["width"], coarse["points"]) == (exact["width"], exact["points"])
@@ -174,3 +174,42 @@ def test_smoothing_is_debiased(values: list[float], weight: float) -> None:
         weights = [weight ** (len(seen) - 1 - index) for index in range(len(seen))]
         mean = sum(w * number for w, number in zip(weights, seen, strict=True)) / sum(weights)
         assert smooth == pytest.approx(mean, rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize("axis", ["step", "epoch", "elapsed"])
+@pytest.mark.parametrize(
+    ("low", "high"), [(None, 5000), (4096, 4097), (4097.5, None), (8191, 30_000), (90_000, None), (-5, -1)]
+)
+def test_a_range_is_found_in_its_chunks(
+    database: Database, job_id: str, axis: curves.Axis, low: float | None, high: float | None
+) -> None:
+    """Every axis tells the same points, whether or not the chunks are chosen by their steps; so do all widths."""
+    database.run(curves.append, job_id, {NAME: made(range(1, 3 * CHUNK_SIZE + 100))})
+    scale = {"step": 1.0, "epoch": 10.0, "elapsed": 10.0}[axis]
+    bounds = {"low": low if low is None else low / scale, "high": high if high is None else high / scale}
+    for most in (3, 100, 20_000):
+        found = database.read(
+            curves.downsample, job_id, [NAME], max_points=most, axis=axis, steps_per_epoch=10, **bounds
+        )[NAME]
+        by_time = database.read(
+            curves.downsample, job_id, [NAME], max_points=most, axis="time",
+            low=None if low is None else low + 1e9, high=None if high is None else high + 1e9,
+        )[NAME]  # fmt: skip
+        for column in ("step", "min", "max", "last", "count"):
+            assert found[column].tolist() == by_time[column].tolist()
+        assert found["width"] == by_time["width"]
+
+
+@pytest.mark.parametrize("weight", [0.01, 0.6, 0.99, 0.9999])
+@pytest.mark.parametrize("count", [1, 63, 64, 65, 1000])
+def test_the_average_is_that_of_the_definition(count: int, weight: float) -> None:
+    points = made(range(count))
+    points["value"][::7] = [math.nan, math.inf, -math.inf][count % 3]
+    average, bias, expected = 0.0, 1.0, []
+    for value in points["value"].tolist():
+        if math.isfinite(value):
+            average, bias = weight * average + (1 - weight) * value, bias * weight
+        expected.append(average / (1 - bias) if bias < 1 else value)
+    found = curves.exponential_moving_average(points, weight)
+    np.testing.assert_allclose(found["value"], expected, rtol=1e-9, atol=1e-12)
+    assert found["step"].tolist() == points["step"].tolist()

@@ -53,3 +53,16 @@ def test_reading_is_bounded(database: Database, job_id: str) -> None:
     assert [row.seq for row in database.read(events.list_transitions, job_id, 2)] == [2, 4]
     assert list(database.read(events.list_events, job_id, 7, 3)) == []
     assert list(database.read(events.list_events, "job_none", 0, 3)) == []
+
+
+def test_kinds_are_listed_alone_by_their_index(database: Database, job_id: str) -> None:
+    for kind in ("metrics", "checkpoint", "metrics", "warning"):
+        database.run(events.append, job_id, kind, {})
+    for kinds, expected in (
+        (["checkpoint", "warning"], [3, 5]),
+        (["metrics"], [2, 4]),
+        (["created", "metrics"], [1, 2, 4]),
+    ):
+        rows = database.read(events.list_events, job_id, 0, 10, kinds)
+        assert [row.seq for row in rows] == expected
+    assert [row.seq for row in database.read(events.list_events, job_id, 3, 1, ["checkpoint", "warning"])] == [5]

@@ -1,15 +1,20 @@
 """A real service, and pages of the system's Chromium that are signed in to it."""
 
 import re
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from playwright.sync_api import Browser, BrowserContext, Page
 
+from docs.website.build import build_site
 from tests.acceptance.service import ServiceProcess, running_service
 from tests.web.browser import PageProblems, find_chromium, open_browser, screenshot
 
 SLOTS = ("--slots", "2")
+SITE = Path(__file__).parents[2] / "app" / "site"
 REPORTS: dict[str, pytest.TestReport] = {}
 
 
@@ -23,7 +28,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
-    """The service of the session."""
+    """The service of the session, with the documentation of this working tree."""
+    with FileLock(Path(tempfile.gettempdir()) / "graftwerk-site.lock"):  # other processes of `pytest -n` build it too
+        build_site(SITE)
     with running_service(tmp_path_factory.mktemp("web") / "home", *SLOTS) as running:
         yield running
 
@@ -79,8 +86,5 @@ def page(fresh_page: Page, service: ServiceProcess) -> Page:
     """A page that is signed in with the service's first key. The sign-in page has tests of its own."""
     key = (service.home / "key").read_text().strip()
     answer = fresh_page.request.post("/v1/session", data={"key": key})
-    if answer.status == 404:  # until sessions exist: every request of the page carries the key
-        fresh_page.set_extra_http_headers({"Authorization": f"Bearer {key}"})
-    else:
-        assert answer.status == 201, answer.text()
+    assert answer.status == 201, answer.text()
     return fresh_page

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from workers.data.columns import SplitColumns
 from workers.data.features.preparation import Preparation
 from workers.data.files.content import Upload
 from workers.data.formats.catalog import read_upload
-from workers.data.loading.examples import ExampleSet, TrainingData
+from workers.data.loading.examples import ExampleSet, StoredRows, TrainingData
 from workers.data.loading.sources import load_source
 from workers.network.inference.shape_inference import infer_shapes
 from workers.prediction.network import NetworkSource, build_with_weights
@@ -124,6 +124,7 @@ def evaluate_dataset(trained: NetworkSource, dataset: LabelledDataset, device: t
     rows = dataset.read(columns)
     try:
         examples = _prepare_rows(rows, preparation, inputs, tuple(compared))
+        examples = replace(examples, stored=StoredRows.of(dataset.selected_split(), rows, dataset.schema))
         _check_classes(examples, compared)
         result = _evaluate(job, objective, trained, features, targets, examples, preparation, device)
     except (OutOfMemory, InvalidInput):

@@ -80,7 +80,10 @@ class EventRow(Base):
     """An event of a job, behind `/events` and the stream."""
 
     __tablename__ = "job_events"
-    __table_args__ = (partial_index("ix_job_events_status", "kind = 'status'", "job_id", "seq"),)
+    __table_args__ = (
+        partial_index("ix_job_events_status", "kind = 'status'", "job_id", "seq"),
+        partial_index("ix_job_events_no_metrics", "kind != 'metrics'", "job_id", "seq"),
+    )
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -103,6 +106,29 @@ class MetricChunkRow(Base):
     last_step: Mapped[int]
     points: Mapped[bytes] = mapped_column(LargeBinary)
     summary: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class StatisticLayoutRow(Base):
+    """Which series the samples of a job's statistics have, in order; an edit of the network makes another layout."""
+
+    __tablename__ = "statistic_layouts"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(32), primary_key=True)
+    series: Mapped[list[Any]]  # [[node, quantity]]
+    histograms: Mapped[list[Any]]  # [[node, quantity]]
+
+
+class StatisticSampleRow(Base):
+    """The statistics of one step: all series in one row, see `app.statistics`."""
+
+    __tablename__ = "statistic_samples"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    step: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    layout: Mapped[str] = mapped_column(String(32))  # the digest of a row of `statistic_layouts`
+    values: Mapped[bytes] = mapped_column(LargeBinary)  # float32, in the order of the layout
+    histograms: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
 class CheckpointRow(Base):

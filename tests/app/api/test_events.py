@@ -47,6 +47,10 @@ def test_the_story_of_a_job(api: Api, anna: Client) -> None:
     assert items[4]["data"] == {"id": checkpoint, "step": 3}
     assert items[5]["data"] == {"verb": "succeed", "from": "running", "to": "succeeded"}
     assert sorted(item["at"] for item in items) == [item["at"] for item in items]
+    chosen = anna.get(f"/v1/jobs/{job.id}/events?kinds=checkpoint,phase,unknown&limit=1")
+    assert [item["id"] for item in chosen.json()["items"]] == [4]
+    assert chosen.json()["has_more"]
+    assert "kinds=checkpoint" in chosen.headers["link"]
 
 
 @SQLITE

@@ -2,21 +2,42 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from app.spec.data.columns import DataSchema
 from app.spec.data.feature_schema import ResolvedFeatures
-from app.spec.splits import SplitPlan
-from workers.data.columns import PreparedColumn, RaggedTensor
+from app.spec.splits import TRAIN, SplitPlan
+from workers.data.columns import PreparedColumn, RaggedTensor, SplitColumns
 from workers.data.features.preparation import Preparation
 from workers.data.images.column import ImageColumn
 from workers.data.loading.sources import SourceData
 from workers.data.loading.splits import split_source
 
+ROW_NUMBERS = ""  # a column beside those of the data, none of which has this name
+MAX_STORED_ROWS = 100_000  # held-out rows that are kept as they are stored, beside what is made of them
+
 Batch = tuple[dict[str, Tensor], dict[str, Tensor]]  # inputs and targets by name
 TargetCasts = Mapping[str, tuple[str, Callable[[PreparedColumn], PreparedColumn]]]  # new name → target, its conversion
+
+
+@dataclass(frozen=True)
+class StoredRows:
+    """Where examples come from: rows of a split of the data, for people."""
+
+    split: str
+    numbers: Tensor  # of the rows in the split, from 0 on: int64 (rows)
+    columns: SplitColumns  # of these rows alone, as they are stored; empty where there are too many of them to be kept
+    schema: DataSchema
+
+    @classmethod
+    def of(cls, split: str, columns: SplitColumns, schema: DataSchema, numbers: Tensor | None = None) -> "StoredRows":
+        """Return rows by their numbers; without numbers, all rows of the split."""
+        count = len(next(iter(columns.values())))
+        numbers = torch.arange(count) if numbers is None else numbers
+        return cls(split, numbers, columns if count <= MAX_STORED_ROWS else {}, schema)
 
 
 @dataclass(frozen=True)
@@ -29,6 +50,7 @@ class ExampleSet:
     inputs: Mapping[str, PreparedColumn]
     targets: Mapping[str, PreparedColumn]
     order: Tensor | None = None
+    stored: StoredRows | None = None  # of held-out examples
 
     def __len__(self) -> int:
         return len(self.columns[0])
@@ -121,10 +143,10 @@ class ExampleSet:
         """Return the same rows on a device, or unchanged if images are read from files."""
         if not self.is_resident:
             return self
-        return ExampleSet(
-            {name: column.to(device) for name, column in self.inputs.items()},
-            {name: column.to(device) for name, column in self.targets.items()},
+        inputs, targets = (
+            {name: column.to(device) for name, column in columns.items()} for columns in (self.inputs, self.targets)
         )
+        return replace(self, inputs=inputs, targets=targets)
 
     def cast(self, casts: TargetCasts) -> "ExampleSet":
         """Return the same rows with converted targets: new name → (name of a target, function)."""
@@ -204,12 +226,23 @@ def build_training_data(
 
     Preprocessors are fitted on the training rows, unless a `preparation` is given.
     """
-    roles = split_source(loaded.splits, plan, seed)
+    numbered = {
+        split: {**columns, ROW_NUMBERS: torch.arange(len(next(iter(columns.values()))))}
+        for split, columns in loaded.splits.items()
+    }
+    roles = split_source(numbered, plan, seed)
+    sources = {role: split.split or TRAIN for role, split in plan.roles()}
     names = (*inputs, *targets)
     if preparation is None:
         preparation = Preparation.fit(resolved, names, stored, roles["train"])
     examples: dict[str, ExampleSet] = {}
     for role, split in roles.items():
         columns = preparation.transform(split, names)
-        examples[role] = ExampleSet({name: columns[name] for name in inputs}, {name: columns[name] for name in targets})
+        stored_rows = None
+        if role != TRAIN:
+            own = {name: column for name, column in split.items() if name != ROW_NUMBERS}
+            stored_rows = StoredRows.of(sources[role], own, stored, cast(Tensor, split[ROW_NUMBERS]))
+        examples[role] = ExampleSet(
+            {name: columns[name] for name in inputs}, {name: columns[name] for name in targets}, stored=stored_rows
+        )
     return TrainingData(examples["train"], examples.get("validation"), preparation, examples.get("test"))

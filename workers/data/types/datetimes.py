@@ -22,6 +22,7 @@ from workers.data.notation.datetime_formats import (
 )
 from workers.data.notation.number_formats import AmbiguousNotation, refuse_ambiguous
 from workers.data.types.base import BAD_CELL_HINT, BaseColumnType, ProblemSink, Statistics, ValueLimits
+from workers.data.types.statistics import histogram
 from workers.data.types.values import MISSING_VALUES, Values, count_cells, count_missing, max_bad_share
 
 UTC = "UTC"
@@ -77,11 +78,12 @@ class DatetimeType(BaseColumnType):
 
     @classmethod
     def statistics(cls, stored: Tensor) -> Statistics | None:
-        """Return the first and the last date."""
+        """Return the first and the last date, and the histogram between them."""
         there = stored[~stored.isnan()]
         if not len(there):
             return None
-        return {"min": format_datetime(float(there.min())), "max": format_datetime(float(there.max()))}
+        least, most = float(there.min()), float(there.max())
+        return {"min": format_datetime(least), "max": format_datetime(most)} | histogram(there, least, most)
 
 
 def check_written_dates(name: str, values: Values, cell_format: str | None) -> None:

@@ -96,7 +96,7 @@ class CategoryType(TextType):
     @classmethod
     def statistics(cls, stored: StringColumn) -> Statistics | None:
         """Return the most frequent words."""
-        return {"counts": count_words(stored)}
+        return count_words(stored)
 
 
 class WordsType(JsonColumnType):
@@ -142,7 +142,7 @@ class WordsType(JsonColumnType):
     @classmethod
     def statistics(cls, stored: WordListColumn) -> Statistics | None:
         """Return statistics of the lengths, and the most frequent words."""
-        return {"lengths": summarize_lengths(stored), "counts": count_words(word for words in stored for word in words)}
+        return {"lengths": summarize_lengths(stored)} | count_words(word for words in stored for word in words)
 
 
 def as_text(value: object) -> str | None:

@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from app.spec.network.nodes import referenced_node
+from workers.network.analysis.parameters import index_parameters
 from workers.network.inference.costs import flops
 from workers.network.inference.input_checks import SYMBOLIC_BATCH_SIZE
 from workers.network.inference.partial_network import InferredBody, InferredNode, PartialNetwork
@@ -18,7 +19,8 @@ def describe_graph(partial: PartialNetwork, prefix: str) -> dict[str, Any]:
     Counts may be larger than any answer holds, see `app.spec.base`.
     """
     sources = partial.blueprint.outputs
-    nodes = [_node(trace, prefix) for trace in partial.nodes]
+    weights = _weights(partial)
+    nodes = [_node(trace, prefix, weights.get(trace.node.id)) for trace in partial.nodes]
     parameters, buffers, work = (sum(node[part] for node in nodes) for part in ("parameters", "buffers", "flops"))
     return {
         "inputs": {name: _value(partial.values[name]) for name in partial.blueprint.inputs if name in partial.values},
@@ -58,14 +60,26 @@ def with_batch_size(shape: Sequence[int], batch_size: int) -> list[int]:
     return [size // SYMBOLIC_BATCH_SIZE * batch_size if size % SYMBOLIC_BATCH_SIZE == 0 else size for size in shape]
 
 
-def _node(trace: InferredNode, prefix: str) -> dict[str, Any]:
+def _weights(partial: PartialNetwork) -> dict[str, dict[str, list[int]]]:
+    """Return the shapes of the parameters of modules, by node and name."""
+    weights: dict[str, dict[str, list[int]]] = {}
+    for name, parameter in index_parameters(partial.blueprint, bodies=False).weights.items():
+        node, _, own = name.partition(".")
+        if own:
+            weights.setdefault(node, {})[own] = list(parameter.shape)
+    return weights
+
+
+def _node(trace: InferredNode, prefix: str, weights: dict[str, list[int]] | None) -> dict[str, Any]:
     node = trace.node
     outputs = dict(zip(node.outputs, (trace.output, *trace.other_outputs), strict=False))
     bodies = {
-        name: describe_graph(inner.network, prefix) | {"turns": inner.iterations}
-        for name, inner in _distinct_bodies(trace).items()
+        names[0]: describe_graph(inner.network, prefix) | {"turns": inner.iterations, "names": names}
+        for names, inner in _distinct_bodies(trace)
     }
     more: dict[str, Any] = {"bodies": bodies} if bodies else {}
+    if weights:
+        more["weights"] = weights
     if outputs:
         more["outputs"] = {name: _value(value) for name, value in outputs.items()}
     return {
@@ -81,10 +95,12 @@ def _node(trace: InferredNode, prefix: str) -> dict[str, Any]:
     }
 
 
-def _distinct_bodies(trace: InferredNode) -> dict[str, InferredBody]:
-    """Return the bodies without repetitions of the same network."""
-    names: dict[int, str] = {}
-    return {name: inner for name, inner in trace.bodies.items() if names.setdefault(id(inner.network), name) == name}
+def _distinct_bodies(trace: InferredNode) -> list[tuple[list[str], InferredBody]]:
+    """Return the different networks of the bodies, each with the names of all bodies that are it."""
+    bodies: dict[int, tuple[list[str], InferredBody]] = {}
+    for name, inner in trace.bodies.items():
+        bodies.setdefault(id(inner.network), ([], inner))[0].append(name)
+    return list(bodies.values())
 
 
 def _value(value: Tensor) -> dict[str, Any]:

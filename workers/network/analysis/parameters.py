@@ -63,15 +63,16 @@ class ParameterIndex:
         return {name: weight.shape for name, weight in self.weights.items()} | self.buffers
 
 
-def index_parameters(blueprint: Blueprint) -> ParameterIndex:
-    """Return the index of a network."""
-    return _ParameterIndexer().body(blueprint)
+def index_parameters(blueprint: Blueprint, bodies: bool = True) -> ParameterIndex:
+    """Return the index of a network; without `bodies`, of its own modules and parameters alone."""
+    return _ParameterIndexer(bodies).body(blueprint)
 
 
 class _ParameterIndexer:
     """Indexes networks; equal modules and bodies are indexed once."""
 
-    def __init__(self) -> None:
+    def __init__(self, bodies: bool) -> None:
+        self._with_bodies = bodies
         self._modules: dict[Any, ParameterIndex] = {}
         self._bodies: dict[int, ParameterIndex] = {}
 
@@ -94,6 +95,8 @@ class _ParameterIndexer:
             index.buffers[node.id] = tuple(node.parameters["shape"])
         elif isinstance(row, ModuleKind):
             index.add(self._module(node, row), node.id, first)
+        elif not self._with_bodies:
+            return
         elif isinstance(row, ControlKind) and row.function is None:
             index.add(self.body(node.bodies["name"]), node.id, first)
         elif isinstance(row, ControlKind):

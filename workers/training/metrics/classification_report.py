@@ -14,6 +14,8 @@ from app.spec.training.losses import TaskType
 from app.spec.training.metrics import MAX_CLASSES, is_iob_tag_set
 from workers.training.devices import allow_nondeterminism
 from workers.training.metrics.entity_spans import TagScheme
+from workers.training.metrics.regression_report import RegressionAccumulator
+from workers.training.metrics.score_curves import ScoreAccumulator
 from workers.training.objective.decode import LabelledPredictions, OutputDecoder
 from workers.training.objective.objective import ObjectiveHead
 from workers.training.results import finite_or_none
@@ -21,8 +23,6 @@ from workers.training.results import finite_or_none
 REPORT_FILE = "report.json"
 TEST_REPORT_FILE = "test_report.json"  # of the final checkpoint alone, whichever checkpoint was tested
 REPORT_VERSION = 1
-MAX_SAMPLED_ERRORS = 1 << 20  # errors that are kept for quantiles
-QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
 SCORE_NAMES = ("precision", "recall", "f1")
 
 ReportRow = dict[str, Any]
@@ -51,7 +51,7 @@ def evaluation_report(
 def _head_report(head: ObjectiveHead, accumulator: ReportAccumulator) -> dict[str, Any]:
     decoder = head.decoder
     assert decoder is not None  # noqa: S101 - only decoded outputs have an accumulator
-    counts: dict[str, Any] = _nan_to_none(accumulator.to_dict())
+    counts: dict[str, Any] = nan_to_none(accumulator.to_dict())
     return {
         "head": head.name or None,
         "output": decoder.output,
@@ -60,12 +60,12 @@ def _head_report(head: ObjectiveHead, accumulator: ReportAccumulator) -> dict[st
     } | counts
 
 
-def _nan_to_none(value: Any) -> Any:
+def nan_to_none(value: Any) -> Any:
     """Return the same document with `None` for numbers that are not finite."""
     if isinstance(value, Mapping):
-        return {name: _nan_to_none(item) for name, item in value.items()}
+        return {name: nan_to_none(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_nan_to_none(item) for item in value]
+        return [nan_to_none(item) for item in value]
     return finite_or_none(value) if isinstance(value, float) else value
 
 
@@ -115,6 +115,7 @@ class ClassAccumulator:
     _right: list[Tensor] = field(default_factory=list)
     _count: int = 0
     _classes: int = 0
+    _scores: ScoreAccumulator = field(default_factory=ScoreAccumulator)
 
     def add(self, predictions: LabelledPredictions) -> None:
         """Count one batch."""
@@ -122,6 +123,7 @@ class ClassAccumulator:
         self._classes = scores.shape[1] if scores is not None and scores.ndim > 1 else self.decoder.classes
         self._count += len(target)
         self._right.append((predictions.predicted == target).sum())
+        self._scores.add(predictions)
         if self._classes <= MAX_CLASSES:
             if self._confusion is None:
                 self._confusion = target.new_zeros(self._classes**2)
@@ -134,20 +136,20 @@ class ClassAccumulator:
         counts: dict[str, Any] = {"count": self._count, "right": int(torch.stack(self._right).sum())}
         if self._confusion is None:
             note = f"there are {self._classes:,} classes: beyond {MAX_CLASSES:,} only right predictions are counted"
-            return counts | {"classes": None, "averages": None, "confusion": None, "notes": [note]}
+            lacking = dict.fromkeys(("classes", "averages", "confusion", "calibration", "curves"))
+            return counts | lacking | {"notes": [note]}
         confusion = self._confusion.reshape(self._classes, self._classes).cpu()
         rows = _report_rows(self._labels(), confusion.diagonal(), confusion.sum(0), confusion.sum(1))
         return counts | {
             "classes": rows,
             "averages": _average_scores(rows),
             "confusion": confusion.tolist(),
-            "notes": [],
+            **self._scores.to_dict(self._labels()),
+            "notes": self._scores.notes(self._classes),
         }
 
     def _labels(self) -> list[str]:
-        labels = self.decoder.labels or ()
-        if self.decoder.task_type == "decisions" and len(labels) != 2:
-            labels = ("no", "yes")
+        labels = self.decoder.class_labels()
         return [labels[code] if code < len(labels) else str(code) for code in range(self._classes)]
 
 
@@ -186,6 +188,7 @@ class MultilabelAccumulator:
     _counts: Tensor | None = None  # right, predicted, true: int64 (3, labels)
     _exact: list[Tensor] = field(default_factory=list)
     _count: int = 0
+    _scores: ScoreAccumulator = field(default_factory=ScoreAccumulator)
 
     def add(self, predictions: LabelledPredictions) -> None:
         """Count one batch."""
@@ -194,6 +197,7 @@ class MultilabelAccumulator:
         self._counts = counts if self._counts is None else self._counts + counts
         self._exact.append((predicted == target).all(1).sum())
         self._count += len(target)
+        self._scores.add(predictions)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a row for each label, and the averages."""
@@ -207,46 +211,9 @@ class MultilabelAccumulator:
             "right": int(torch.stack(self._exact).sum()),
             "labels": rows,
             "averages": _average_scores(rows),
-            "notes": notes,
+            **self._scores.to_dict(labels),
+            "notes": [*notes, *self._scores.notes(len(true))],
         }
-
-
-@dataclass
-class RegressionAccumulator:
-    """Errors: predicted less target."""
-
-    decoder: OutputDecoder
-    _sums: Tensor | None = None  # error, |error|, error², in double precision
-    _sampled_errors: list[Tensor] = field(default_factory=list)
-    _error_extremes: list[Tensor] = field(default_factory=list)  # least and largest error of each batch
-    _count: int = 0
-    _stride: int = 1
-
-    def add(self, predictions: LabelledPredictions) -> None:
-        """Count one batch."""
-        errors = predictions.predicted - predictions.target
-        if not len(errors):
-            return
-        sums = torch.stack([errors.sum(), errors.abs().sum(), (errors**2).sum()])
-        self._sums = sums if self._sums is None else self._sums + sums
-        self._error_extremes.append(torch.stack([errors.min(), errors.max()]))
-        self._sampled_errors.append(errors[-self._count % self._stride :: self._stride])
-        self._count += len(errors)
-        while sum(map(len, self._sampled_errors)) > MAX_SAMPLED_ERRORS:
-            self._sampled_errors, self._stride = [torch.cat(self._sampled_errors)[::2]], 2 * self._stride
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return means and quantiles of the error."""
-        if self._sums is None:
-            return {"count": 0, "error": None, "notes": ["there is nothing to compare with"]}
-        mean, absolute, squared = (self._sums / self._count).tolist()
-        extremes = torch.stack(self._error_extremes)
-        errors = torch.quantile(torch.cat(self._sampled_errors), self._sums.new_tensor(QUANTILES)).tolist()
-        errors[0], errors[-1] = float(extremes[:, 0].min()), float(extremes[:, 1].max())
-        quantiles = [{"share": share, "error": error} for share, error in zip(QUANTILES, errors, strict=True)]
-        notes = [f"quantiles are those of every {self._stride}th number"] if self._stride > 1 else []
-        error = {"mean": mean, "mean_absolute": absolute, "root_mean_squared": squared**0.5, "quantiles": quantiles}
-        return {"count": self._count, "error": error, "notes": notes}
 
 
 ACCUMULATORS: Mapping[TaskType, Callable[[OutputDecoder], ReportAccumulator]] = {

@@ -9,10 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from app.spec.training.objective import series_prefix
+from workers.data.loading.examples import ExampleSet
 from workers.data.loading.streaming import EvaluationExamples
 from workers.training.devices import Precision
-from workers.training.metrics.classification_report import ACCUMULATORS, ReportAccumulator, evaluation_report
+from workers.training.metrics.classification_report import (
+    ACCUMULATORS,
+    ReportAccumulator,
+    evaluation_report,
+    nan_to_none,
+)
 from workers.training.metrics.metrics import MetricAccumulator
+from workers.training.metrics.worst_examples import WorstExamples, describe_worst
 from workers.training.objective.decode import OutputDecoder
 from workers.training.objective.objective import ObjectiveHead
 
@@ -21,18 +28,20 @@ MIN_EVALUATION_BATCH = 256  # rows that are evaluated at once, at least
 
 @dataclass
 class PredictionEvaluator:
-    """Metrics and report of one output, batch by batch."""
+    """Metrics, report and worst examples of one output, batch by batch."""
 
     decoder: OutputDecoder
     drop_ignored: bool
     metrics: MetricAccumulator
     report: ReportAccumulator
+    worst: WorstExamples
 
     @classmethod
     def of(cls, decoder: OutputDecoder, metrics: Sequence[str], rows: EvaluationExamples) -> "PredictionEvaluator":
         """Return an evaluator without any batch."""
         drop_ignored = decoder.has_ignored_targets(rows.targets[decoder.target])
-        return cls(decoder, drop_ignored, MetricAccumulator(metrics, decoder), ACCUMULATORS[decoder.task_type](decoder))
+        report = ACCUMULATORS[decoder.task_type](decoder)
+        return cls(decoder, drop_ignored, MetricAccumulator(metrics, decoder), report, WorstExamples(decoder))
 
     def add(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> None:
         """Take one batch into account."""
@@ -40,6 +49,7 @@ class PredictionEvaluator:
         predictions = self.decoder.decode_labelled(output, target, self.drop_ignored)
         self.metrics.add(predictions)
         self.report.add(predictions)
+        self.worst.add(predictions, len(target))
 
 
 @dataclass
@@ -111,10 +121,17 @@ def evaluate(
             for evaluator in evaluators:
                 evaluator.add(outputs, targets, count)
     network.train()
-    reports = [(each.head, each.predictions.report) for each in evaluators if each.predictions is not None]
-    return EvaluationResult(
-        _evaluation_values(evaluators, role), partial(evaluation_report, rows=len(rows), accumulators=reports)
-    )
+    return EvaluationResult(_evaluation_values(evaluators, role), partial(_report, evaluators=evaluators, rows=rows))
+
+
+def _report(step: int, evaluators: Sequence[HeadEvaluator], rows: EvaluationExamples) -> dict[str, Any] | None:
+    """Return the report, each head with its worst examples."""
+    compared = [(each.head, each.predictions) for each in evaluators if each.predictions is not None]
+    document = evaluation_report(step, len(rows), [(head, each.report) for head, each in compared])
+    examples = rows if isinstance(rows, ExampleSet) else rows.rows
+    for head, (_, each) in zip(document["heads"] if document else (), compared, strict=True):
+        head["worst"] = nan_to_none(describe_worst(each.worst.to_list(), examples))
+    return document
 
 
 def _evaluation_values(evaluators: Sequence[HeadEvaluator], role: str) -> dict[str, float]:

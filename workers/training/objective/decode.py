@@ -47,11 +47,14 @@ class LabelledPredictions(Predictions):
     """Predictions beside their targets, without the ignored ones.
 
     Classes and tags: scores (M, C), predicted and target (M). Decisions and numbers: all (M). Labels: all (N, C).
-    `tag_lists` are predicted and target of tags as (N, L), both of the ignored class where the target is.
+    `tag_lists` are predicted and target of tags as (N, L), both of the ignored class where the target is. `rows` are
+    the places in the batch that the targets belong to, int64 (M), of labels (N).
     """
 
     target: Tensor
+    rows: Tensor
     tag_lists: tuple[Tensor, Tensor] | None = None
+    is_selection: bool = False  # whether some targets were left out
 
     @cached_property
     def ranking(self) -> Tensor | None:
@@ -64,10 +67,11 @@ class LabelledPredictions(Predictions):
             return self.probabilities
         return self.scores.double().softmax(-1)
 
-    def select(self, kept: Tensor) -> "LabelledPredictions":
-        """Return the predictions where a mask (M) is true; tag lists stay."""
+    def select(self, kept: Tensor | slice) -> "LabelledPredictions":
+        """Return the predictions where a mask (M) is true, or those of a slice; tag lists stay."""
         scores = self.scores[kept] if self.scores is not None else None
-        return replace(self, scores=scores, predicted=self.predicted[kept], target=self.target[kept])
+        predicted, target, rows = self.predicted[kept], self.target[kept], self.rows[kept]
+        return replace(self, scores=scores, predicted=predicted, target=target, rows=rows, is_selection=True)
 
 
 @dataclass(frozen=True)
@@ -106,9 +110,20 @@ class OutputDecoder:
         aligned = values.reshape(len(values), *shape) if row_size == shape.numel() else values
         return self.scaling.inverse_transform(aligned)
 
+    def class_labels(self) -> tuple[str, ...]:
+        """Return the words for classes, in order: "no" and "yes" of a decision without any; fewer if some lack."""
+        labels = self.labels or ()
+        return ("no", "yes") if self.task_type == "decisions" and len(labels) != 2 else labels
+
     def decode_labelled(self, output: Tensor, target: Tensor, drop_ignored: bool) -> LabelledPredictions:
         """Return the predictions of a batch beside its targets; leaving ignored ones out waits for the device."""
         return LABELLED[self.task_type](self, self.decode(output), _without_mps(target), drop_ignored)
+
+
+def _rows_of(target: Tensor, rows: int) -> Tensor:
+    """Return the row of each of the targets (M), of which every one of `rows` rows has equally many: int64 (M)."""
+    numbers = torch.arange(rows, device=target.device)
+    return numbers.repeat_interleave(len(target) // rows) if rows else numbers
 
 
 def _without_mps(values: Tensor) -> Tensor:
@@ -152,8 +167,8 @@ def _labelled_classes(
     tag_lists = None
     if decoder.task_type == "tags":
         tag_lists = torch.where(torch.eq(target, decoder.ignore_index), target, predicted), target
-    target = target.flatten()
-    labelled = LabelledPredictions(decoder.loss, scores, predicted.flatten(), target, tag_lists)
+    rows, target = len(target), target.flatten()
+    labelled = LabelledPredictions(decoder.loss, scores, predicted.flatten(), target, _rows_of(target, rows), tag_lists)
     return labelled.select(torch.ne(target, decoder.ignore_index)) if drop_ignored else labelled
 
 
@@ -161,24 +176,25 @@ def _labelled_labels(
     decoder: OutputDecoder, predictions: Predictions, target: Tensor, drop_ignored: bool
 ) -> LabelledPredictions:
     target = (target.reshape(predictions.predicted.shape) > decoder.loss.target_threshold).long()
-    return LabelledPredictions(decoder.loss, predictions.scores, predictions.predicted, target)
+    rows = torch.arange(len(target), device=target.device)
+    return LabelledPredictions(decoder.loss, predictions.scores, predictions.predicted, target, rows)
 
 
 def _labelled_decisions(
     decoder: OutputDecoder, predictions: Predictions, target: Tensor, drop_ignored: bool
 ) -> LabelledPredictions:
     scores = predictions.scores.flatten() if predictions.scores is not None else None
-    target = target.flatten()
+    rows, target = len(target), target.flatten()
     truth = (target > decoder.loss.target_threshold).long()
-    labelled = LabelledPredictions(decoder.loss, scores, predictions.predicted.flatten(), truth)
+    labelled = LabelledPredictions(decoder.loss, scores, predictions.predicted.flatten(), truth, _rows_of(target, rows))
     return labelled.select(~target.isnan()) if drop_ignored else labelled
 
 
 def _labelled_numbers(
     decoder: OutputDecoder, predictions: Predictions, target: Tensor, drop_ignored: bool
 ) -> LabelledPredictions:
-    target = decoder.in_data_units(target).flatten()
-    labelled = LabelledPredictions(decoder.loss, None, predictions.predicted.flatten(), target)
+    rows, target = len(target), decoder.in_data_units(target).flatten()
+    labelled = LabelledPredictions(decoder.loss, None, predictions.predicted.flatten(), target, _rows_of(target, rows))
     return labelled.select(~target.isnan()) if drop_ignored else labelled
 
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from app import events
 from app.api import schemas
 from app.api.auth import ReadPrincipal, request_credential
-from app.api.http.parameters import JobId, PageLimit, next_page_headers
+from app.api.http.parameters import JobId, PageLimit, SearchText, next_page_headers
 from app.api.http.responses import JsonResponse
 from app.api.lanes import Lane, in_lane
 from app.api.openapi.routes import route_responses
@@ -29,12 +29,15 @@ def list_events(
     services: ServicesDep,
     limit: PageLimit = 100,
     after: Annotated[int, Query(ge=0, le=MAX_INT64, description="Number of the last event that is known.")] = 0,
+    kinds: Annotated[
+        SearchText | None, Query(max_length=1000, description="Separated by commas; default: all.")
+    ] = None,
 ) -> Response:
     """List events, oldest first."""
 
     def unit(session: Session) -> schemas.EventPage:
         repository.find(session, who.owner, job_id)
-        rows = events.list_events(session, job_id, after, limit + 1)
+        rows = events.list_events(session, job_id, after, limit + 1, kinds.split(",") if kinds else None)
         return schemas.EventPage(
             items=[schemas.Event.from_row(row) for row in rows[:limit]], has_more=len(rows) > limit
         )

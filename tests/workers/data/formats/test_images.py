@@ -1,3 +1,4 @@
+import base64
 from io import BytesIO
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from tests.workers.data.images.test_decoding import decompression_bomb
 from workers.data.files.content import Upload
 from workers.data.formats.catalog import read_upload
 from workers.data.formats.images import inspection
-from workers.data.images.decoding import ZipImages
+from workers.data.images.decoding import ZipImages, decode_image, open_image
 
 
 def encode_image(value: int, size: tuple[int, int] = (4, 3), mode: str = "RGB", form: str = "PNG") -> bytes:
@@ -57,6 +58,10 @@ def test_pictures_that_are_alike_and_small_are_one_array(path: Path) -> None:
     assert train(file)["label"] == ["cat", "dog", "dog"]
 
 
+def decode_thumbnail(url: str) -> torch.Tensor:
+    return decode_image(open_image(base64.b64decode(url.partition(",")[2])), 3)
+
+
 def test_pictures_that_are_unlike_are_read_when_needed(path: Path) -> None:
     write_zip(
         path,
@@ -71,7 +76,9 @@ def test_pictures_that_are_unlike_are_read_when_needed(path: Path) -> None:
     pictures = train(make_upload(path))["image"]
     assert isinstance(pictures, ZipImages)
     assert [tuple(pictures.read(row).shape) for row in range(3)] == [(3, 3, 4), (3, 9, 2), (3, 5, 5)]
-    assert describe_upload(make_upload(path)).preview[2] == {"image": {"shape": [3, 5, 5]}, "label": "b"}
+    shown = describe_upload(make_upload(path)).preview[2]
+    assert (shown["image"]["shape"], shown["label"]) == ([3, 5, 5], "b")
+    assert decode_thumbnail(shown["image"]["thumbnail"]).equal(pictures.read(2))
 
 
 def test_large_pictures_are_read_when_needed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

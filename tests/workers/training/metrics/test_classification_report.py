@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from sklearn import metrics as sklearn
@@ -25,7 +26,7 @@ from tests.workers.training.multi_head import (
     network,
 )
 from workers.protocol.messages import Ending, SavedCheckpoint
-from workers.training.metrics import classification_report
+from workers.training.metrics import samples
 from workers.training.metrics.classification_report import ACCUMULATORS, evaluation_report
 from workers.training.objective.decode import build_decoder
 from workers.training.objective.losses import target_cast
@@ -44,9 +45,11 @@ def stored_report(place: TrainingHarness, saved: SavedCheckpoint) -> Any:
     return json.loads((place.folder / "store" / paths[0]).read_text()) if paths else None
 
 
-def report_of(what: str, output: torch.Tensor, target: torch.Tensor, column: Column | None = None) -> Any:
+def report_of(
+    what: str, output: torch.Tensor, target: torch.Tensor, column: Column | None = None, kind: str | None = None
+) -> Any:
     """Return the report on some rows, in batches."""
-    kind = KINDS[what]
+    kind = kind or KINDS[what]
     head = HeadSpec.model_validate({"loss": LOSS_CLASSES[kind].model_validate({"kind": kind})})
     column = column or COLUMNS[what]
     decoder, targets = (
@@ -157,13 +160,20 @@ def test_numbers_are_compared_by_their_errors() -> None:
     quantiles = [each["error"] for each in found["error"]["quantiles"]]
     assert quantiles == pytest.approx(torch.quantile(errors, shares).tolist(), rel=1e-5)
     assert found["notes"] == []
+    assert found["points"]["target"] == pytest.approx(target.flatten().tolist())
+    assert found["points"]["predicted"] == pytest.approx(output.flatten().tolist(), abs=1e-4)
+    histogram = found["error"]["histogram"]
+    assert (histogram["edges"][0], histogram["edges"][-1]) == pytest.approx((quantiles[1], quantiles[-2]))
+    assert histogram["counts"] == np.histogram(errors, histogram["edges"])[0].tolist()
+    assert histogram["below"] + sum(histogram["counts"]) + histogram["above"] == 60
 
 
 def test_of_many_numbers_some_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(classification_report, "MAX_SAMPLED_ERRORS", 50)
+    monkeypatch.setattr(samples, "MAX_SAMPLED_NUMBERS", 50)
     output, target = torch.arange(1000.0).unsqueeze(1), torch.zeros(1000, 1)
     found = report_of("numbers", output, target)
-    assert found["notes"] == ["quantiles are those of every 32th number"]
+    assert found["notes"] == ["quantiles are those of every 32th number; so are the histogram and the points"]
+    assert found["points"]["predicted"] == [float(number) for number in range(0, 1000, 32)]
     quantiles = {each["share"]: each["error"] for each in found["error"]["quantiles"]}
     assert (quantiles[0.0], quantiles[1.0]) == (0, 999)
     assert quantiles[0.5] == pytest.approx(500, abs=20)

@@ -6,10 +6,14 @@ import type { Job } from "../../api/schema";
 import type { PageProps } from "../../shell/routes";
 import { ErrorBoundary } from "../../ui/ErrorBoundary";
 import { Loading, Message, Problems } from "../../ui/Message";
-import { StatusBadge } from "../../ui/StatusBadge";
 import { Tabs } from "../../ui/Tabs";
-import { useJobFeed } from "./feed";
+import { useJobFeed, type JobFeed } from "./feed";
+import { JobHeader } from "./JobHeader";
 import { TABS, type JobTabProps } from "./tabs";
+import { hasEnded, progressOf, type Progress } from "../../curves/progress";
+import "./job.css";
+
+const WAITING_MS = 3000; // a place in the queue moves without an event of the job
 
 export default function JobPage({ parameters }: PageProps) {
   const id = parameters["id"]!;
@@ -17,32 +21,64 @@ export default function JobPage({ parameters }: PageProps) {
 }
 
 function OneJob({ id, tab }: { id: string; tab: string }) {
-  const { data: job, error, reload } = useResource((signal) => get<Job>(`/v1/jobs/${id}`, {}, signal), [id]);
+  const [waiting, setWaiting] = useState(false);
+  const { data: job, error, reload } = useResource((signal) => get<Job>(`/v1/jobs/${id}`, {}, signal), [id], waiting ? WAITING_MS : undefined);
   const feed = useJobFeed(id, job?.last_event);
+  const progress = useProgress(job, feed);
+  const View = useTab(tab);
+  useEffect(() => setWaiting(job?.status === "queued"), [job?.status]);
   useEffect(() => feed.subscribe((events) => events.some((event) => event.kind !== "metrics") && reload()), [feed]);
+  useEffect(() => {
+    if (job) document.title = `${job.name} · Graftwerk`;
+  }, [job?.name]);
   if (!job) return error ? <Problems error={error} retry={reload} /> : <Loading what="the job" />;
+  const connection = hasEnded(job.status) ? "done" : feed.state.value;
   return (
     <>
-      <div class="row spread">
-        <h1>{job.name}</h1>
-        <StatusBadge status={job.status} />
-      </div>
+      <JobHeader job={job} progress={progress} connection={connection} reload={reload} />
       <Tabs label="Parts of the job" current={tab} tabs={TABS.map((each) => ({ ...each, href: `/jobs/${id}/${each.id}` }))} />
       <ErrorBoundary key={tab}>
-        <JobTab tab={tab} job={job} feed={feed} reload={reload} />
+        <JobTab view={View} tab={tab} job={job} feed={feed} reload={reload} />
       </ErrorBoundary>
     </>
   );
 }
 
-function JobTab({ tab, ...props }: { tab: string } & JobTabProps) {
-  const [shown, setShown] = useState<{ tab: string; View: ComponentType<JobTabProps> }>();
-  const [error, setError] = useState<unknown>();
-  const entry = TABS.find((each) => each.id === tab);
+/** The progress as the newest points tell it: the job is not read again for each of them. */
+function useProgress(job: Job | undefined, feed: JobFeed): Progress {
+  const [latest, setLatest] = useState<{ version: number; progress: Record<string, unknown> } | null>(null);
+  const version = job?.version ?? 0;
+  useEffect(
+    () =>
+      feed.subscribe((events) => {
+        const told = events.findLast(({ kind, data }) => kind === "metrics" && data["progress"]);
+        if (told) setLatest({ version, progress: told.data["progress"] as Record<string, unknown> });
+      }),
+    [feed, version],
+  );
+  return progressOf(latest?.version === version ? latest.progress : (job?.progress ?? {}));
+}
+
+interface LoadedTab {
+  tab: string;
+  View?: ComponentType<JobTabProps>;
+  error?: unknown;
+}
+
+/** The code of a part of the page, which loads beside the job. */
+function useTab(tab: string): LoadedTab {
+  const [loaded, setLoaded] = useState<LoadedTab>({ tab: "" });
   useEffect(() => {
-    entry?.load().then((module) => setShown({ tab, View: module.default }), setError);
+    const entry = TABS.find((each) => each.id === tab);
+    entry?.load().then((module) => setLoaded({ tab, View: module.default }), (error: unknown) => setLoaded({ tab, error }));
   }, [tab]);
+  return loaded;
+}
+
+function JobTab({ view, tab, ...props }: { view: LoadedTab; tab: string } & JobTabProps) {
+  const entry = TABS.find((each) => each.id === tab);
   if (!entry) return <Message title="A job has no such part" />;
-  if (error !== undefined) return <Problems error={error} />;
-  return shown?.tab === tab ? <shown.View {...props} /> : <Loading what={entry.label} />;
+  if (view.tab !== tab) return <Loading what={entry.label} />;
+  if (!view.View) return <Problems error={view.error} />;
+  return <view.View {...props} />;
 }

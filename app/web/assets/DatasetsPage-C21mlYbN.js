@@ -1,1 +1,0 @@
-import{a as e,n as t}from"./Message-C_5Sk9xM.js";function n(){return e(t,{title:`Data sets`})}export{n as default};

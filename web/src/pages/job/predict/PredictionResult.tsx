@@ -1,0 +1,58 @@
+import { useState } from "preact/hooks";
+import type { Predicted, PredictedOutput, Predictions } from "../../../api/schema";
+import { formatNumber, formatPercent, toNumber, type JsonNumber } from "../../../ui/format";
+import { answerText, barsOf } from "./results";
+
+const TOP = 5;
+
+/** What the network says of the first row. */
+export function PredictionResult({ answer }: { answer: Predictions }) {
+  const row = answer.predictions[0] ?? {};
+  return (
+    <section class="panel">
+      <h2>Prediction</h2>
+      <p class="muted">With the weights of step {formatNumber(answer.step)}.</p>
+      {answer.warnings.map((each) => <div class="notice warning" key={each.pointer + each.code}><p>{each.detail}</p>{each.hint && <p class="hint">{each.hint}</p>}</div>)}
+      {Object.entries(answer.outputs).map(([name, output]) => row[name] && <OneOutput key={name} name={name} output={output} predicted={row[name]} />)}
+      {Object.entries(answer.left_out).map(([name, why]) => <p key={name} class="muted">{name} is left out: {why}</p>)}
+    </section>
+  );
+}
+
+function OneOutput({ name, output, predicted }: { name: string; output: PredictedOutput; predicted: Predicted }) {
+  const [all, setAll] = useState(false);
+  const bars = barsOf(output, predicted);
+  const shown = all || output.about === "labels" ? bars : bars.slice(0, TOP);
+  return (
+    <div class="predict-output">
+      <h3>{output.target ?? name}</h3>
+      {predicted.tags ? <Tags predicted={predicted} /> : <p class="predict-says">{answerText(output, predicted)}</p>}
+      {bars.length > 0 && (
+        <ul class="predict-bars">
+          {shown.map((bar) => (
+            <li key={bar.label} class={bar.chosen ? "chosen" : ""}>
+              <span class="ellipsis" title={bar.label}>{bar.chosen && <span aria-hidden="true">✓ </span>}{bar.label}</span>
+              <progress max={1} value={bar.probability} aria-hidden="true" />
+              <span class="number">{formatPercent(bar.probability, 2)}</span>
+            </li>
+          ))}
+        </ul>
+      )}
+      {bars.length > shown.length && <button type="button" onClick={() => setAll(true)}>All {bars.length}</button>}
+      {predicted.raw !== undefined && predicted.raw !== null && output.about !== "raw" && (
+        <details><summary>The network's own numbers</summary><pre tabIndex={0}><code>{JSON.stringify(predicted.raw)}</code></pre></details>
+      )}
+    </div>
+  );
+}
+
+/** The tag of every token, with its probability. */
+function Tags({ predicted }: { predicted: Predicted }) {
+  const tags = (Array.isArray(predicted.tags) ? predicted.tags : [predicted.tags]) as (string | number)[];
+  const probabilities = (Array.isArray(predicted.probability) ? predicted.probability : []) as JsonNumber[];
+  return (
+    <ol class="predict-tags">
+      {tags.map((tag, index) => <li key={index} class="tag">{tag}{probabilities[index] !== undefined && <span class="muted"> {formatPercent(toNumber(probabilities[index]), 0)}</span>}</li>)}
+    </ol>
+  );
+}

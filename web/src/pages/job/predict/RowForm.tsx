@@ -1,0 +1,133 @@
+import { useState } from "preact/hooks";
+import { get, post } from "../../../api/client";
+import { ApiError } from "../../../api/problem";
+import { useResource } from "../../../api/resource";
+import type { Job, JobReport, Predictions } from "../../../api/schema";
+import { Problems } from "../../../ui/Message";
+import type { Head } from "../evaluation/report";
+import { FieldError, problemsByField, textOf, valueOf, type InputField } from "./fields";
+import { InputControl } from "./InputControl";
+import { PredictionResult } from "./PredictionResult";
+import { Snippets } from "./Snippets";
+import type { PredictBody } from "./snippets";
+
+type Row = Record<string, unknown>;
+
+interface Props {
+  job: Job;
+  fields: InputField[];
+  preview: readonly Row[];
+  checkpoint: string | null;
+}
+
+/** A form of the columns that the network reads, and its answer. */
+export function RowForm({ job, fields, preview, checkpoint }: Props) {
+  const [texts, setTexts] = useState<Record<string, string>>(() => (preview[0] ? fill(fields, preview[0]).texts : {}));
+  const [missed, setMissed] = useState<string[]>(() => (preview[0] ? fill(fields, preview[0]).missed : []));
+  const [busy, setBusy] = useState(false);
+  const [answer, setAnswer] = useState<Predictions>();
+  const [error, setError] = useState<unknown>();
+  const worst = useWorstRows(job.id);
+  const body = bodyOf(fields, texts, checkpoint);
+  const problems = problemsOf(error ?? (body instanceof FieldError && Object.values(texts).some(Boolean) ? body : undefined), fields);
+  const ask = async () => {
+    if (body instanceof FieldError) return setError(body);
+    setBusy(true);
+    setError(undefined);
+    try {
+      setAnswer(await post<Predictions>(`/v1/jobs/${job.id}/predict`, body, { idempotent: false }));
+    } catch (problem) {
+      setAnswer(undefined);
+      setError(problem);
+    } finally {
+      setBusy(false);
+    }
+  };
+  const prefill = (row: Row) => {
+    const filled = fill(fields, row);
+    setTexts(filled.texts);
+    setMissed(filled.missed);
+    setError(undefined);
+  };
+  return (
+    <div class="predict-columns">
+      <form class="panel" noValidate onSubmit={(event) => (event.preventDefault(), void ask())}>
+        <Prefill preview={preview} worst={worst} onChoose={prefill} />
+        {missed.length > 0 && <p class="notice warning">Only the beginning, or a small picture, of {missed.map((name) => `“${name}”`).join(", ")} is known here: complete it.</p>}
+        {fields.map((field) => (
+          <InputControl
+            key={field.name} field={field} text={texts[field.name] ?? ""} error={problems.fields[field.name]}
+            onInput={(text) => (setTexts((old) => ({ ...old, [field.name]: text })), setError(undefined))}
+          />
+        ))}
+        {problems.others.length > 0 && <div class="problems" role="alert">{problems.others.map((each) => <p key={each}>{each}</p>)}</div>}
+        {error !== undefined && !(error instanceof FieldError) && !(error instanceof ApiError && error.errors.length > 0) && <PredictError error={error} />}
+        <button type="submit" class="primary" disabled={busy}>{busy ? "Predicting…" : "Predict"}</button>
+      </form>
+      <div class="predict-answer" aria-live="polite">
+        {answer ? <PredictionResult answer={answer} /> : <p class="muted">The answer comes here. The first question about a checkpoint loads it, which takes a moment.</p>}
+        {!(body instanceof FieldError) && <Snippets jobId={job.id} body={body} />}
+      </div>
+    </div>
+  );
+}
+
+function PredictError({ error }: { error: unknown }) {
+  if (error instanceof ApiError && error.status === 409) return <p class="notice">{error.message}. Ask again once the job has its first checkpoint.</p>;
+  return <Problems error={error} />;
+}
+
+/** The request for what was entered, or what is wrong with a text. */
+function bodyOf(fields: InputField[], texts: Record<string, string>, checkpoint: string | null): PredictBody | FieldError {
+  try {
+    const row = Object.fromEntries(fields.map((field) => [field.name, valueOf(field, texts[field.name] ?? "")]));
+    return { rows: [row], outputs: ["labels", "probabilities", "raw"], ...(checkpoint && { checkpoint }) };
+  } catch (error) {
+    if (error instanceof FieldError) return error;
+    throw error;
+  }
+}
+
+function problemsOf(error: unknown, fields: InputField[]): { fields: Record<string, string>; others: string[] } {
+  if (error instanceof FieldError) return { fields: { [error.field]: error.message }, others: [] };
+  if (error instanceof ApiError) return problemsByField(error.errors, fields.map((field) => field.name));
+  return { fields: {}, others: [] };
+}
+
+function fill(fields: InputField[], row: Row): { texts: Record<string, string>; missed: string[] } {
+  const texts: Record<string, string> = {};
+  const missed: string[] = [];
+  for (const field of fields) {
+    const filled = textOf(field, row[field.name]);
+    texts[field.name] = filled?.text ?? "";
+    if (!filled || filled.cut) missed.push(field.name);
+  }
+  return { texts, missed };
+}
+
+/** Rows of the report's worst examples: what is of interest to try again. */
+function useWorstRows(jobId: string): { label: string; row: Row }[] {
+  const { data } = useResource((signal) => get<JobReport>(`/v1/jobs/${jobId}/report`, {}, signal), [jobId]);
+  const worst = (data?.heads ?? []).flatMap((head) => (head as unknown as Head).worst ?? []);
+  return worst.slice(0, 8).flatMap((each) => (each.values ? [{ label: `row ${each.row + 1}, among the worst`, row: each.values }] : []));
+}
+
+function Prefill({ preview, worst, onChoose }: { preview: readonly Row[]; worst: { label: string; row: Row }[]; onChoose: (row: Row) => void }) {
+  const rows = [...preview.map((row, index) => ({ label: `row ${index + 1}`, row })), ...worst];
+  if (rows.length === 0) return null;
+  return (
+    <p>
+      <label>
+        Fill with{" "}
+        <select value="" onChange={(event) => {
+          const chosen = rows[Number(event.currentTarget.value)];
+          event.currentTarget.value = "";
+          if (chosen) onChoose(chosen.row);
+        }}>
+          <option value="">a row of the data…</option>
+          {rows.map((each, index) => <option key={index} value={String(index)}>{each.label}</option>)}
+        </select>
+      </label>
+    </p>
+  );
+}

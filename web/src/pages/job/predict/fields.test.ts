@@ -1,0 +1,55 @@
+import { expect, it } from "vitest";
+import type { ColumnRole, DataSchema } from "../../../api/schema";
+import { FieldError, inputFields, problemsByField, textOf, valueOf, type InputField } from "./fields";
+
+const role = (column: string, type: string, more: Partial<ColumnRole> = {}) => ({ column, type, role: "input", ...more }) as ColumnRole;
+const field = (kind: InputField["kind"], more: Partial<InputField> = {}): InputField => ({ name: "a", type: "text", kind, labels: [], format: null, hint: "", ...more });
+
+it("asks for every column that is read once", () => {
+  const schema = {
+    columns: [
+      { name: "town", type: "category", labels: ["Ulm", "Bonn"] }, { name: "price", type: "number", format: "1.234,5", unit: "€" },
+      { name: "pixels", type: "tensor", shape: [1, 8, 8] }, { name: "many", type: "category", labels: Array.from({ length: 101 }, String) },
+    ],
+  } as unknown as DataSchema;
+  const fields = inputFields([role("town", "category"), role("town", "category"), role("y", "number", { role: "target" }), role("price", "number"), role("pixels", "tensor"), role("many", "category"), role("x", "series")], schema);
+  expect(fields.map((each) => [each.name, each.kind])).toEqual([["town", "choice"], ["price", "number"], ["pixels", "picture"], ["many", "line"], ["x", "json"]]);
+  expect(fields[1]!.hint).toBe("written as 1.234,5, in €");
+});
+
+it.each<[InputField, string, unknown]>([
+  [field("number"), " 1.5 ", 1.5],
+  [field("number"), "", null],
+  [field("number"), "five", "five"],
+  [field("number"), "TRUE", true],
+  [field("number", { format: "1.234,5" }), "1.234,5", "1.234,5"],
+  [field("choice"), "Ulm", "Ulm"],
+  [field("text"), "", ""],
+  [field("words"), " a  b ", ["a", "b"]],
+  [field("words"), '["a b"]', ["a b"]],
+  [field("words"), "", []],
+  [field("json"), "[1, 2]", [1, 2]],
+  [field("picture"), "iVBOR", "iVBOR"],
+  [field("picture"), "[[[0]]]", [[[0]]]],
+])("reads %j of %s", (one, text, value) => expect(valueOf(one, text)).toEqual(value));
+
+it("names the field whose text is no JSON", () => {
+  expect(() => valueOf(field("json"), "[1")).toThrow(FieldError);
+});
+
+it("fills fields from shown rows, and says where only the beginning is known", () => {
+  expect(textOf(field("text"), "x".repeat(200))).toEqual({ text: "x".repeat(200), cut: true });
+  expect(textOf(field("number"), 1.5)).toEqual({ text: "1.5", cut: false });
+  expect(textOf(field("number"), null)).toEqual({ text: "", cut: false });
+  expect(textOf(field("words"), ["a", "b"])).toEqual({ text: "a b", cut: false });
+  expect(textOf(field("words"), ["a b"])).toEqual({ text: '["a b"]', cut: false });
+  expect(textOf(field("picture"), { shape: [3, 9, 9], thumbnail: "data:" })).toBeNull();
+  expect(textOf(field("picture"), [1, 2, 3])).toBeNull();
+  expect(textOf(field("picture"), [[[1, 2], [3, 4]]])).toEqual({ text: "[[[1,2],[3,4]]]", cut: false });
+  expect(textOf(field("json", { type: "tree" }), "(a b)")).toBeNull();
+});
+
+it("puts problems at their fields", () => {
+  const errors = [{ pointer: "/rows/0/a~1b~0c", detail: "no" }, { pointer: "/rows/0/a~1b~0c/3", detail: "bad", hint: "less" }, { pointer: "/top", detail: "large" }];
+  expect(problemsByField(errors, ["a/b~c"])).toEqual({ fields: { "a/b~c": "no; bad – less" }, others: ["/top: large"] });
+});

@@ -1,0 +1,30 @@
+import { toNumber, type JsonNumber } from "../../../ui/format";
+import type { Predicted, PredictedOutput } from "../../../api/schema";
+
+export interface Bar {
+  label: string;
+  probability: number;
+  chosen: boolean;
+}
+
+/** The probabilities of one row's output as bars, the largest first; nothing if it has none. */
+export function barsOf(output: PredictedOutput, predicted: Predicted): Bar[] {
+  const { probabilities } = predicted;
+  const labels = output.labels ?? [];
+  if (!Array.isArray(probabilities) || probabilities.some(Array.isArray) || probabilities.length !== labels.length) return [];
+  const several = new Set((predicted.labels ?? []).map((each) => String(each.label)));
+  const bars = labels.map((label, index) => ({
+    label: String(label),
+    probability: toNumber(probabilities[index] as JsonNumber),
+    chosen: output.about === "labels" ? several.has(String(label)) : String(label) === String(predicted.label),
+  }));
+  return bars.sort((a, b) => b.probability - a.probability);
+}
+
+/** What an output says of a row, in words. */
+export function answerText(output: PredictedOutput, predicted: Predicted): string {
+  if (output.about === "labels") return (predicted.labels ?? []).map((each) => String(each.label)).join(" · ") || "none";
+  const said: unknown = predicted.label ?? predicted.tags ?? predicted.value ?? predicted.raw;
+  const text = Array.isArray(said) ? (said.every((each) => typeof each !== "object") ? said.join(" · ") : JSON.stringify(said)) : String(said ?? "–");
+  return output.unit ? `${text} ${output.unit}` : text;
+}

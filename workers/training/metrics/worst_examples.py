@@ -1,0 +1,153 @@
+"""The examples that a network is most wrong about, with what it said of them and the row of the data."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from app.spec.training.metrics import MAX_CLASSES
+from workers.data.loading.examples import ExampleSet
+from workers.data.preview import preview_rows
+from workers.training.devices import allow_nondeterminism
+from workers.training.objective.decode import LabelledPredictions, OutputDecoder
+
+MAX_EXAMPLES = 16
+MAX_POSITIONS = 64  # tokens or numbers of one example that are listed
+MAX_PARTS = 64  # batches whose worst examples are kept before they are compared
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The worst rows of a batch, or of several: each tensor (k, …)."""
+
+    wrongness: Tensor
+    position: Tensor  # among all rows of the evaluation, in their order of evaluation
+    details: Sequence[tuple[Tensor, Tensor, Tensor | None]]  # predicted, target, probability of the target; of each row
+
+
+@dataclass
+class WorstExamples:
+    """Keeps the 16 rows with the largest wrongness.
+
+    Wrongness is the mean over the row's targets of: -log of the probability of what is true, in nats (of labels: of
+    each label's yes or no; of margins, softmax stands for probabilities); |predicted - target| of numbers; 1 for a
+    wrong class of a network that gives no scores.
+    """
+
+    decoder: OutputDecoder
+    _parts: list[_Part] = field(default_factory=list)
+    _count: int = 0
+
+    def add(self, predictions: LabelledPredictions, rows: int) -> None:
+        """Take one batch of `rows` rows into account."""
+        start, self._count = self._count, self._count + rows
+        if (
+            predictions.scores is not None
+            and predictions.scores.ndim > 1
+            and predictions.scores.shape[-1] > MAX_CLASSES
+        ):
+            return
+        probability = _target_probability(predictions)
+        wrongness = _row_means(_wrongness(predictions, probability), predictions.rows, rows)
+        worst = wrongness.topk(min(MAX_EXAMPLES, rows))
+        details = [_detail(predictions, probability, rows, row) for row in worst.indices.unbind()]
+        self._parts.append(_Part(worst.values, worst.indices + start, details))
+        if len(self._parts) > MAX_PARTS:
+            self._parts = [self._merged()]
+
+    def to_list(self) -> list[dict[str, Any]]:
+        """Return the examples as JSON, the worst first; waits for the device."""
+        if not self._parts:
+            return []
+        merged = self._merged()
+        rows = zip(merged.wrongness.tolist(), merged.position.tolist(), merged.details, strict=True)
+        return [
+            {"position": position, "wrongness": wrongness, **self._describe(*detail)}
+            for wrongness, position, detail in rows
+            if wrongness > 0
+        ]
+
+    def _merged(self) -> _Part:
+        wrongness = torch.cat([part.wrongness for part in self._parts])
+        order = wrongness.argsort(descending=True, stable=True)[:MAX_EXAMPLES]
+        details = [detail for part in self._parts for detail in part.details]
+        position = torch.cat([part.position for part in self._parts])[order]
+        return _Part(wrongness[order], position, [details[index] for index in order.tolist()])
+
+    def _describe(self, predicted: Tensor, target: Tensor, probability: Tensor | None) -> dict[str, Any]:
+        says = self._words if self.decoder.task_type != "numbers" else Tensor.tolist
+        if self.decoder.task_type == "labels":
+            return {"target": self._labels(target), "predicted": self._labels(predicted), "probability": None}
+        found: dict[str, Any] = {"target": says(target[:MAX_POSITIONS]), "predicted": says(predicted[:MAX_POSITIONS])}
+        found["probability"] = None if probability is None else probability[:MAX_POSITIONS].tolist()
+        return {name: _only(values) for name, values in found.items()}
+
+    def _words(self, codes: Tensor) -> list[str]:
+        labels = self.decoder.class_labels()
+        return [labels[code] if 0 <= code < len(labels) else str(code) for code in codes.tolist()]
+
+    def _labels(self, flags: Tensor) -> list[str]:
+        return self._words(flags.flatten().nonzero().flatten()[:MAX_POSITIONS])
+
+
+def describe_worst(worst: Sequence[dict[str, Any]], examples: ExampleSet) -> list[dict[str, Any]]:
+    """Return the examples with `row` (its number in `split` of the data) and its `values`, where they are known."""
+    stored, found = examples.stored, []
+    for each in worst:
+        position = each["position"]
+        index = position if examples.order is None else int(examples.order[position])
+        place: Mapping[str, Any] = {"row": index, "split": None, "values": None}
+        if stored is not None:
+            values = preview_rows(stored.columns, stored.schema, [index])[0] if stored.columns else None
+            place = {"row": int(stored.numbers[index]), "split": stored.split, "values": values}
+        found.append({**place, **{name: value for name, value in each.items() if name != "position"}})
+    return found
+
+
+def _only(values: Any) -> Any:
+    return values[0] if isinstance(values, list) and len(values) == 1 else values
+
+
+def _target_probability(predictions: LabelledPredictions) -> Tensor | None:
+    """Return the probability, or what stands for it, of what is true: (M), of labels (N, C); `None` of numbers."""
+    ranking = predictions.ranking
+    if ranking is None:
+        return None
+    if ranking.ndim > predictions.target.ndim:
+        return ranking.gather(1, predictions.target.unsqueeze(1)).flatten()
+    return torch.where(predictions.target > 0, ranking, 1 - ranking)
+
+
+def _wrongness(predictions: LabelledPredictions, probability: Tensor | None) -> Tensor:
+    if probability is not None:
+        losses = -probability.clamp_min(torch.finfo(torch.float64).tiny).log()
+        return losses.mean(1) if losses.ndim > 1 else losses
+    if predictions.predicted.is_floating_point():
+        return (predictions.predicted - predictions.target).abs()
+    return (predictions.predicted != predictions.target).double()
+
+
+def _row_means(values: Tensor, rows: Tensor, count: int) -> Tensor:
+    """Return the mean of the values (M) of each row, infinite where it is no number, -1 of a row without any."""
+    with allow_nondeterminism():
+        sums = values.new_zeros(count).index_add_(0, rows, values)
+        counts = values.new_zeros(count).index_add_(0, rows, torch.ones_like(values))
+    means = (sums / counts.clamp_min(1)).nan_to_num(torch.inf, torch.inf)
+    return torch.where(counts > 0, means, -1.0)
+
+
+def _detail(
+    predictions: LabelledPredictions, probability: Tensor | None, rows: int, row: Tensor
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Return predicted, target and probability of one row, each (targets of the row); waits if some were left out."""
+    columns = (predictions.predicted, predictions.target, probability)
+    each = len(predictions.target) // rows if rows else 1
+    if len(predictions.rows) == each * rows and not predictions.is_selection:
+        kept = row * each + torch.arange(each, device=row.device)
+    else:
+        kept = torch.eq(predictions.rows, row).nonzero().flatten()
+    predicted, target, share = (None if column is None else column[kept] for column in columns)
+    assert predicted is not None and target is not None  # noqa: S101, PT018 - only probabilities may lack
+    return predicted, target, share
