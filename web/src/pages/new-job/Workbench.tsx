@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { ComponentProps, ComponentType } from "preact";
+import type { ComponentType } from "preact";
 import type { EditorHandle } from "../../editor/editor";
 import { fixesOf, type Fix } from "../../editor/fixes";
 import { ProblemList } from "../../editor/ProblemList";
