@@ -220,14 +220,37 @@ def downsample(
             inside &= x <= high
         first = offset + (int(np.argmax(inside)) if inside.any() else 0)
         summaries = summaries[inside]
-        width = 1
-        while _bucket_count(first, len(summaries), width) > max_points:
-            width *= 2
-        if width > 1:
-            head = -first % width  # the first bucket is short if the selection starts inside one
-            summaries = np.concatenate([_merge(summaries[:head], width), _merge(summaries[head:], width)])
+        summaries, width = _into_buckets(summaries, first, max_points)
         columns[name] = _columns(summaries, axis, steps_per_epoch) | {"width": width * base, "points": total}
     return columns
+
+
+def buckets(steps: NDArray[np.int64], values: NDArray[np.float64], first: int, max_points: int) -> dict[str, Any]:
+    """Return columns `step`, `min`, `max`, `last` and `width` of points in memory, by the rule of `downsample`.
+
+    `first` is the index of the first point in its complete series.
+    """
+    points = np.zeros(len(steps), POINT_DTYPE)
+    points["step"], points["value"] = steps, values
+    summaries, width = _into_buckets(_as_summaries(points), first, max_points)
+    columns = {name: np.ascontiguousarray(summaries[name]) for name in ("step", "min", "max")}
+    return columns | {"last": np.ascontiguousarray(summaries["value"]), "width": width}
+
+
+def bucket_width(first: int, count: int, max_points: int) -> int:
+    """Return the least power of two for which points [first, first + count) fall into at most `max_points` buckets."""
+    width = 1
+    while _bucket_count(first, count, width) > max_points:
+        width *= 2
+    return width
+
+
+def _into_buckets(summaries: Points, first: int, max_points: int) -> tuple[Points, int]:
+    width = bucket_width(first, len(summaries), max_points)
+    if width > 1:
+        head = -first % width  # the first bucket is short if the selection starts inside one
+        summaries = np.concatenate([_merge(summaries[:head], width), _merge(summaries[head:], width)])
+    return summaries, width
 
 
 def _read_between(session: Session, job_id: str, name: str, steps: Sequence[float | None]) -> tuple[Points, int]:

@@ -32,7 +32,7 @@ class EventKind(StrEnum):
     WISH = "wish"
     """The user requested to cancel or pause, or withdrew the request: data {wish}."""
     METRICS = "metrics"
-    """New points: data {series: {name: [first index, last index + 1]}, progress}."""
+    """New points: data {series: {name: [first index, last index + 1]}, progress, statistics?: last sampled step}."""
     REWOUND = "rewound"
     """Points after the resumed checkpoint were dropped: data {step}."""
     CHECKPOINT = "checkpoint"

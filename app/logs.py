@@ -25,6 +25,8 @@ LOG_EVENTS: Mapping[str, str] = {
     "bug": "A request met a fault of this service; the exception is with it.",
     "job_accepted": "A job was accepted; its id beside that of the request.",
     "edit_accepted": "An edit of a job was accepted; its number beside the ids.",
+    "statistics_left_out": "A sample of statistics was left out for want of memory; the training goes on.",
+    "statistics_failed": "A sample of statistics met a fault of this service; the exception is with it.",
     "edit_failed": "An edit met a fault of this service, and is rejected; the exception is with it.",
     "inspector_not_started": "No child process could be started to inspect, read or predict.",
     "inspection_failed": "A child process ended while it inspected a spec.",

@@ -25,7 +25,11 @@ HEADLINES = (
     "a training step of Fold over plain recursion (GPU, 256 trees, state 1024)",
     "real/mails-transformer: test/accuracy",
 )
-COMPARED_SYSTEMS = {"mlflow": "MLflow", "lightning": "Lightning"}  # key of a document → the system of that version
+COMPARED_SYSTEMS = {
+    "mlflow": "MLflow",
+    "tensorboard": "TensorBoard",
+    "lightning": "Lightning",
+}  # key of a document → the system of that version
 GENERATED_SECTION = re.compile(r"(<!-- measurements -->\n).*?(<!-- end -->)", re.DOTALL)
 NO_RESULTS = "Nothing has been measured yet: `make bench`."
 HEADER = ["| what | measured | aim | script |", "| --- | --- | --- | --- |"]

@@ -39,6 +39,7 @@ from app.spec.data.upload_formats import UPLOAD_FORMATS
 from app.spec.inspection import Input, InspectionRequest
 from app.spec.network.wiring import RESERVED_IDS
 from app.spec.training.metrics import METRICS
+from app.spec.training.statistics import QUANTITIES
 from app.webhooks.messages import MessageType
 from graftwerk.cli.main import app as cli
 
@@ -269,6 +270,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "refusals": refusals_table,
     "log-events": lambda: descriptions_table(LOG_EVENTS, "event"),
     "commands": commands_table,
+    "quantities": lambda: descriptions_table(QUANTITIES, "quantity"),
     "routes": routes_table,
     "messages": webhook_events_table,
 }

@@ -44,6 +44,7 @@ def run_service(folder: Path) -> Iterator[Client]:
         address = _wait_for_address(home, process)
         console.print(f"serving at [bold]{address}[/bold] (log: {log})")
         with Client(address, (home / "key").read_text().strip()) as client:
+            console.print(f"look at it: {client.sign_in_link()}", markup=False)
             yield client
     finally:
         if process.poll() is None:

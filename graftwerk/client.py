@@ -1,6 +1,7 @@
 """The clients: ``Client().jobs.create(spec).wait()``, and ``await AsyncClient().jobs.create(spec)``."""
 
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 
@@ -40,6 +41,15 @@ class ClientResource(Resource):
         """Return the workers, and the API's clock skew against the database's. Needs the scope admin."""
         workers: dict[str, Any] = await self._transport.json("GET", "/v1/workers")
         return workers
+
+    @operation
+    async def sign_in_link(self, page: str = "/jobs") -> str:
+        """Return a link that opens a page of the dashboard and signs the browser in: once, and within ten minutes."""
+        link: dict[str, Any] = await self._transport.create("/v1/session/links")
+        address, fragment, token = link["url"].partition("#")
+        if not fragment:  # without authentication
+            return f"{address.rstrip('/')}{page}"
+        return f"{address}?next={quote(page, safe='/')}#{token}"
 
     @operation
     async def close(self) -> None:

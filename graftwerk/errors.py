@@ -5,6 +5,7 @@ GraftwerkClientError
 ├── Unreachable           the service did not respond, even after retries
 ├── WaitTimeout           the job did not end within the timeout
 ├── NoSuchFile            the job has no such checkpoint, or the checkpoint no such file
+├── MissingPackage        an optional package, such as pandas, is not installed
 ├── InvalidData           files or names that cannot be a data set
 ├── CannotExpress         a module that the language cannot express; lists every line concerned
 ├── NotVerified           a webhook message without a valid signature, or too old
@@ -47,6 +48,13 @@ class WaitTimeout(GraftwerkClientError):
 
 class NoSuchFile(GraftwerkClientError, LookupError):
     """The job has no such checkpoint, or the checkpoint no such file."""
+
+
+class MissingPackage(GraftwerkClientError, ImportError):
+    """An optional package is not installed; the message says how to install it."""
+
+    def __init__(self, package: str, extra: str = "") -> None:
+        super().__init__(f"{package} is not installed: pip install 'graftwerk[{extra or package}]'")
 
 
 class InvalidData(GraftwerkClientError, ValueError):

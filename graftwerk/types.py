@@ -1,13 +1,18 @@
 """Objects of the service, as the client returns them."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from graftwerk import tables
+from graftwerk.notebook.views import dataset_html, network_html
+from graftwerk.numbers import parse_number
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
 
 TERMINAL_STATUSES = frozenset({"succeeded", "failed", "cancelled"})
-_NON_FINITE = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,24 @@ class Dataset:
     def from_document(cls, document: Mapping[str, Any]) -> "Dataset":
         """Build a data set from the service's JSON."""
         return cls(document["id"], document["name"], document["status"], document)
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """Return the first rows, of the preview, as a DataFrame. Raises `MissingPackage`."""
+        return tables.to_pandas(tables.columns_of(self.document.get("preview") or ()))
+
+    def to_polars(self) -> "polars.DataFrame":
+        """Return the first rows, of the preview, as a DataFrame of Polars. Raises `MissingPackage`."""
+        return tables.to_polars(tables.columns_of(self.document.get("preview") or ()))
+
+    def _repr_html_(self) -> str:
+        return dataset_html(self.document)
+
+
+class Network(dict[str, Any]):
+    """A network as the service inspects it: `nodes`, `inputs`, `outputs`, `totals`. A table in notebooks."""
+
+    def _repr_html_(self) -> str:
+        return network_html(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +212,24 @@ class Predictions:
             document,
         )
 
+    def to_pandas(self) -> "pandas.DataFrame":
+        """Return a DataFrame with a row for each prediction, and columns such as `output.label`; `file` if there are.
+
+        Raises `MissingPackage`.
+        """
+        return tables.to_pandas(self._columns())
+
+    def to_polars(self) -> "polars.DataFrame":
+        """Return a DataFrame of Polars with the columns of `to_pandas`. Raises `MissingPackage`."""
+        return tables.to_polars(self._columns())
+
+    def _columns(self) -> dict[str, Any]:
+        flat = [
+            {f"{output}.{field}": value for output, fields in row.items() for field, value in fields.items()}
+            for row in self.rows
+        ]
+        return ({"file": list(self.files)} if self.files else {}) | tables.columns_of(flat)
+
     def __len__(self) -> int:
         return len(self.rows)
 
@@ -223,22 +264,21 @@ class Metrics:
         """Return the names of the series."""
         return list(self.series)
 
-    def to_pandas(self) -> Any:
-        """Return a DataFrame with the column `series` and the columns of the curves. Requires pandas."""
-        pandas: Any = import_module("pandas")  # an optional dependency
-        tables = [pandas.DataFrame({"series": name, **columns}) for name, columns in self.series.items()]
-        return pandas.concat(tables, ignore_index=True) if tables else pandas.DataFrame({"series": []})
+    def to_pandas(self) -> "pandas.DataFrame":
+        """Return a DataFrame with the column `series` and the columns of the curves. Raises `MissingPackage`."""
+        return tables.to_pandas(self._columns())
 
+    def to_polars(self) -> "polars.DataFrame":
+        """Return a DataFrame of Polars with the columns of `to_pandas`. Raises `MissingPackage`."""
+        return tables.to_polars(self._columns())
 
-def parse_number(value: Any) -> float:
-    """Return a number of a JSON response, which writes NaN and infinities as strings or null."""
-    if value is None:
-        return float("nan")
-    return _NON_FINITE[value] if isinstance(value, str) else value
-
-
-def format_number(value: float) -> float | str:
-    """Return a number as JSON can hold it: NaN and infinities as strings, which `parse_number` reads."""
-    if math.isfinite(value):
-        return value
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    def _columns(self) -> dict[str, list[Any]]:
+        """Return one table of all series."""
+        names = dict.fromkeys(name for columns in self.series.values() for name in columns)
+        table: dict[str, list[Any]] = {"series": []} | {name: [] for name in names or CURVE_COLUMNS}
+        for series, columns in self.series.items():
+            count = max(map(len, columns.values()), default=0)
+            table["series"] += [series] * count
+            for name in names:
+                table[name] += columns.get(name, [float("nan")] * count)
+        return table

@@ -27,9 +27,13 @@ const page = readFileSync(join(BUILD, "index.html"), "utf8");
 const first = ["index.html", ...[...page.matchAll(/(?:src|href)="\/([^"]+\.(?:js|css))"/g)].map((match) => match[1])];
 const firstLoad = first.reduce((sum, name) => sum + gzipSync(readFileSync(join(BUILD, name)), { level: 9 }).length, 0);
 const built = files(BUILD).filter((name) => name !== "build.json" && name.endsWith(".py") === false);
+// What the build reads from beside web/: the description of the API (vite.config.ts), and examples as they are.
+const texts = files("src").filter((name) => /\.tsx?$/.test(name)).map((name) => readFileSync(join("src", name), "utf8"));
+const examples = texts.flatMap((text) => [...text.matchAll(/import\("(?:\.\.\/)+(examples\/[^"?]+)\?raw"\)/g)].map((match) => `../${match[1]}`));
 const manifest = {
   first_load: { files: first, gzip_bytes: firstLoad },
   source: digests(".", files(".")),
+  outside: digests(".", ["../docs/openapi.json", ...examples.sort()]),
   build: digests(BUILD, built),
 };
 writeFileSync(join(BUILD, "build.json"), `${JSON.stringify(manifest, null, 1)}\n`);

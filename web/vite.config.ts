@@ -51,6 +51,7 @@ export default defineConfig({
   },
   server: {
     host: "127.0.0.1",
+    fs: { allow: [".."] }, // examples/ lies beside web/
     proxy: { "/v1": { target: service, headers: key ? { Authorization: `Bearer ${key}` } : {} }, "/docs": service },
   },
   test: { environment: "jsdom", include: ["src/**/*.test.{ts,tsx}"] },

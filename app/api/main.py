@@ -14,6 +14,8 @@ from app.api.http.parameters import check_parameters
 from app.api.http.route_table import RouteTable
 from app.api.middleware import RequestMiddleware
 from app.api.openapi.document import build_openapi
+from app.api.pages.route import SiteRoute
+from app.api.pages.sites import SITES
 from app.api.prometheus import MetricsCollector
 from app.api.routes import audit, catalog, datasets, health, keys, networks, session, webhooks, workers
 from app.api.routes.jobs import (
@@ -27,6 +29,7 @@ from app.api.routes.jobs import (
     predictions,
     reports,
     revisions,
+    statistics,
     verbs,
 )
 from app.api.services import Services, open_services
@@ -40,6 +43,7 @@ ROUTE_MODULES = (
     edits,
     revisions,
     curves,
+    statistics,
     events,
     checkpoints,
     reports,
@@ -64,6 +68,7 @@ def create_app(
 ) -> FastAPI:
     """Return the application; `opening` opens the services behind the routes while it runs."""
     registry = CollectorRegistry()
+    pages = [SiteRoute(site) for site in SITES]
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -77,6 +82,8 @@ def create_app(
             async with TaskGroup() as tasks:  # whatever is made once, before anybody waits for it
                 tasks.create_task(run_in_threadpool(services.inspector.warm_up))
                 tasks.create_task(run_in_threadpool(catalog.catalog_document))
+                for page in pages:
+                    tasks.create_task(run_in_threadpool(page.load))
             yield
             clock.stop()
             registry.unregister(telemetry)
@@ -100,6 +107,7 @@ def create_app(
     app.openapi = lambda: build_openapi(app)  # type: ignore[method-assign]
     for router in ROUTERS:
         app.include_router(router)
+    app.router.routes.extend(pages)
     problems.add_exception_handlers(app)
     app.add_middleware(RequestMiddleware, registry=registry, bug=problems.internal_error)
     return app

@@ -26,6 +26,7 @@ SUMMARY_COLUMNS = (
     _JOBS.priority,
     _JOBS.progress,
     _JOBS.error,
+    _JOBS.worker,
     _JOBS.not_before,
     _JOBS.version,
     _JOBS.created_at,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
-from app import checkpoints, curves, events
+from app import checkpoints, curves, events, statistics
 from app.db.tables import CheckpointRow, EditRow, JobRow, now
 from app.edits import outcomes, repository, revisions
 from app.edits.acceptance import check_active
@@ -30,6 +30,7 @@ def roll_back(session: Session, owner: str, job_id: str, rollback: Rollback, key
         outcomes.record_withdrawn(session, job, waiting.number, [outcomes.ROLLED_BACK])
     row = _insert(session, job, base, rollback.comment, key_id)
     curves.rewind(session, job_id, base.step)
+    statistics.rewind(session, job_id, base.step)
     data = {"edit": row.number, "revision": row.revision, "to": base.revision}
     events.append(session, job_id, EventKind.ROLLED_BACK, data | {"step": base.step, "checkpoint": base.id}, job.fence)
     job.revision = row.revision or job.revision

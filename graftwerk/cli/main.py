@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from graftwerk.cli import jobs
+from graftwerk.cli.browser import open_page
 from graftwerk.cli.datasets import datasets, train
 from graftwerk.cli.doctor import doctor
 from graftwerk.cli.edits import commands as edits
@@ -48,6 +49,7 @@ def root(
 
 
 app.command("up")(up)
+app.command("open")(open_page)
 app.command("train")(train)
 app.command("submit")(jobs.submit)
 app.command("validate")(jobs.validate)

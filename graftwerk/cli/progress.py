@@ -14,7 +14,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 from graftwerk.errors import GraftwerkClientError
 from graftwerk.jobs import AsyncJob, Job
 from graftwerk.jobs.document import JobDocument
-from graftwerk.types import TERMINAL_STATUSES, Event, parse_number
+from graftwerk.numbers import parse_number
+from graftwerk.types import TERMINAL_STATUSES, Event
 
 LINE_INTERVAL_SECONDS = 2.0  # between two plain lines of the same phase
 # Kind of event → what is printed of its data.
@@ -129,7 +130,7 @@ def watch_progress(job: Job, console: Console) -> Job:
     """Show the job's progress until it has ended, and return it. An interruption does not stop the job."""
     with show_views(console, [""]) as (view,):
         history = ProgressHistory(job, view)
-        for event in job.stream(after=last_event(job)):
+        for event in job.stream(after=job.last_event):
             history.add(event)
     return job.refresh()
 
@@ -149,7 +150,7 @@ async def follow_jobs(
 
     async def follow(job: AsyncJob) -> None:
         try:
-            async for event in job.stream(after=last_event(job)):
+            async for event in job.stream(after=job.last_event):
                 on_event(job, event)
             await job.refresh()
         except GraftwerkClientError as error:
@@ -159,11 +160,6 @@ async def follow_jobs(
         for job in jobs:
             tasks.start_soon(follow, job)
     return failures
-
-
-def last_event(job: JobDocument) -> int:
-    """Return the number of the last event that the job's document takes into account."""
-    return int(job.document.get("last_event") or 0)
 
 
 def job_labels(jobs: Sequence[AsyncJob]) -> list[str]:

@@ -39,6 +39,7 @@ def up(
 ) -> None:
     """Serve: database, broker, API and one worker on this machine, until Ctrl-C.
 
+    It prints a link that signs a browser in; `graftwerk open` and the signal SIGUSR1 make others.
     GRAFTWERK_DATABASE_URL and GRAFTWERK_BROKER_URL replace the embedded database and broker.
     """
     console = out()
@@ -53,7 +54,7 @@ def up(
         sys.stdout.flush()
 
     host = os.environ.get("GRAFTWERK_HOST", "127.0.0.1")
-    config = ServiceConfig(_resolve_home(home), host, port, slots, worker=not no_worker)
+    config = ServiceConfig(_resolve_home(home), host, port, slots, worker=not no_worker, link=not as_json)
     Service(config, lambda line: print_line("up", line), print_line).run()
 
 

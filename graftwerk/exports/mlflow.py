@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from graftwerk.exports.run import Run
-from graftwerk.types import Point, format_number
+from graftwerk.numbers import format_number
+from graftwerk.types import Point
 
 # Status of a job → MLflow's RunStatus, by name and by number.
 STATUSES = {

@@ -8,7 +8,8 @@ import httpx
 
 from graftwerk.errors import ServerError
 from graftwerk.http.transport import Reconnection, Transport
-from graftwerk.types import Point, parse_number
+from graftwerk.numbers import parse_number
+from graftwerk.types import Point
 
 NDJSON = "application/x-ndjson"
 

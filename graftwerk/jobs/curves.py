@@ -33,6 +33,30 @@ class CurvesResource(JobDocument):
         return Metrics.from_document(x, await self._transport.json("GET", self._path("/metrics"), params=params))
 
     @operation
+    async def statistics(
+        self,
+        nodes: Sequence[str] | None = None,
+        quantities: Sequence[str] | None = None,
+        max_points: int | None = None,
+        from_: int | None = None,
+        to: int | None = None,
+    ) -> Mapping[str, Any]:
+        """Return what happened inside the network: columns `step`, `min`, `max`, `last` by node and quantity."""
+        selection = {"nodes": ",".join(nodes) if nodes else None, "max_points": max_points, "from": from_, "to": to}
+        params = selection | {"quantities": ",".join(quantities) if quantities else None}
+        document = await self._transport.json("GET", self._path("/statistics"), params=params)
+        found: Mapping[str, Any] = document["nodes"]
+        return found
+
+    @operation
+    async def histograms(self, node: str, quantity: str = "weights", max_points: int | None = None) -> Mapping[str, Any]:
+        """Return the distributions of a node's weights, gradients or activations: `steps`, `edges`, `counts`."""
+        params = {"node": node, "quantity": quantity, "max_points": max_points}
+        path = self._path("/statistics/histograms")
+        found: Mapping[str, Any] = await self._transport.json("GET", path, params=params)
+        return found
+
+    @operation
     async def metrics_csv(self, names: Sequence[str] | None = None) -> str:
         """Return every point as CSV."""
         params = {"names": ",".join(names) if names else None}

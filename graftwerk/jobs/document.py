@@ -5,6 +5,7 @@ from typing import Any
 
 from graftwerk.http.resources import Resource
 from graftwerk.http.transport import Transport
+from graftwerk.notebook.views import job_html
 from graftwerk.types import TERMINAL_STATUSES
 
 
@@ -44,6 +45,11 @@ class JobDocument(Resource):
         return self.status in TERMINAL_STATUSES
 
     @property
+    def last_event(self) -> int:
+        """The number of the last event that this document takes into account."""
+        return int(self.document.get("last_event") or 0)
+
+    @property
     def progress(self) -> Mapping[str, Any]:
         """step, epoch, total_steps, steps_per_epoch, rate (steps per second) and `latest` values by series."""
         return self.document.get("progress") or {}
@@ -52,6 +58,9 @@ class JobDocument(Resource):
     def error(self) -> Mapping[str, Any] | None:
         """The error of a failed job: code, message, pointer, retryable."""
         return self.document.get("error")
+
+    def _repr_html_(self) -> str:
+        return job_html(self.document, self.url)
 
     @property
     def url(self) -> str:

@@ -14,6 +14,7 @@ from graftwerk.errors import Problem, WaitTimeout, parse_problem
 from graftwerk.http.pagination import paginate
 from graftwerk.http.resources import operation
 from graftwerk.jobs.document import JobDocument
+from graftwerk.types import Network
 
 Operation = Mapping[str, Any]
 Operations = Operation | Sequence[Operation]  # one, several, or a whole edit: {"operations": […], "at": …}
@@ -142,12 +143,9 @@ class EditsResource(JobDocument):
         return Edit.from_document(await self._transport.create(self._path("/rollback"), json=body))
 
     @operation
-    async def network(self, revision: int | None = None) -> Mapping[str, Any]:
+    async def network(self, revision: int | None = None) -> Network:
         """Return the network of a revision (default: the current one): nodes, shapes, parameters."""
-        found: Mapping[str, Any] = await self._transport.json(
-            "GET", self._path("/network"), params={"revision": revision}
-        )
-        return found
+        return Network(await self._transport.json("GET", self._path("/network"), params={"revision": revision}))
 
     @operation
     async def network_diff(self, from_: int | None = None, to: int | None = None) -> Mapping[str, Any]:

@@ -13,8 +13,8 @@ from graftwerk.http.resources import AsyncResource, BlockingResource, Resource, 
 from graftwerk.http.transport import Transport
 from graftwerk.jobs.collection import JobsResource
 from graftwerk.jobs.job import AsyncJob, Job, JobResource
+from graftwerk.numbers import parse_number
 from graftwerk.specs import Spec, read_spec
-from graftwerk.types import parse_number
 
 J = TypeVar("J", bound=JobResource)
 F = TypeVar("F", bound="FoldsResource[Any]")

@@ -1,55 +1,19 @@
-"""A job: read, wait, watch, predict, steer."""
+"""A job: predict, evaluate, steer."""
 
-import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from graftwerk.errors import WaitTimeout
-from graftwerk.http import stream
-from graftwerk.http.resources import AsyncResource, BlockingResource, chainable, iterator, operation
+from graftwerk.http.resources import AsyncResource, BlockingResource, chainable, operation
 from graftwerk.jobs import predictions
 from graftwerk.jobs.checkpoints import CheckpointsResource
-from graftwerk.jobs.curves import CurvesResource
 from graftwerk.jobs.edits import EditsResource
-from graftwerk.types import Event, Predictions
+from graftwerk.jobs.live import LiveResource
+from graftwerk.types import Predictions
 
-LONG_POLL_SECONDS = 20.0  # of one long poll
 
-
-class JobResource(CurvesResource, CheckpointsResource, EditsResource):
+class JobResource(LiveResource, CheckpointsResource, EditsResource):
     """A job, as of the last response of the service; `refresh()` reads it again."""
-
-    @chainable
-    async def refresh(self, wait: float | None = None) -> Self:
-        """Read the job again; with `wait`, wait up to so many seconds for a change."""
-        seconds = None if wait is None else f"{max(wait, 0.0):g}"
-        headers = {}
-        if seconds is not None and "version" in self.document:
-            headers["If-None-Match"] = f'"{self.document["version"]}"'
-        response = await self._transport.request("GET", self._path(), params={"wait": seconds}, headers=headers)
-        if response.status_code != 304:
-            self.document = response.json()
-        return self
-
-    @chainable
-    async def wait(self, timeout: float | None = None) -> Self:
-        """Wait until the job has ended, with any status. Raises `WaitTimeout` after `timeout` seconds."""
-        deadline = time.monotonic() + timeout if timeout is not None else float("inf")
-        while not self.ended:
-            remaining = deadline - time.monotonic()
-            if remaining <= 0:
-                raise WaitTimeout(f"{self.id} is still {self.status} after {timeout:g} s")
-            await JobResource.refresh(self, wait=min(LONG_POLL_SECONDS, remaining))
-        return self
-
-    @iterator
-    async def stream(self, after: int = 0) -> AsyncGenerator[Event]:
-        """Yield the job's events after number `after`, up to the final `done`; reconnects when the stream breaks."""
-        async with aclosing(stream.stream_events(self._transport, self._path("/stream"), after)) as events:
-            async for event in events:
-                yield event
 
     @operation
     async def predict(

@@ -16,6 +16,7 @@ from graftwerk.supervise.broker import EmbeddedBroker, find_binary
 from graftwerk.supervise.home import CannotStart
 from graftwerk.supervise.port import describe_listener, free_port, is_key_accepted, service_url
 from graftwerk.supervise.process import Process, Program
+from graftwerk.supervise.sign_in import sign_in_link
 from graftwerk.supervise.supervisor import Supervisor
 
 FORK_SERVER_MODULE = "workers.runner.preload"  # what API and worker let it run
@@ -36,6 +37,7 @@ class ServiceConfig:
     port: int = 8741  # 0: any free one
     slots: int = 0  # 0: the worker's default
     worker: bool = True
+    link: bool = True  # whether to print a link that signs in
 
 
 def missing_extras() -> list[str]:
@@ -74,7 +76,8 @@ class Service:
                 environment = self._environment(port, broker)
                 try:
                     if self._start(environment, broker, port):
-                        self._supervisor.run()
+                        self._print_link(service_url(self._config.host, port))
+                        self._supervisor.run(lambda: self._print_link(service_url(self._config.host, port)))
                 finally:
                     self._log("stopping: first the API, then the worker, which saves what it trains, then the broker")
                     (home / "address").unlink(missing_ok=True)
@@ -171,6 +174,12 @@ class Service:
         if not is_key_accepted(url, key):
             raise CannotStart(f"{url} is not this service: {describe_listener(url)}. Choose another port with --port")
         homes.write_private(self._config.home / "key", key)
+
+    def _print_link(self, url: str) -> None:
+        """Print a link that signs in, as SIGUSR1 asks for too."""
+        link = sign_in_link(url, homes.read_key(self._config.home)) if self._config.link else None
+        if link is not None:
+            self._log(f"sign in, once and within ten minutes: {link}")
 
     def _run_module(self, module: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", *module]

@@ -39,15 +39,23 @@ class Supervisor:
         self._processes: list[Process] = []
         self._restarts: dict[str, _RestartState] = {}
         self.signals = 0
+        self.requests = 0  # signals SIGUSR1
 
     @contextmanager
     def handle_signals(self) -> Iterator[None]:
-        """Count SIGINT, SIGTERM and SIGHUP instead of dying of them: one means stop, two mean stop at once."""
+        """Count signals instead of dying of them.
+
+        One of SIGINT, SIGTERM and SIGHUP means stop, two mean stop at once; SIGUSR1 is a request to `run`.
+        """
 
         def count(number: int, frame: FrameType | None) -> None:
             self.signals += 1
 
+        def count_request(number: int, frame: FrameType | None) -> None:
+            self.requests += 1
+
         before = {number: signal.signal(number, count) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        before[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, count_request)
         try:
             yield
         finally:
@@ -71,9 +79,13 @@ class Supervisor:
             time.sleep(POLL_SECONDS)
         return False
 
-    def run(self) -> None:
-        """Restart programs that die, until a signal arrives."""
+    def run(self, on_request: Callable[[], None] = lambda: None) -> None:
+        """Restart programs that die, until a signal to stop arrives. `on_request` is called after SIGUSR1."""
+        answered = self.requests
         while not self.signals:
+            if self.requests > answered:
+                answered = self.requests
+                on_request()
             self.restart_due()
             time.sleep(POLL_SECONDS)
 

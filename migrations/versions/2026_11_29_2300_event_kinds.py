@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "2026_11_29_2300_event_kinds"
-down_revision: str | Sequence[str] | None = "2026_11_29_1930_edits"
+down_revision: str | Sequence[str] | None = "2026_11_29_2250_statistics"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

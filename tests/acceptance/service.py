@@ -140,9 +140,12 @@ def running_service(home: Path, *options: str) -> Iterator[ServiceProcess]:
     """Run a service that ends without an error, and leaves no temporary file."""
     with tempfile.TemporaryDirectory(prefix="gw-", dir="/tmp") as scratch:  # a path short enough for sockets
         running = ServiceProcess(home, environment={"TMPDIR": scratch})
-        running.start(*options)
-        yield running
-        assert running.stop() == 0, running.log
+        try:
+            running.start(*options, seconds=2 * TIMEOUT_SECONDS)
+            yield running
+        finally:
+            status = running.stop()
+        assert status == 0, running.log
         assert leftover_files(Path(scratch)) == []
 
 

@@ -25,10 +25,15 @@ def manifest() -> dict[str, Any]:
     return json.loads((BUILD / "build.json").read_text())  # type: ignore[no-any-return]
 
 
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def digests(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of every file below a folder, by its path there."""
     return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        str(path.relative_to(folder)): sha256(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file() and not LEFT_OUT & set(path.relative_to(folder).parts) and path.suffix != ".py"
     }
@@ -38,6 +43,15 @@ def digests(folder: Path) -> dict[str, str]:
 def test_the_build_is_of_this_source(manifest: dict[str, Any], part: str, folder: Path) -> None:
     now = digests(folder)
     changed = {name for name in now.keys() | manifest[part].keys() if now.get(name) != manifest[part].get(name)}
+    assert not changed, "stale: run make web"
+
+
+def test_the_build_is_of_what_it_reads_beside_its_source(manifest: dict[str, Any]) -> None:
+    outside = manifest["outside"]
+    texts = [path.read_text() for path in (SOURCE / "src").rglob("*.ts*")]
+    read = {name for text in texts for name in re.findall(r'"(?:\.\./)+(examples/[^"?]+)\?raw"', text)}
+    assert {f"../{name}" for name in read | {"docs/openapi.json"}} == outside.keys(), "stale: run make web"
+    changed = [name for name in outside if sha256(SOURCE / name) != outside[name]]
     assert not changed, "stale: run make web"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app import checkpoints, curves, events
+from app import checkpoints, curves, events, statistics
 from app.db.tables import JobRow
 from app.edits import outcomes
 from app.edits.outcomes import Application, Rule
@@ -61,12 +61,18 @@ def _(message: ProgressReport, session: Session, job: JobRow, settings: Settings
     for kind, data in message.events:
         if kind == EventKind.REWOUND:
             curves.rewind(session, job.id, int(data["step"]))
+            statistics.rewind(session, job.id, int(data["step"]))
         events.append(session, job.id, kind, data, job.fence)
     if message.series:
         blocks = {name: curves.points_from(block) for name, block in message.series.items()}
         ranges = curves.append(session, job.id, blocks)
-        log = {"series": {name: list(span) for name, span in ranges.items()}, "progress": message.progress}
+        spans = {name: list(span) for name, span in ranges.items()}
+        log: dict[str, Any] = {"series": spans, "progress": message.progress}
+        if message.statistics:
+            log["statistics"] = message.statistics[-1].step
         events.append(session, job.id, EventKind.METRICS, log, job.fence)
+    for sample in message.statistics:
+        statistics.append(session, job.id, sample)
     changes: dict[str, Any] = {} if message.progress is None else {"progress": dict(message.progress)}
     if warnings := [data for kind, data in message.events if kind == EventKind.WARNING and data.get("pointer")]:
         changes["inspection"] = _with_warnings(job.inspection, warnings)

@@ -27,13 +27,35 @@ class JobMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class HistogramCounts:
+    """The filled bins of several histograms, one after the other, see `app.statistics.Histograms`."""
+
+    sizes: list[int]  # how many bins each histogram fills; 0: it has no values
+    bins: list[int]
+    counts: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class StatisticsSample:
+    """The statistics of one step. The attempt's first sample of each layout names its series: (node, quantity)."""
+
+    step: int
+    layout: str  # a digest of the series
+    values: list[float | None]  # by series; `None`: no value at this step
+    series: list[tuple[str, str]] | None = None
+    histogram_series: list[tuple[str, str]] | None = None
+    histograms: HistogramCounts | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ProgressReport(JobMessage):
-    """How far the training is, new points of its series, and events."""
+    """How far the training is, new points of its series, events, and samples of statistics."""
 
     phase: str | None = None
     progress: Mapping[str, Any] | None = None  # step, epoch, total_steps, steps_per_epoch, rate, latest
     series: Mapping[str, SeriesPoints] = field(default_factory=dict)
     events: tuple[tuple[str, Mapping[str, Any]], ...] = ()  # (kind, data)
+    statistics: tuple[StatisticsSample, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from workers.training.metrics.recorder import Recorder
 from workers.training.metrics.undefined import undefined_metrics
 from workers.training.optim.schedules import JsonState
 from workers.training.results import training_result, unmeasured_warnings
+from workers.training.statistics.sampler import StatisticsSampler
 
 SAVING_VERBS = ("pause", "drain")  # end an attempt with a checkpoint
 
@@ -55,6 +56,7 @@ def _train(prepared: PreparedTraining) -> Outcome | PreparedTraining:  # noqa: P
         saver.resume_at(restored.step)
     counters = state.counters
     recorder = _recorder(prepared)
+    statistics = StatisticsSampler(state.network, plan, counters.step)
     context.report(ProgressReport(phase="training"))
     state.network.train()
     if agenda.goes_back and saver.saved_step is None:
@@ -150,7 +152,8 @@ def _train(prepared: PreparedTraining) -> Outcome | PreparedTraining:  # noqa: P
 
         # Step
         lr = state.optimizer.param_groups[0]["lr"]
-        result = training_step.run(state, state.source.batches(step))
+        batches, is_sampled = state.source.batches(step), step + 1 == statistics.due
+        result = statistics.run(training_step, state, batches) if is_sampled else training_step.run(state, batches)
         counters.step += 1
         report = None
         if state.schedule is not None:
@@ -159,7 +162,10 @@ def _train(prepared: PreparedTraining) -> Outcome | PreparedTraining:  # noqa: P
             state.average.after_step(counters.step)
 
         # Report
-        recorder.step(result.loss, lr, result.skipped, flow_metrics(state.network), result.head_losses)
+        flows = flow_metrics(state.network)
+        if is_sampled:
+            recorder.statistics(statistics.take(training_step, flows))
+        recorder.step(result.loss, lr, result.skipped, flows, result.head_losses)
 
 
 def _recorder(prepared: PreparedTraining) -> Recorder:

@@ -16,6 +16,7 @@ from app.api.children.inspector import InspectionError
 from app.api.http.parameters import PreconditionFailed
 from app.api.http.responses import JsonResponse
 from app.api.http.route_table import RouteTable
+from app.api.lanes import SAFE_METHODS
 from app.db.sealing import SecretSealed
 from app.disk.capacity import FULL_HINT, is_disk_full
 from app.errors import GraftwerkError, Problem
@@ -145,7 +146,7 @@ def _handle_http_exception(request: Request, error: HTTPException) -> Response:
 def _allowed_methods(request: Request) -> list[str]:
     """Return the methods of every route at this path; the framework itself returns those of the first."""
     routes: RouteTable = request.app.state.route_table
-    return routes.allowed_methods(request.scope["path"])
+    return routes.allowed_methods(request.scope["path"]) or sorted(SAFE_METHODS)  # of a page
 
 
 def internal_error(request: Request, error: Exception) -> Response:

@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
 import orjson
 from starlette.responses import Response
 
@@ -34,3 +36,13 @@ def json_number(value: float) -> float | str:
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else INFINITY_NAMES[value > 0]
+
+
+def json_columns(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Return columns without NaN and infinities; arrays of finite numbers as they are, which is fast."""
+    return {
+        name: [json_number(value) for value in column.tolist()]
+        if isinstance(column, np.ndarray) and not np.isfinite(column).all()
+        else column
+        for name, column in columns.items()
+    }

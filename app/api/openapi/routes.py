@@ -59,6 +59,9 @@ def route_responses(
     return responses
 
 
+# Of the description of the API itself.
+DOCUMENT_RESPONSES = route_responses(200, None, 304)
+DOCUMENT_RESPONSES[200]["content"] = {"application/json": {"schema": {"$ref": SCHEMA_REF.format(model="JsonObject")}}}
 EVENT_STREAM = "text/event-stream"  # a schema would be one of its events
 BINARY_SCHEMA = {"type": "string", "format": "binary"}
 

@@ -63,6 +63,7 @@ class JobSummary(ResponseModel):
     priority: int
     progress: JsonObject = Field(description="step, epoch, total_steps, steps_per_epoch, rate, eta_seconds, latest.")
     error: Failure | None
+    worker: str | None = Field(description="Where it runs, or ran last.")
     not_before: str | None = Field(description="No attempt before: the spec's wish, or the pause after a loss.")
     version: int = Field(description="Grows with every change; the ETag.")
     created_at: str
@@ -84,7 +85,6 @@ class Job(JobSummary):
     warnings: list[ProblemDetail] = Field(description="What was left out, guessed or converted, and how to say so.")
     result: JsonObject | None
     attempts: int = Field(description="Attempts lost to machines since the last checkpoint.")
-    worker: str | None
     position: int | None = Field(description="Place in its queue, 1 for the next; while it waits for its turn.")
     starts_at: str | None = Field(description="Estimated; null if there is nothing to estimate it by.")
     held_by: Hold | None = Field(description="What a waiting job waits for, other than its turn.")
@@ -112,7 +112,6 @@ class Job(JobSummary):
             warnings=[ProblemDetail(**each) for place, each in enumerate(warnings) if each not in warnings[:place]],
             result=row.result,
             attempts=row.attempts,
-            worker=row.worker,
             position=place.position,
             starts_at=format_optional_rfc3339(place.starts_at),
             held_by=place.held_by,
@@ -138,6 +137,7 @@ def job_summary(row: JobRow | Row[Any]) -> dict[str, Any]:
         "priority": row.priority,
         "progress": row.progress,
         "error": None if row.error is None else Failure(**row.error).as_dict(),
+        "worker": row.worker,
         "version": row.version,
         "not_before": format_optional_rfc3339(row.not_before or None),
         "created_at": format_rfc3339(row.created_at),

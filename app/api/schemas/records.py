@@ -56,6 +56,36 @@ class Curves(ResponseModel):
     series: dict[str, Series]
 
 
+class StatisticSeries(ResponseModel):
+    """Columns of one quantity of one node: a row is a bucket of samples, or a single sample."""
+
+    width: int = Field(description="Samples per bucket; 1: every row is a sample.")
+    step: list[int] = Field(description="Of the bucket's last sample.")
+    min: list[JsonNumber]
+    max: list[JsonNumber]
+    last: list[JsonNumber]
+
+
+class NetworkStatistics(ResponseModel):
+    """What happened inside a network while it trained."""
+
+    samples: int = Field(description="Of the job, whatever is selected.")
+    last_step: int = Field(description="The last sampled step; 0 before the first.")
+    nodes: dict[str, dict[str, StatisticSeries]] = Field(
+        description="By path of the node (ids joined by slashes) and quantity. Without values there is no entry."
+    )
+
+
+class Histograms(ResponseModel):
+    """Distributions of one quantity of one node, over common bins."""
+
+    node: str
+    quantity: Literal["weights", "gradients", "activations"]
+    steps: list[int]
+    edges: list[JsonNumber] = Field(description="Ascending; bin i is between edges i and i + 1.")
+    counts: list[list[int]] = Field(description="By step and bin.")
+
+
 class CheckpointFile(ResponseModel):
     """A file to download."""
 

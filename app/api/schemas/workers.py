@@ -27,10 +27,15 @@ class Worker(ResponseModel):
     seen_at: str
     seconds_since_seen: float
     deaf_seconds: float
+    attempts: dict[str, int] | None = Field(description="Attempts that ended since it started, by how they ended.")
+    checkpoints: int | None = Field(description="Saved since it started.")
+    checkpoint_bytes: int | None
 
     @classmethod
     def from_row(cls, row: Row[Any], seconds: float, max_deaf_seconds: float) -> Self:
         """Describe a worker `seconds` after its last heartbeat; see `app.heartbeat.liveness`."""
+        figures: dict[str, Any] = row.figures or {}
+        attempts, checkpoints = figures.get("attempts"), figures.get("checkpoints") or {}
         return cls(
             name=row.name,
             version=row.version,
@@ -43,6 +48,9 @@ class Worker(ResponseModel):
             seen_at=format_rfc3339(row.seen_at),
             seconds_since_seen=round(seconds, 3),
             deaf_seconds=round(row.deaf_seconds or 0.0, 3),
+            attempts=None if attempts is None else {end: sum(codes.values()) for end, codes in attempts.items()},
+            checkpoints=checkpoints.get("count"),
+            checkpoint_bytes=checkpoints.get("bytes"),
         )
 
 

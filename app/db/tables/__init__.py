@@ -7,7 +7,15 @@ from app.db.tables.access import AuditRow, IdempotencyRow, KeyRow, SessionLinkRo
 from app.db.tables.base import Base, now, table_of
 from app.db.tables.datasets import ContentRow, DatasetRow
 from app.db.tables.edits import EditRow
-from app.db.tables.jobs import CheckpointRow, EventRow, JobRow, LabelRow, MetricChunkRow
+from app.db.tables.jobs import (
+    CheckpointRow,
+    EventRow,
+    JobRow,
+    LabelRow,
+    MetricChunkRow,
+    StatisticLayoutRow,
+    StatisticSampleRow,
+)
 from app.db.tables.processes import ClockRow, DeploymentRow, WorkerRow
 from app.db.tables.webhooks import DeliveryRow, WebhookRow
 
@@ -29,6 +37,8 @@ __all__ = [
     "MetricChunkRow",
     "SessionLinkRow",
     "SessionRow",
+    "StatisticLayoutRow",
+    "StatisticSampleRow",
     "WebhookRow",
     "WorkerRow",
     "now",

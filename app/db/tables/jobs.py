@@ -108,6 +108,29 @@ class MetricChunkRow(Base):
     summary: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class StatisticLayoutRow(Base):
+    """Which series the samples of a job's statistics have, in order; an edit of the network makes another layout."""
+
+    __tablename__ = "statistic_layouts"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(32), primary_key=True)
+    series: Mapped[list[Any]]  # [[node, quantity]]
+    histograms: Mapped[list[Any]]  # [[node, quantity]]
+
+
+class StatisticSampleRow(Base):
+    """The statistics of one step: all series in one row, see `app.statistics`."""
+
+    __tablename__ = "statistic_samples"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    step: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    layout: Mapped[str] = mapped_column(String(32))  # the digest of a row of `statistic_layouts`
+    values: Mapped[bytes] = mapped_column(LargeBinary)  # float32, in the order of the layout
+    histograms: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
 class CheckpointRow(Base):
     """A checkpoint. The row is its commit point: files without a row do not exist."""
 

@@ -44,6 +44,8 @@ SETTINGS: Mapping[str, Setting] = {
     "training.early_stop.*": Setting("From the next evaluation on; another monitor begins anew."),
     "training.checkpoint": Setting("From the next checkpoint on; another monitor begins anew."),
     "training.checkpoint.*": Setting("From the next checkpoint on; another monitor begins anew."),
+    "training.statistics": Setting("From the next step on."),
+    "training.statistics.*": Setting("From the next step on."),
     "objective.loss.*": Setting("A setting of the loss."),
     "objective.heads.*.weight": Setting("The weight of a loss in the sum."),
     "objective.heads.*.loss.*": Setting("A setting of a head's loss."),

@@ -12,6 +12,7 @@ from app.spec.training.optimizers import BaseOptimizer, Optimizer
 from app.spec.training.parameter_groups import ParameterGroup, group_problems
 from app.spec.training.planned_edits import PlannedEdit, planned_edit_problems
 from app.spec.training.schedules import Schedule, Warmup, warmup_problems
+from app.spec.training.statistics import Statistics
 from app.spec.training.weight_averages import Average
 
 
@@ -68,6 +69,9 @@ class Training(SpecModel):
     evaluate: Evaluation = Evaluation()
     early_stop: EarlyStop | None = None
     checkpoint: Checkpointing = Checkpointing()
+    statistics: Statistics | Literal[False] = Field(
+        Statistics(), description="Of what happens inside the network while it trains; `false`: none."
+    )
     edits: Annotated[tuple[PlannedEdit, ...], Field(max_length=100)] = Field(
         (), description="Changes that the plan makes by itself."
     )

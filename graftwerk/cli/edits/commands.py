@@ -1,6 +1,7 @@
 """Commands that edit a job: `edit`, `edits`, `withdraw`, `rollback`, `diff`."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,8 +10,9 @@ import typer
 from graftwerk.cli.edits.short_form import FORMS, parse_operations
 from graftwerk.cli.edits.tables import format_operation, print_dry_run, print_edit, print_network_diff
 from graftwerk.cli.edits.trigger import format_trigger, parse_trigger
-from graftwerk.cli.output import AsJson, ExitCode, open_client, print_json, print_result, print_table
+from graftwerk.cli.output import AsJson, ExitCode, open_client, print_json, print_result, print_table, print_warnings
 from graftwerk.cli.parameters import JobId
+from graftwerk.jobs import Job
 from graftwerk.jobs.edits import Edit
 
 FILE_SUFFIX = ".json"
@@ -57,9 +59,11 @@ def edit(
         made = job.edit(
             change, at=trigger, expect_revision=expect_revision, comment=comment, idempotency_key=idempotency_key
         )
+        warnings = []
         if wait:
             made = job.wait_for_edit(made.number)
-    _finish(made, as_json)
+            warnings = _warnings_of(job, made)
+    _finish(made, warnings, as_json)
 
 
 def edits(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
@@ -129,12 +133,23 @@ def _read_operations(words: list[str]) -> Any:
     raise typer.BadParameter(f"{words[0]} is no edit: {hint}", param_hint="OPERATION")
 
 
-def _finish(made: Edit, as_json: bool) -> None:
-    """Print an edit, and exit with 1 if it did not come to be applied."""
+def _warnings_of(job: Job, made: Edit) -> list[Mapping[str, Any]]:
+    """Return what the attempt warned of when it applied an edit, such as copies that stay equal."""
+    if made.state != "applied":
+        return []
+    for event in job.events(after=job.last_event):
+        if event.kind == "edit_applied" and event.data["edit"] == made.number:
+            return list(event.data.get("warnings") or ())
+    return []
+
+
+def _finish(made: Edit, warnings: list[Mapping[str, Any]], as_json: bool) -> None:
+    """Print an edit and its warnings, and exit with 1 if it did not come to be applied."""
     if as_json:
-        print_json(made.document)
+        print_json({**made.document, "warnings": warnings})
     else:
         print_edit(made)
+        print_warnings({"warnings": warnings})
     if made.state not in ("accepted", "applied"):
         raise typer.Exit(ExitCode.JOB_FAILED)
 

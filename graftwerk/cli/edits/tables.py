@@ -9,7 +9,7 @@ from rich.text import Text
 from graftwerk.cli.edits.trigger import format_trigger
 from graftwerk.cli.output import out, print_table, print_warnings
 from graftwerk.jobs.edits import Edit
-from graftwerk.types import parse_number
+from graftwerk.numbers import parse_number
 
 # Part of an inspection's totals and memory → its title, where the name alone does not say enough.
 TOTAL_NAMES: Mapping[str, str] = {

@@ -10,7 +10,8 @@ from graftwerk.charts.lines import arrange_panels, lines_of
 from graftwerk.charts.text import ASCII, MIN_COLUMNS, UNICODE, draw_panel
 from graftwerk.cli.output import AsJson, open_client, out, print_json, print_table
 from graftwerk.cli.parameters import JobId
-from graftwerk.types import Metrics, format_number
+from graftwerk.numbers import format_number
+from graftwerk.types import Metrics
 
 PLOTTED_POINTS = 20_000  # buckets of a series that are requested: far more than columns, so that NaN is found
 PANEL_ROWS = 12

@@ -16,12 +16,14 @@ from app.storage.protocol import ArtifactStore
 from workers.host.persist import record
 from workers.protocol.messages import (
     Ending,
+    HistogramCounts,
     JobMessage,
     Outcome,
     ProgressReport,
     SavedCheckpoint,
     SavedFile,
     SeriesPoints,
+    StatisticsSample,
 )
 
 SETTINGS = Settings()
@@ -100,6 +102,22 @@ def record_curve(
         steps = range(start, min(start + 1024, first + count))
         progress = {"step": steps[-1], "epoch": steps[-1] / 10, "total_steps": 10**6, "steps_per_epoch": 10}
         record_message(db, job, ProgressReport(progress=progress, series={name: curve_block(steps, value)}))
+
+
+def record_statistics(
+    db: Database,
+    job: JobRow,
+    steps: Sequence[int],
+    value: Callable[[int], float | None] = lambda step: 1.0 / step,
+    series: Sequence[tuple[str, str]] = (("linear", "grad_norm"), ("linear", "weight_norm")),
+) -> None:
+    """Record samples as a worker does: the values of all series are the same, and histograms have two bins."""
+    for step in steps:
+        histograms = HistogramCounts([2], [-500, 500], [step, 2 * step])
+        names, digest = list(series), hashlib.blake2b(repr(series).encode(), digest_size=16).hexdigest()
+        values = [value(step)] * len(series)
+        sample = StatisticsSample(step, digest, values, names, [("linear", "weights")], histograms)
+        record_message(db, job, ProgressReport(statistics=(sample,)))
 
 
 def create_checkpoint(

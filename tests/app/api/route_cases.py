@@ -1,6 +1,6 @@
 """One object of every kind, and every route with what it needs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from fastapi.dependencies.models import Dependant
@@ -13,7 +13,14 @@ from app.edits import repository as edits
 from app.spec.data.sources import NewDataset
 from app.webhooks import outbox, repository
 from tests.app.api.client import Api
-from tests.app.api.job_factories import SPEC, create_checkpoint, create_running_job, finish_job, record_curve
+from tests.app.api.job_factories import (
+    SPEC,
+    create_checkpoint,
+    create_running_job,
+    finish_job,
+    record_curve,
+    record_statistics,
+)
 from tests.app.webhooks.factories import create_webhook
 
 NEW_DATASET = NewDataset.model_validate({"name": "theirs", "source": {"kind": "upload", "format": "csv"}})
@@ -24,6 +31,7 @@ def create_objects(api: Api, owner: str) -> dict[str, str]:
     db = api.services.db
     job = create_running_job(db, owner)
     record_curve(db, job, 10)
+    record_statistics(db, job, [1, 10])
     report = b'{"version": 1, "step": 5, "rows": 30, "heads": []}'
     files = {"model.py": b"x", "weights.safetensors": b"y", "report.json": report}
     checkpoint = create_checkpoint(db, api.services.store, job, 5, files)
@@ -50,6 +58,7 @@ class RouteCase(NamedTuple):
     scope: str | None  # none: no key at all
     status: int
     body: Any = None  # a document, or bytes
+    query: Mapping[str, str] = {}
 
 
 BUILTIN_DATASET = {"name": "x", "source": {"kind": "builtin", "name": "iris"}}
@@ -60,6 +69,7 @@ ROUTE_CASES: dict[str, RouteCase] = {
     "GET /metrics": RouteCase(None, 200),
     "GET /readyz": RouteCase(None, 200),
     "GET /v1/catalog": RouteCase("read", 200),
+    "GET /v1/openapi.json": RouteCase("read", 200),
     "POST /v1/models/inspect": RouteCase("read", 200, INSPECTION),
     "GET /v1/jobs": RouteCase("read", 200),
     "POST /v1/jobs": RouteCase("write", 201, SPEC),
@@ -69,6 +79,8 @@ ROUTE_CASES: dict[str, RouteCase] = {
     "GET /v1/jobs/{job_id}/checkpoints": RouteCase("read", 200),
     "GET /v1/jobs/{job_id}/events": RouteCase("read", 200),
     "GET /v1/jobs/{job_id}/metrics": RouteCase("read", 200),
+    "GET /v1/jobs/{job_id}/statistics": RouteCase("read", 200),
+    "GET /v1/jobs/{job_id}/statistics/histograms": RouteCase("read", 200, query={"node": "linear"}),
     "GET /v1/jobs/{job_id}/edits": RouteCase("read", 200),
     "POST /v1/jobs/{job_id}/edits": RouteCase("write", 409, EDIT),  # it has ended
     "POST /v1/jobs/{job_id}/edits/dry-run": RouteCase("read", 409, EDIT),
@@ -134,10 +146,11 @@ ROUTES_DELETE_LAST = sorted(
 
 
 def request_options(row: RouteCase) -> dict[str, Any]:
-    """Return how a client sends the row's body."""
+    """Return how a client sends the row's parameters and body."""
+    params = {"params": dict(row.query)} if row.query else {}
     if row.body is None:
-        return {}
-    return {"content": row.body} if isinstance(row.body, bytes) else {"json": row.body}
+        return params
+    return params | ({"content": row.body} if isinstance(row.body, bytes) else {"json": row.body})
 
 
 def route_scopes() -> Iterator[tuple[str, str | None]]:

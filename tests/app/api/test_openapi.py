@@ -199,6 +199,7 @@ def test_answers_are_closed() -> None:
         "KeyRotation",
         "WebhookRequest",
         "SignIn",
+        "JsonObject",
         "Question",
         "Fork",
         "Prediction",

@@ -36,6 +36,8 @@ from app.db.tables import (
     MetricChunkRow,
     SessionLinkRow,
     SessionRow,
+    StatisticLayoutRow,
+    StatisticSampleRow,
     WebhookRow,
     WorkerRow,
 )
@@ -45,7 +47,7 @@ from app.jobs.rollback import roll_back
 from app.lifecycle import orphans
 from app.spec.data.sources import NewDataset
 from app.spec.edits.rollback import Rollback
-from tests.app.api.job_factories import create_running_job, record_curve
+from tests.app.api.job_factories import create_running_job, record_curve, record_statistics
 from tests.app.webhooks.factories import create_webhook
 
 TABLES = (
@@ -54,6 +56,8 @@ TABLES = (
     LabelRow,
     EventRow,
     MetricChunkRow,
+    StatisticLayoutRow,
+    StatisticSampleRow,
     CheckpointRow,
     EditRow,
     DatasetRow,
@@ -73,6 +77,7 @@ def fill(database: Database) -> None:
     create_webhook(database)
     job = create_running_job(database, labels={"team": "vision", "a'b": '"'})
     record_curve(database, job, 100)
+    record_statistics(database, job, [1])
     database.run(checkpoints.add, job.id, job.fence, id="ckpt_1", step=1, epoch=0.1, values={}, files=[])
     database.run(roll_back, "anna", job.id, Rollback(revision=1), "")
     assert database.run(repository.claim, [job.queue], "w1", 300.0) is not None
@@ -205,7 +210,8 @@ def test_deleting_a_job_deletes_all_that_is_recorded_about_it(database: Database
     with database.begin() as session:
         session.execute(text("DELETE FROM jobs"))
     left = dict(zip(TABLES, counts(database), strict=True))
-    assert [left[table] for table in (JobRow, EventRow, MetricChunkRow, CheckpointRow)] == [0, 0, 0, 0]
+    recorded = (EventRow, MetricChunkRow, StatisticLayoutRow, StatisticSampleRow, CheckpointRow)
+    assert [left[table] for table in (JobRow, *recorded)] == [0] * 6
     assert left[KeyRow] == left[DatasetRow] == 1
 
 

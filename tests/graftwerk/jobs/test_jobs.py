@@ -73,27 +73,6 @@ def test_curves_keep_what_json_cannot_say(api: ClientKind) -> None:
     assert dict(script.requests[1].url.params) == {"names": "train/loss", "max_points": "100", "x": "step", "from": "2"}
 
 
-def test_a_table_of_curves(api: ClientKind, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Pandas:
-        """The two calls of pandas that are used; the real one is no dependency of the tests."""
-
-        @staticmethod
-        def DataFrame(columns: dict[str, Any]) -> dict[str, Any]:
-            return columns
-
-        @staticmethod
-        def concat(tables: list[dict[str, Any]], ignore_index: bool) -> list[dict[str, Any]]:
-            assert ignore_index
-            return tables
-
-    monkeypatch.setattr("graftwerk.types.import_module", {"pandas": Pandas}.__getitem__)
-    client, _ = api.client(
-        job_document(), {"series": {"a": {"step": [1], "last": [2.0]}, "b": {"step": [1], "last": [3.0]}}}
-    )
-    table = client.jobs.get("job_1").metrics().to_pandas()
-    assert table == [{"series": "a", "step": [1], "last": [2.0]}, {"series": "b", "step": [1], "last": [3.0]}]
-
-
 def checkpoint(checkpoint_id: str, **contents: bytes) -> dict[str, Any]:
     files = [
         {"name": name, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}

@@ -25,11 +25,18 @@ TOYS = {
     "app/forkserver.py": "import time; print('forks', flush=True); time.sleep(600)",
     "app/api.py": """
 import http.server, os, sys
+links = []
 class Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         known = self.path != "/v1/jobs?limit=1" or self.headers["Authorization"] == "Bearer gw_toy"
         self.send_response(200 if known else 401)
         self.end_headers()
+    def do_POST(self):
+        body = b'{"url": "http://toy/sign-in#link=gwl_%d"}' % len(links)
+        links.append(self.path)
+        self.send_response(201)
+        self.end_headers()
+        self.wfile.write(body)
     def log_message(self, *words):
         print("asked for", self.path, flush=True)
 if FAIL_API:
@@ -103,6 +110,22 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Up]]:
         if one.process.poll() is None:
             one.process.kill()
             one.process.wait()
+
+
+def test_it_prints_links_that_sign_in(start: Callable[..., Up]) -> None:
+    up = start("--port", "0").ready()
+    up.until(up.said("within ten minutes: http://toy/sign-in#link=gwl_0"))
+    up.process.send_signal(signal.SIGUSR1)
+    up.until(up.said("within ten minutes: http://toy/sign-in#link=gwl_1"))
+    assert up.end() == 0
+
+
+def test_a_log_for_programs_has_no_links(start: Callable[..., Up], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRAFTWERK_LOG_JSON", "true")
+    up = start("--port", "0").ready()
+    up.until(up.said("ready at"))
+    assert up.end() == 0
+    assert "link" not in up.log.read_text()
 
 
 def test_it_starts_everything_and_stops_in_order(start: Callable[..., Up], tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ import { pageVisible } from "../api/visibility";
 import { CurveLoader, type CurveRequest } from "./loader";
 
 /** Loaders of the curves of some jobs, in their order; those of jobs that are left out are ended. */
-export function useLoaders(jobIds: readonly string[], request: CurveRequest): CurveLoader[] {
+export function useLoaders(jobIds: readonly string[], request: (jobId: string) => CurveRequest): CurveLoader[] {
   const key = jobIds.join(",");
   const kept = useMemo(() => new Map<string, CurveLoader>(), []);
   const loaders = useMemo(
@@ -22,8 +22,8 @@ export function useLoaders(jobIds: readonly string[], request: CurveRequest): Cu
       kept.delete(id);
     }
   }, [key]);
-  const asked = JSON.stringify(request);
-  useEffect(() => loaders.forEach((loader) => loader.ask(request)), [key, asked]);
+  const requests = jobIds.map(request);
+  useEffect(() => loaders.forEach((loader, index) => loader.ask(requests[index]!)), [key, JSON.stringify(requests)]);
   useEffect(
     () => () => {
       for (const loader of kept.values()) loader.dispose();

@@ -74,7 +74,7 @@ function extensionsOf({ label, onChange, onSubmit, suggest, describe }: Options)
     hoverTooltip((view, at) => tooltipOf(describe(view.state.doc.toString(), at))),
     keymap.of([submit, ...closeBracketsKeymap, ...defaultKeymap, ...searchKeymap, ...historyKeymap, ...foldKeymap, ...completionKeymap, ...lintKeymap]),
     EditorView.lineWrapping,
-    EditorView.contentAttributes.of({ "aria-label": label, spellcheck: "false" }),
+    EditorView.contentAttributes.of({ "aria-label": label, spellcheck: "false", tabindex: "0" }),
     EditorView.updateListener.of((update) => update.docChanged && onChange(update.state.doc.toString())),
     appearance,
   ];

@@ -43,8 +43,8 @@ const theme = EditorView.theme({
 const colours = HighlightStyle.define([
   { tag: tags.propertyName, color: "var(--link)" },
   { tag: tags.string, color: "var(--success)" },
-  { tag: tags.number, color: "var(--series-2)" },
-  { tag: [tags.bool, tags.null], color: "var(--series-4)" },
+  { tag: tags.number, color: "var(--warning)" },
+  { tag: [tags.bool, tags.null], color: "var(--series-7)" },
   { tag: [tags.separator, tags.squareBracket, tags.brace], color: "var(--text-muted)" },
 ]);
 

@@ -14,6 +14,7 @@ export interface Validation {
 }
 
 const PAUSE_MS = 450;
+const RETRY_MS = 3000; // while the service cannot be reached, or is busy
 const NOTHING: Validation = { text: "", report: null, errors: [], partialGraph: null, failure: null };
 
 /**
@@ -22,26 +23,33 @@ const NOTHING: Validation = { text: "", report: null, errors: [], partialGraph: 
  */
 export function useValidation(text: string, send: (text: string, signal: AbortSignal) => Promise<Report> = validate): { validation: Validation; checking: boolean } {
   const [validation, setValidation] = useState(NOTHING);
+  const [turn, setTurn] = useState(0);
   const { root, errors } = parseText(text);
   const sendable = root !== undefined && errors.length === 0;
   useEffect(() => {
     if (!sendable) return;
     const controller = new AbortController();
-    const timer = setTimeout(() => {
+    let timer = setTimeout(() => {
       send(text, controller.signal).then(
         (report) => setValidation({ ...NOTHING, text, report }),
-        (error: unknown) => !controller.signal.aborted && setValidation(outcomeOf(text, error)),
+        (error: unknown) => {
+          if (controller.signal.aborted) return;
+          setValidation(outcomeOf(text, error));
+          if (isTemporary(error)) timer = setTimeout(() => setTurn((n) => n + 1), RETRY_MS);
+        },
       );
     }, PAUSE_MS);
     return () => {
       clearTimeout(timer);
       controller.abort();
     };
-  }, [text, sendable]);
+  }, [text, sendable, turn]);
   return { validation, checking: sendable && validation.text !== text };
 }
 
 const validate = (text: string, signal: AbortSignal): Promise<Report> => call<Report>("POST", "/v1/jobs/validate", { body: text, signal });
+
+const isTemporary = (error: unknown): boolean => error instanceof ApiError && (error.offline || error.status === 429 || error.status === 503);
 
 function outcomeOf(text: string, error: unknown): Validation {
   if (!(error instanceof ApiError) || error.errors.length === 0) return { ...NOTHING, text, failure: error };

@@ -63,15 +63,18 @@ function Interactive({ root, wrong, label, selected = null, onSelect, overlay, b
   const search = useRef<HTMLInputElement>(null);
   const viewport = useViewport(svg, layer);
   const unfolded = useMemo(() => unfoldedSet(root, chosen, [...wrong.keys(), ...(marks?.keys() ?? [])]), [root, chosen, wrong, marks]);
-  const lines = (overlay ? 1 : 0) + (badges?.size ? 1 : 0);
-  const drawing = useMemo(() => layoutTree(root, { unfolded, lines }), [root, unfolded, lines]);
+  const badged = [...(badges?.keys() ?? [])].join("|");
+  const drawing = useMemo(
+    () => layoutTree(root, { unfolded, lines: (path) => (overlay ? 1 : 0) + (badges?.has(path) ? 1 : 0) }),
+    [root, unfolded, overlay === undefined, badged],
+  );
   const anchor = useRef<{ key: string; x: number; y: number } | null>(null);
   const pending = useRef<string | null>(null);
 
   const placeOf = (key: string) => drawing.boxes.find((box) => box.key === key) ?? drawing.ports.find((port) => port.key === key);
-  const reveal = (key: string) => {
+  const reveal = (key: string, legible = false) => {
     const place = placeOf(key);
-    if (place) viewport.set(revealed(viewport.view, place, viewport.screen()), true);
+    if (place) viewport.set(revealed(viewport.view, place, viewport.screen(), legible), true);
   };
   useLayoutEffect(() => {
     const kept = anchor.current && placeOf(anchor.current.key);
@@ -79,20 +82,20 @@ function Interactive({ root, wrong, label, selected = null, onSelect, overlay, b
     if (kept) viewport.set({ ...view, x: view.x + (anchor.current!.x - kept.x) * view.scale, y: view.y + (anchor.current!.y - kept.y) * view.scale });
     else if (!viewport.touched) viewport.set(startView(drawing, viewport.screen()));
     anchor.current = null;
-    if (pending.current) reveal(pending.current);
+    if (pending.current) reveal(pending.current, true);
     pending.current = null;
   }, [drawing, table]);
 
-  const show = (path: string) => {
+  const show = (path: string, legible = true) => {
     const next = unfoldTo(root, unfolded, path);
     if ([...next].some((each) => !unfolded.has(each))) {
       pending.current = path;
       setChosen(new Map([...chosen, ...[...next].map((each) => [each, true] as const)]));
-    } else reveal(path);
+    } else reveal(path, legible);
   };
   useEffect(() => {
-    if (selected && !placeOf(selected)) show(selected);
-  }, [selected]);
+    if (selected) show(selected, false);
+  }, [selected, root]);
   const toggle = (path: string) => {
     const place = placeOf(path);
     anchor.current = place ? { key: path, x: place.x, y: place.y } : null;

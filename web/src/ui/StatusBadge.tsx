@@ -1,4 +1,4 @@
-const SYMBOLS: Record<string, string> = { queued: "◷", running: "▶", paused: "⏸", succeeded: "✓", failed: "✕", cancelled: "⊘" };
+const SYMBOLS: Record<string, string> = { queued: "◷", running: "▶", paused: "‖", succeeded: "✓", failed: "✕", cancelled: "⊘" };
 
 /** A job's status as a symbol and a word: never by colour alone. */
 export function StatusBadge({ status }: { status: string }) {

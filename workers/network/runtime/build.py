@@ -1,6 +1,6 @@
 """The network as a module, whose `forward` runs a precomputed plan of calls."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -17,7 +17,7 @@ from workers.network.kinds.leaves import LeafKind
 from workers.network.kinds.modules import ModuleKind
 from workers.network.kinds.operations import OperationKind
 from workers.network.runtime.control_flow import RecordMetric, TensorOrTuple, unwrap_single
-from workers.network.runtime.plan import NodeCall, build_plan
+from workers.network.runtime.plan import ExecutionPlan, NodeCall, build_plan
 from workers.torch_setup import is_out_of_memory
 
 
@@ -68,6 +68,22 @@ class GraphModule(nn.Module):
                     shared[node.share] = part
                 self.add_module(node.id, part)
         self._plan = build_plan(blueprint, self._calls())
+
+    @property
+    def path(self) -> str:
+        """The ids above this graph and the name of its body, each followed by a slash; empty for the network itself."""
+        return self._path
+
+    def observed_plan(self, observe: Callable[[ResolvedNode, str, NodeCall], NodeCall]) -> ExecutionPlan:
+        """Return the plan with another call for each node, made by `observe` of the node, its path and its call."""
+        nodes = {node.id: node for node in self.blueprint.nodes}
+        calls = {name: observe(nodes[name], self._path + name, call) for name, call in self._calls().items()}
+        return build_plan(self.blueprint, calls)
+
+    def swap_plan(self, plan: ExecutionPlan) -> ExecutionPlan:
+        """Let `forward` run another plan of the same blueprint; return the one before."""
+        before, self._plan = self._plan, plan
+        return before
 
     def _calls(self) -> dict[str, NodeCall]:
         """Return the callable of each node, bound to this graph's own submodules."""

@@ -18,6 +18,7 @@ from workers.protocol.messages import ProgressReport, SeriesPoints
 from workers.training.context import Context
 from workers.training.results import finite_or_none
 from workers.training.state import Counters
+from workers.training.statistics.observation import PendingSample
 
 MAX_PENDING_STEPS, REPORT_INTERVAL_SECONDS = 1024, 0.5  # between two reports
 EVALUATED_PREFIXES = ("val/", "test/")  # of series that an evaluation appends to
@@ -50,6 +51,7 @@ class Recorder:
         self._series: dict[str, SeriesPoints] = {}
         self._flows = {name.removeprefix("flow/") for name in counters.latest if name.startswith("flow/")}
         self._events: list[tuple[str, Mapping[str, Any]]] = []
+        self._samples: list[PendingSample] = []
 
     def step(
         self, loss: Tensor, lr: float, skipped: Tensor | None, counts: Mapping[str, float], parts: Tensor | None = None
@@ -77,6 +79,11 @@ class Recorder:
     def event(self, kind: str, data: Mapping[str, Any]) -> None:
         """Keep an event until the next flush."""
         self._events.append((kind, data))
+
+    def statistics(self, sample: PendingSample | None) -> None:
+        """Keep a sample of statistics until the next flush, if there is one."""
+        if sample is not None:
+            self._samples.append(sample)
 
     def read_losses(self) -> None:
         """Read the losses from the device. Raises `NumericError` if one is not finite, unless the job goes on then."""
@@ -112,12 +119,15 @@ class Recorder:
         if counters.step > self._flushed_step and now > self._flushed_at:
             rate = (counters.step - self._flushed_step) / (now - self._flushed_at)
             self._rate = rate if self._rate == 0 else 0.7 * self._rate + 0.3 * rate
-        if self._series or self._events:
-            report = ProgressReport(progress=self._progress(), series=self._series, events=tuple(self._events))
+        if self._series or self._events or self._samples:
+            samples = tuple(sample.read() for sample in self._samples)
+            report = ProgressReport(
+                progress=self._progress(), series=self._series, events=tuple(self._events), statistics=samples
+            )
             faultpoint("before_report")
             self._context.report(report)
         self._flushed_at, self._flushed_step = now, counters.step
-        self._series, self._events = {}, []
+        self._series, self._events, self._samples = {}, [], []
 
     def _append_points(self, name: str, steps: Sequence[int], values: Sequence[float], times: Sequence[float]) -> None:
         block = self._series.setdefault(name, SeriesPoints([], [], [], []))

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import orjson
 from fastapi import APIRouter, Header, Query
 from sqlalchemy.orm import Session
@@ -13,7 +12,7 @@ from app import curves
 from app.api import schemas
 from app.api.auth import ReadPrincipal
 from app.api.http.parameters import JobId, SearchText
-from app.api.http.responses import JsonResponse, json_number
+from app.api.http.responses import JsonResponse, json_columns, json_number
 from app.api.lanes import Lane, in_lane
 from app.api.openapi.routes import route_responses
 from app.api.services import ServicesDep
@@ -27,7 +26,6 @@ router = APIRouter(prefix="/v1/jobs", tags=["metrics"])
 CSV, NDJSON = "text/csv", "application/x-ndjson"
 POINTS_PER_READ = 2 * curves.CHUNK_SIZE  # points read and written at a time
 MAX_BUCKETS = 200_000  # of all series of an answer together
-FLOAT_COLUMNS = ("x", "step", "min", "max", "last")
 
 
 @router.get(
@@ -63,7 +61,7 @@ def read_metrics(
         most = max(1, min(max_points, MAX_BUCKETS // max(1, len(selected))))
         return curves.downsample(session, job_id, selected, max_points=most, axis=x, **bounds)
 
-    series = {name: _json_columns(columns) for name, columns in services.db.read(unit).items()}
+    series = {name: json_columns(columns) for name, columns in services.db.read(unit).items()}
     return JsonResponse({"x": x, "series": series})
 
 
@@ -76,16 +74,6 @@ def _select_series(session: Session, owner: str, job_id: str, requested: Sequenc
         if name not in known and not may_come:
             raise NotFound(f'{job.id} has no series "{name}"', hint=did_you_mean(name, known) or ", ".join(known))
     return known if requested is None else list(dict.fromkeys(requested))
-
-
-def _json_columns(columns: dict[str, Any]) -> dict[str, Any]:
-    """Return columns without NaN and infinities; arrays of finite numbers as they are, which is fast."""
-    return {
-        name: [json_number(value) for value in column.tolist()]
-        if name in FLOAT_COLUMNS and not np.isfinite(column).all()
-        else column
-        for name, column in columns.items()
-    }
 
 
 def _stream_points(db: Database, job_id: str, names: Sequence[str], kind: str) -> Iterator[bytes]:

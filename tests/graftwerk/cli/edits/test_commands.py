@@ -106,12 +106,23 @@ def test_waiting_for_what_becomes_of_it(run: Run, state: str, code: int, line: s
     problems = [{"pointer": "/operations/0", "code": "x", "detail": "too large", "hint": "less"}] if code else []
     decided = edit_document(state, problems=problems, **end)
     words = ["edit", "job_1", "widen", "fc1", "256", "--wait"]
-    result, _ = run(*words, answers=(job_document(), edit_document(), decided))
+    others = [
+        {"id": 8, "kind": "phase", "data": {"phase": "training"}},
+        {"id": 9, "kind": "edit_applied", "data": {"edit": 7}},
+    ]
+    warning = {"pointer": "/operations/0", "code": "equal_copies", "detail": "copies stay equal", "hint": "add noise"}
+    applied = {"id": 10, "kind": "edit_applied", "data": {"edit": 1, "warnings": [warning]}}
+    answers = (job_document(last_event=7), edit_document(), decided, {"items": [*others, applied], "has_more": False})
+    result, script = run(*words, answers=answers)
     assert result.exit_code == code
+    told = ["warning: /operations/0: copies stay equal", "    hint: add noise"]
+    assert result.stderr.splitlines() == ([] if code else told)
+    if not code:
+        assert script.requests[-1].url.raw_path == b"/v1/jobs/job_1/events?after=7"
     expected = [line, *(["  /operations/0: too large", "    hint: less"] if code else [])]
     assert result.stdout.splitlines() == expected
-    again, _ = run(*words, "--json", answers=(job_document(), edit_document(), decided))
-    assert (again.exit_code, json.loads(again.stdout)) == (code, decided)
+    again, _ = run(*words, "--json", answers=answers)
+    assert (again.exit_code, json.loads(again.stdout)) == (code, decided | {"warnings": [] if code else [warning]})
 
 
 def test_a_refusal_has_place_and_hint(run: Run) -> None:

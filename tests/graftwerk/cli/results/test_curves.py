@@ -81,7 +81,7 @@ def test_what_cannot_be_exported_is_usage(run: Run, words: tuple[str, ...]) -> N
 
 
 def test_numbers_of_json_are_read_back() -> None:
-    from graftwerk.types import format_number, parse_number
+    from graftwerk.numbers import format_number, parse_number
 
     for value in (0.5, math.inf, -math.inf, 7):
         assert parse_number(format_number(value)) == value

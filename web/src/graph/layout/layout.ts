@@ -54,7 +54,7 @@ export interface Drawing {
 
 export interface LayoutOptions {
   unfolded: ReadonlySet<string>;
-  lines?: number; // more lines of text in each box, below its name
+  lines?: (path: string) => number; // more lines of text in a box, below its name
 }
 
 /** Place a network from top to bottom: every scope by dagre (Sugiyama's method), the insides of open boxes first. */
@@ -85,7 +85,7 @@ function layoutScope(scope: Scope, options: LayoutOptions, depth: number): Drawi
   for (const box of scope.boxes) {
     const inside = options.unfolded.has(box.path) && box.scopes.length ? layoutInside(box, options, depth) : null;
     if (inside) insides.set(box.path, inside);
-    graph.setNode(box.path, inside ? { width: inside.width, height: inside.height } : boxSize(box, options.lines ?? 0));
+    graph.setNode(box.path, inside ? { width: inside.width, height: inside.height } : boxSize(box, options.lines?.(box.path) ?? 0));
     for (const name of box.reads) connect(name, box.path);
     for (const [name, value] of box.values) {
       owners.set(name, box.path);

@@ -17,6 +17,7 @@ export interface InspectedNode {
   parameters?: number;
   buffers?: number;
   flops?: number; // of one example
+  weights?: Record<string, number[]>; // the shapes of its parameters by name
   bodies?: Record<string, InspectedBody>;
 }
 

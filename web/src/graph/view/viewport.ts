@@ -38,9 +38,9 @@ const centred = (content: Size, screen: Size, scale: number) => ({
   y: Math.max(8, (screen.height - content.height * scale) / 2),
 });
 
-/** Move as little as lets a rectangle be seen, with some space around it. */
-export function revealed(view: View, rectangle: Size & { x: number; y: number }, screen: Size): View {
-  const scale = Math.max(view.scale, Math.min(READABLE, screen.width / (rectangle.width + 40)));
+/** Move as little as lets a rectangle be seen, with some space around it; zoom in if it is to be `legible`. */
+export function revealed(view: View, rectangle: Size & { x: number; y: number }, screen: Size, legible: boolean): View {
+  const scale = legible ? Math.max(view.scale, Math.min(READABLE, screen.width / (rectangle.width + 40))) : view.scale;
   const margin = 24;
   const place = (start: number, length: number, offset: number, room: number) => {
     const from = start * scale + offset;

@@ -5,7 +5,8 @@ import { hasScope } from "../../api/session";
 import { navigate } from "../../shell/router";
 import { ConfirmButton } from "../../ui/ConfirmButton";
 import { toast } from "../../ui/Toast";
-import { hasEnded, verbsOf, type JobVerb } from "./verbs";
+import { hasEnded } from "../../curves/progress";
+import { verbsOf, type JobVerb } from "./verbs";
 
 /** What can be done with the job. A button says what was asked for until the service says what became of it. */
 export function JobActions({ job, reload }: { job: Job; reload: () => void }) {

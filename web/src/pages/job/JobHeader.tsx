@@ -5,7 +5,8 @@ import { ProgressBar } from "../../ui/ProgressBar";
 import { StatusBadge } from "../../ui/StatusBadge";
 import { Time } from "../../ui/Time";
 import { JobActions } from "./JobActions";
-import { hasEnded, waitingText, type Progress } from "./verbs";
+import { hasEnded, type Progress } from "../../curves/progress";
+import { waitingText } from "./verbs";
 
 interface Props {
   job: Job;

@@ -10,7 +10,7 @@ import { Tabs } from "../../ui/Tabs";
 import { useJobFeed, type JobFeed } from "./feed";
 import { JobHeader } from "./JobHeader";
 import { TABS, type JobTabProps } from "./tabs";
-import { hasEnded, progressOf, type Progress } from "./verbs";
+import { hasEnded, progressOf, type Progress } from "../../curves/progress";
 import "./job.css";
 
 const WAITING_MS = 3000; // a place in the queue moves without an event of the job

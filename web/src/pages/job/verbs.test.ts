@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { progressOf, verbsOf, waitingText } from "./verbs";
+import { verbsOf, waitingText } from "./verbs";
 
 it.each([
   ["queued", ["pause", "cancel"]], ["running", ["pause", "cancel"]], ["paused", ["resume", "cancel"]],
@@ -11,5 +11,3 @@ it.each([
   [{ position: 7, held_by: null, queue: "a" }, "Place 7 in the queue “a”"],
   [{ position: null, held_by: "no_worker", queue: "a" }, "Waits: no living worker serves its queue"],
 ] as const)("says why a job waits: %o", (job, text) => expect(waitingText(job)).toBe(text));
-
-it("takes an empty progress for none", () => expect(progressOf({ eta_seconds: "Infinity" })).toMatchObject({ step: 0, total: null, eta: null, latest: {} }));

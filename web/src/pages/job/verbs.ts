@@ -17,7 +17,6 @@ export const VERBS: readonly JobVerb[] = [
 ];
 
 export const verbsOf = (job: Pick<Job, "status">): JobVerb[] => VERBS.filter(({ from }) => from.includes(job.status));
-export const hasEnded = (status: Status): boolean => status === "succeeded" || status === "failed" || status === "cancelled";
 
 const HOLDS: Record<string, string> = {
   not_before: "it does not start before the time of its spec, or the pause after a lost attempt",
@@ -30,28 +29,4 @@ const HOLDS: Record<string, string> = {
 export function waitingText(job: Pick<Job, "position" | "held_by" | "queue">): string {
   if (job.held_by) return `Waits: ${HOLDS[job.held_by] ?? job.held_by}`;
   return job.position === null ? `Waits in the queue “${job.queue}”` : job.position === 1 ? `Next in the queue “${job.queue}”` : `Place ${job.position} in the queue “${job.queue}”`;
-}
-
-export interface Progress {
-  step: number;
-  epoch: number;
-  total: number | null;
-  perEpoch: number | null;
-  rate: number | null;
-  eta: number | null;
-  latest: Record<string, unknown>;
-}
-
-const number = (value: unknown): number | null => (typeof value === "number" && Number.isFinite(value) ? value : null);
-
-export function progressOf(progress: Record<string, unknown>): Progress {
-  return {
-    step: number(progress["step"]) ?? 0,
-    epoch: number(progress["epoch"]) ?? 0,
-    total: number(progress["total_steps"]),
-    perEpoch: number(progress["steps_per_epoch"]),
-    rate: number(progress["rate"]),
-    eta: number(progress["eta_seconds"]),
-    latest: (progress["latest"] as Record<string, unknown> | undefined) ?? {},
-  };
 }

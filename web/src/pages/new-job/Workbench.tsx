@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { ComponentProps, ComponentType } from "preact";
+import type { ComponentType } from "preact";
 import type { EditorHandle } from "../../editor/editor";
 import { fixesOf, type Fix } from "../../editor/fixes";
 import { ProblemList } from "../../editor/ProblemList";
@@ -31,7 +31,7 @@ interface Props {
   onSubmit: () => Promise<void>;
 }
 
-type Editor = ComponentType<Parameters<(typeof import("../../editor/CodeEditor"))["default"]>[0]>;
+type EditorProps = Parameters<(typeof import("../../editor/CodeEditor"))["default"]>[0];
 
 const NONE: ProblemDetail[] = [];
 
@@ -79,8 +79,8 @@ export function Workbench({ text, beginning, draft, saved, onChange, onRestart, 
           {problems.length > 0 && (
             <ProblemList text={text} problems={problems} fixesOf={(problem) => fixes(text, problem)} onGo={(problem) => editor.current?.goTo(problem)} onFix={(fix) => editor.current?.apply(fix.edits)} />
           )}
-          {empty ? <Beginnings /> : <NetworkPicture text={text} validation={validation} onGo={(range) => editor.current?.goTo(range)} />}
           {validation.report && !empty && <Outcome report={validation.report} seconds={beginning.seconds} />}
+          {empty ? <Beginnings /> : <NetworkPicture text={text} validation={validation} onGo={(range) => editor.current?.goTo(range)} />}
         </section>
       </div>
     </div>
@@ -110,8 +110,8 @@ function useSubmission(onSubmit: () => Promise<void>) {
 }
 
 /** The editor is the largest part of the page: it comes by itself. */
-function LazyEditor(props: ComponentProps<Editor>) {
-  const [loaded, setLoaded] = useState<{ Editor: Editor }>();
+function LazyEditor(props: EditorProps) {
+  const [loaded, setLoaded] = useState<{ Editor: ComponentType<EditorProps> }>();
   const [error, setError] = useState<unknown>();
   useEffect(() => void import("../../editor/CodeEditor").then((module) => setLoaded({ Editor: module.default }), setError), []);
   if (error !== undefined) return <Problems error={error} />;

@@ -6,26 +6,11 @@ import { scaleFor } from "../../../charts/scales";
 import { jobLine, ownLine, seriesColor, wholeExtent, yScaleOf } from "../../../curves/lines";
 import type { CurveLoader } from "../../../curves/loader";
 import { splitOf, type Group } from "../../../curves/names";
+import { axesOf } from "../../../curves/axes";
 import { AXES, type View, type XAxis } from "../../../curves/view";
 import { queryParameters } from "../../../shell/router";
-import { progressOf } from "../verbs";
 import { summaryOf, type Summary } from "./tables";
 import { between, marksOn, type Happening } from "./marks";
-
-/** How much of an axis a step is; 1 where the server counts in that axis. */
-export function factorOf(x: XAxis, job: Job): number {
-  if (x === "epoch") return 1 / (progressOf(job.progress).perEpoch ?? 1);
-  return x === "examples" ? (batchSizeOf(job) ?? 1) : 1;
-}
-
-/** Examples of a step, where the plan says so. After an edit of the size it is that of the first revision. */
-function batchSizeOf(job: Job): number | null {
-  const training = job.spec["training"] as Record<string, unknown> | undefined;
-  const size = training?.["batch_size"];
-  if (training === undefined) return null;
-  return typeof size === "number" ? size : size === undefined ? DEFAULT_BATCH_SIZE : null;
-}
-const DEFAULT_BATCH_SIZE = 64; // of the language: docs/spec.md, training
 
 export interface Panel {
   key: string;
@@ -80,9 +65,7 @@ export function chartsOf({ job, view, shown, loaders, references, happenings, fa
     hidden,
     extent,
     stepRange: [toStep(range[0]), toStep(range[1])],
-    axes: (["step", "epoch", "examples", "elapsed", "time"] as const).filter((axis) =>
-      axis === "epoch" ? progressOf(job.progress).perEpoch !== null : axis !== "examples" || batchSizeOf(job) !== null,
-    ),
+    axes: axesOf(job),
     toStep,
     summaries: summariesOf(all.filter(({ id }) => !hidden.includes(id)), loaders),
   };

@@ -1,0 +1,43 @@
+import { useState } from "preact/hooks";
+import { get, post } from "../../../api/client";
+import { useResource } from "../../../api/resource";
+import type { Checkpoint, CheckpointPage, Job } from "../../../api/schema";
+import { ConfirmButton } from "../../../ui/ConfirmButton";
+import { Field } from "../../../ui/Field";
+import { toast } from "../../../ui/Toast";
+import { formatNumber, toNumber } from "../../../ui/format";
+
+/** Let the job go on from a listed checkpoint, as a new revision. */
+export function RollbackPanel({ job, waiting, onDone }: { job: Job; waiting: number; onDone: () => void }) {
+  const { data } = useResource((signal) => get<CheckpointPage>(`/v1/jobs/${job.id}/checkpoints`, { limit: 100 }, signal), [job.id, job.revision, job.status]);
+  const [chosen, setChosen] = useState("");
+  const checkpoints = data?.items ?? [];
+  const checkpoint = checkpoints.find((each) => each.id === chosen) ?? checkpoints.find((each) => each.revision !== job.revision) ?? checkpoints[0];
+  if (!checkpoint) return null;
+  const rollBack = async () => {
+    await post(`/v1/jobs/${job.id}/rollback`, { revision: checkpoint.revision, step: checkpoint.step });
+    toast(`The job goes on from step ${checkpoint.step} of revision ${checkpoint.revision}.`);
+    onDone();
+  };
+  return (
+    <section class="panel" aria-label="Roll back">
+      <h3>Roll back</h3>
+      <Field label="To a checkpoint" hint="The job goes on from there, as a new revision. Nothing is deleted: one can come back.">
+        {(attributes) => (
+          <select {...attributes} value={checkpoint.id} onChange={(event) => setChosen(event.currentTarget.value)}>
+            {checkpoints.map((each) => <option key={each.id} value={each.id}>{labelOf(each)}</option>)}
+          </select>
+        )}
+      </Field>
+      <ConfirmButton label="Roll back" question={`Go back to step ${checkpoint.step.toLocaleString("en")} of revision ${checkpoint.revision}?`} onConfirm={rollBack}>
+        <p>The job's attempt is ended and goes on from there. Its curves are cut at that step.</p>
+        {waiting > 0 && <p>{waiting} {waiting === 1 ? "edit that waits is" : "edits that wait are"} withdrawn.</p>}
+      </ConfirmButton>
+    </section>
+  );
+}
+
+function labelOf({ revision, step, values }: Checkpoint): string {
+  const loss = values["val/loss"] ?? values["train/loss"];
+  return `revision ${revision}, step ${step.toLocaleString("en")}${loss === undefined ? "" : `, loss ${formatNumber(toNumber(loss))}`}`;
+}
