@@ -157,7 +157,7 @@ def test_two_jobs_are_compared_by_what_differs(page: Page, service: ServiceProce
     expect(main.get_by_role("heading", level=1)).to_have_text("2 jobs compared")
     expect(main).to_contain_text("rate 0.001")
     expect(main).to_contain_text("rate 0.01")
-    expect(main.get_by_label("Colour")).to_contain_text("/training/optimizer/lr")
+    expect(main.get_by_label("Colour")).to_contain_text("training.optimizer.lr")
     expect(main.locator("canvas").first).to_be_visible(timeout=LONG_MS)
     check_themes(page)
     check_width(page)
