@@ -100,6 +100,7 @@ def check_themes(page: Page) -> None:
     """Run axe-core on the page in its light and in its dark theme."""
     for theme in ("dark", "light"):
         page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # no colour is halfway of a transition
+        page.wait_for_function("theme => (document.documentElement.dataset.theme ?? theme) === theme", arg=theme)
         axe(page)
 
 
