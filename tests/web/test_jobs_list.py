@@ -23,7 +23,7 @@ def row(page: Page, name: str) -> Locator:
 
 
 def submit(service: ServiceProcess, name: str, **changes: Any) -> str:
-    return service.client.submit({**LONG, "name": name, **changes}).id
+    return str(service.submit({**LONG, "name": name, **changes})["id"])
 
 
 def test_rows_are_live_and_keep_their_places(page: Page, service: ServiceProcess) -> None:
@@ -42,7 +42,8 @@ def test_rows_are_live_and_keep_their_places(page: Page, service: ServiceProcess
     assert page.title() != "run"
     check_themes(page)
     check_width(page)
-    service.client.jobs.get(first).cancel()
+    with service.http as http:
+        http.post(f"/v1/jobs/{first}/cancel").raise_for_status()
     expect(row(page, f"first {SCRIPT}")).to_contain_text("cancelled", timeout=20_000)
 
 
@@ -69,7 +70,7 @@ def test_filters_stand_in_the_address(page: Page, service: ServiceProcess) -> No
 def test_several_are_cancelled_deleted_and_restored_by_keyboard(page: Page, service: ServiceProcess) -> None:
     ids = [submit(service, name) for name in ("one", "two", "three")]
     page.goto("/jobs")
-    page.get_by_label("Select three").focus()
+    page.get_by_label("Select three", exact=True).focus()
     page.keyboard.press("Space")
     page.keyboard.press("Shift+ArrowDown")
     page.keyboard.press("Shift+ArrowDown")
@@ -79,17 +80,17 @@ def test_several_are_cancelled_deleted_and_restored_by_keyboard(page: Page, serv
     page.get_by_role("dialog").get_by_role("button", name="Cancel 3").click()
     for name in ("one", "two", "three"):
         expect(row(page, name)).to_contain_text("cancelled", timeout=30_000)
-    page.get_by_label("Select three").check()
-    page.get_by_label("Select two").check()
+    page.get_by_label("Select three", exact=True).check()
+    page.get_by_label("Select two", exact=True).check()
     bar.get_by_role("button", name="Delete 2").click()
     check_themes(page)
     page.get_by_role("dialog").get_by_role("button", name="Delete 2").click()
     expect(row(page, "two")).to_contain_text("no longer listed")
     page.get_by_role("link", name="Trash").click()
-    page.get_by_label("Select two").check()
+    page.get_by_label("Select two", exact=True).check()
     bar.get_by_role("button", name="Restore").click()
     expect(page.get_by_text("1 job restored")).to_be_visible()
-    assert service.client.jobs.get(ids[1]).status == "cancelled"
+    assert service.job(ids[1])["status"] == "cancelled"
 
 
 def test_pages_go_to_older_jobs_and_back(page: Page, service: ServiceProcess) -> None:

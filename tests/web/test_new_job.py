@@ -35,7 +35,7 @@ def test_an_example_is_submitted(page: Page, service: ServiceProcess) -> None:
     editor(page).click()
     page.keyboard.press("Control+Enter")
     page.wait_for_url(re.compile("/jobs/job_[0-9a-f]{32}"))
-    assert service.client.jobs.get(page.url.rsplit("/", 1)[-1]).name
+    assert service.job(page.url.rsplit("/", 1)[-1])["name"] == "Which grower's wine"
 
 
 def test_a_mistake_is_shown_at_its_line_and_mended_by_a_click(page: Page, problems: PageProblems) -> None:
