@@ -49,7 +49,9 @@ class CurvesResource(JobDocument):
         return found
 
     @operation
-    async def histograms(self, node: str, quantity: str = "weights", max_points: int | None = None) -> Mapping[str, Any]:
+    async def histograms(
+        self, node: str, quantity: str = "weights", max_points: int | None = None
+    ) -> Mapping[str, Any]:
         """Return the distributions of a node's weights, gradients or activations: `steps`, `edges`, `counts`."""
         params = {"node": node, "quantity": quantity, "max_points": max_points}
         path = self._path("/statistics/histograms")
