@@ -10,11 +10,11 @@ from graftwerk.exports.forms import CURVE_FORMS, CurveExport
 from graftwerk.exports.run import Run
 from graftwerk.http.points import stream_points
 from graftwerk.http.resources import iterator, operation
-from graftwerk.jobs.document import JobDocument
+from graftwerk.jobs.progress import ProgressResource
 from graftwerk.types import Metrics, Point
 
 
-class CurvesResource(JobDocument):
+class CurvesResource(ProgressResource):
     """The curves of a job; a base class of `Job` and `AsyncJob`."""
 
     @operation
@@ -86,6 +86,8 @@ class CurvesResource(JobDocument):
         """
         if form not in CURVE_FORMS:
             raise InvalidData(f"{form} is not a form of curves: {', '.join(CURVE_FORMS)}")
+        if "spec" not in self.document:  # that of a list
+            await ProgressResource.refresh(self)
         export = CurveExport(form, Path(folder), Run.from_document(self.document))
         try:
             async with aclosing(stream_points(self._transport, self._path("/metrics"), names)) as points:
