@@ -38,10 +38,12 @@ SPEC: dict[str, Any] = {
 OUR_CURVE = "performance.getEntriesByName('graftwerk-curve').length"
 MLFLOW_CURVE = "[...document.querySelectorAll('.js-plotly-plot path.js-line')].some((p) => p.getAttribute('d'))"
 TENSORBOARD_CURVE = """(() => {
-  const find = (root) => [...root.querySelectorAll('*')].some((each) =>
-    (each.tagName === 'path' && each.closest('line-chart, .series-view, .chart-view, svg.main') &&
-      (each.getAttribute('d') ?? '').length > 40) || (each.shadowRoot && find(each.shadowRoot)));
-  return find(document);
+  const find = (root, inside) => [...root.querySelectorAll('*')].some((each) => {
+    const within = inside || each.tagName === 'VZ-LINE-CHART2';
+    return (within && each.tagName === 'path' && (each.getAttribute('d') ?? '').length > 200) ||
+      (each.shadowRoot && find(each.shadowRoot, within)) || (within && !inside && find(each, true));
+  });
+  return find(document, false);
 })()"""
 FASTER, SMALLER, REPAINT_MS = 3.0, 10.0, 50.0
 
