@@ -713,6 +713,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/jobs/{job_id}/statistics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Statistics
+         * @description Read what happened inside the network, node by node, in buckets of minimum, maximum and last.
+         */
+        get: operations["read_statistics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs/{job_id}/statistics/histograms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Histograms
+         * @description Read how the weights, gradients or activations of a node were distributed, at some of the steps.
+         */
+        get: operations["read_histograms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/jobs/{job_id}/stream": {
         parameters: {
             query?: never;
@@ -863,6 +903,26 @@ export interface paths {
          *     On wish also the graph of backward, whether every gradient is right, and the outputs and gradients for given values.
          */
         post: operations["inspect_model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/openapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Openapi
+         * @description Read the OpenAPI description of this API, which changes with the version of the service alone.
+         */
+        get: operations["read_openapi"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2517,6 +2577,31 @@ export interface components {
             weight: number;
         };
         /**
+         * Histograms
+         * @description Distributions of one quantity of one node, over common bins.
+         */
+        Histograms: {
+            /**
+             * Counts
+             * @description By step and bin.
+             */
+            counts: number[][];
+            /**
+             * Edges
+             * @description Ascending; bin i is between edges i and i + 1.
+             */
+            edges: components["schemas"]["JsonNumber"][];
+            /** Node */
+            node: string;
+            /**
+             * Quantity
+             * @enum {string}
+             */
+            quantity: "weights" | "gradients" | "activations";
+            /** Steps */
+            steps: number[];
+        };
+        /**
          * Hold
          * @description Why a queued job cannot be claimed yet.
          * @enum {string}
@@ -2764,7 +2849,10 @@ export interface components {
              * @description A requested verb that is not carried out yet: cancel or pause.
              */
             wish: string | null;
-            /** Worker */
+            /**
+             * Worker
+             * @description Where it runs, or ran last.
+             */
             worker: string | null;
         };
         /**
@@ -2953,6 +3041,10 @@ export interface components {
              *       "precision": "float32",
              *       "schedule": null,
              *       "seed": 0,
+             *       "statistics": {
+             *         "every_steps": null,
+             *         "histograms": true
+             *       },
              *       "steps": null,
              *       "warmup": null
              *     }
@@ -3024,6 +3116,11 @@ export interface components {
              * @description A requested verb that is not carried out yet: cancel or pause.
              */
             wish: string | null;
+            /**
+             * Worker
+             * @description Where it runs, or ran last.
+             */
+            worker: string | null;
         };
         /**
          * JobTest
@@ -3374,6 +3471,31 @@ export interface components {
             totals: {
                 [key: string]: components["schemas"]["JsonObject"];
             };
+        };
+        /**
+         * NetworkStatistics
+         * @description What happened inside a network while it trained.
+         */
+        NetworkStatistics: {
+            /**
+             * Last Step
+             * @description The last sampled step; 0 before the first.
+             */
+            last_step: number;
+            /**
+             * Nodes
+             * @description By path of the node (ids joined by slashes) and quantity. Without values there is no entry.
+             */
+            nodes: {
+                [key: string]: {
+                    [key: string]: components["schemas"]["StatisticSeries"];
+                };
+            };
+            /**
+             * Samples
+             * @description Of the job, whatever is selected.
+             */
+            samples: number;
         };
         /**
          * NewDataset
@@ -4362,6 +4484,46 @@ export interface components {
             what: "weights" | "everything";
         };
         /**
+         * Statistics
+         * @description Norms of gradients, weights and updates, and the activations, node by node, at some of the steps.
+         */
+        Statistics: {
+            /**
+             * Every Steps
+             * @description Steps between two samples; by default 100.
+             * @default null
+             */
+            every_steps: number | null;
+            /**
+             * Histograms
+             * @description Sample the distributions of weights, gradients and activations too.
+             * @default true
+             */
+            histograms: boolean;
+        };
+        /**
+         * StatisticSeries
+         * @description Columns of one quantity of one node: a row is a bucket of samples, or a single sample.
+         */
+        StatisticSeries: {
+            /** Last */
+            last: components["schemas"]["JsonNumber"][];
+            /** Max */
+            max: components["schemas"]["JsonNumber"][];
+            /** Min */
+            min: components["schemas"]["JsonNumber"][];
+            /**
+             * Step
+             * @description Of the bucket's last sample.
+             */
+            step: number[];
+            /**
+             * Width
+             * @description Samples per bucket; 1: every row is a sample.
+             */
+            width: number;
+        };
+        /**
          * Status
          * @description The six statuses.
          * @enum {string}
@@ -4759,6 +4921,15 @@ export interface components {
              * @default 0
              */
             seed: number;
+            /**
+             * Statistics
+             * @description Of what happens inside the network while it trains; `false`: none.
+             * @default {
+             *       "every_steps": null,
+             *       "histograms": true
+             *     }
+             */
+            statistics: components["schemas"]["Statistics"] | false;
             /**
              * Steps
              * @default null
@@ -5225,6 +5396,20 @@ export interface components {
          *     `silent`: no heartbeat for a while; `deaf`: the wake-ups that it sends to itself do not arrive.
          */
         Worker: {
+            /**
+             * Attempts
+             * @description Attempts that ended since it started, by how they ended.
+             */
+            attempts: {
+                [key: string]: number;
+            } | null;
+            /** Checkpoint Bytes */
+            checkpoint_bytes: number | null;
+            /**
+             * Checkpoints
+             * @description Saved since it started.
+             */
+            checkpoints: number | null;
             /** Deaf Seconds */
             deaf_seconds: number;
             /**
@@ -5482,6 +5667,7 @@ export type Group = components['schemas']['Group'];
 export type GrowClasses = components['schemas']['GrowClasses'];
 export type GrowVocabulary = components['schemas']['GrowVocabulary'];
 export type Head = components['schemas']['Head'];
+export type Histograms = components['schemas']['Histograms'];
 export type Hold = components['schemas']['Hold'];
 export type ImageFeature = components['schemas']['ImageFeature'];
 export type Input = components['schemas']['Input'];
@@ -5510,6 +5696,7 @@ export type MessageType = components['schemas']['MessageType'];
 export type Narrow = components['schemas']['Narrow'];
 export type Network = components['schemas']['Network'];
 export type NetworkDiff = components['schemas']['NetworkDiff'];
+export type NetworkStatistics = components['schemas']['NetworkStatistics'];
 export type NewDataset = components['schemas']['NewDataset'];
 export type NewKey = components['schemas']['NewKey'];
 export type NewWebhook = components['schemas']['NewWebhook'];
@@ -5549,6 +5736,8 @@ export type SignedIn = components['schemas']['SignedIn'];
 export type SignIn = components['schemas']['SignIn'];
 export type Split = components['schemas']['Split'];
 export type StartFrom = components['schemas']['StartFrom'];
+export type Statistics = components['schemas']['Statistics'];
+export type StatisticSeries = components['schemas']['StatisticSeries'];
 export type Status = components['schemas']['Status'];
 export type SwapOptimizer = components['schemas']['SwapOptimizer'];
 export type TableFeature = components['schemas']['TableFeature'];
@@ -7235,6 +7424,96 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    read_statistics: {
+        parameters: {
+            query?: {
+                /** @description Least step. */
+                from?: number | null;
+                /** @description Most buckets of a series; fewer of many. */
+                max_points?: number;
+                /** @description Paths, separated by commas; default: all. */
+                nodes?: string | null;
+                /** @description Separated by commas; default: all. */
+                quantities?: string | null;
+                /** @description Largest step. */
+                to?: number | null;
+            };
+            header?: {
+                /** @description ETags of versions that the client has: 304 for them. */
+                "if-none-match"?: string | null;
+            };
+            path: {
+                /** @description A job's id. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NetworkStatistics"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    read_histograms: {
+        parameters: {
+            query: {
+                /** @description Least step. */
+                from?: number | null;
+                /** @description Most histograms; of more every 2^k-th. */
+                max_points?: number;
+                /** @description The path of a node. */
+                node: string;
+                /** @description Of what the distribution is. */
+                quantity?: "weights" | "gradients" | "activations";
+                /** @description Largest step. */
+                to?: number | null;
+            };
+            header?: {
+                /** @description ETags of versions that the client has: 304 for them. */
+                "if-none-match"?: string | null;
+            };
+            path: {
+                /** @description A job's id. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Histograms"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     stream_events: {
         parameters: {
             query?: never;
@@ -7619,6 +7898,36 @@ export interface operations {
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    read_openapi: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETags of versions that the client has: 304 for them. */
+                "if-none-match"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JsonObject"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];

@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { ComponentProps, ComponentType } from "preact";
+import type { ComponentType } from "preact";
 import type { EditorHandle } from "../../editor/editor";
 import { fixesOf, type Fix } from "../../editor/fixes";
 import { ProblemList } from "../../editor/ProblemList";
@@ -66,7 +66,7 @@ export function Workbench({ text, beginning, draft, saved, onChange, onRestart, 
             fixes={fixes}
           />
           <div class="row">
-            <button type="button" disabled={parseText(text).errors.length > 0 || empty} onClick={() => onChange(formatSpec(JSON.parse(text)))}>Format</button>
+            <button type="button" disabled={parseText(text).errors.length > 0 || empty} onClick={() => editor.current?.setText(formatSpec(JSON.parse(text)))}>Format</button>
             <span class="muted hint"><kbd>Ctrl</kbd>+<kbd>Space</kbd> completes, <kbd>F8</kbd> goes to the next problem, <kbd>Ctrl</kbd>+<kbd>F</kbd> searches</span>
           </div>
         </section>

@@ -1,1 +1,0 @@
-import{f as e}from"./index-ChvIXy7M.js";import{t}from"./jsxRuntime-DTQ_AgNd.js";function n(){return t(e,{title:`Comparison`})}export{n as default};

@@ -1,1 +1,0 @@
-import{t as e}from"./jsxRuntime-DTQ_AgNd.js";import{o as t,t as n}from"./format-cR2Rcvzi.js";function r({at:r}){return e(`time`,{dateTime:r,title:t(r),children:n(r)})}function i({value:t,label:n}){return e(`progress`,{max:1,...t===null?{}:{value:Math.min(1,Math.max(0,t))},"aria-label":n})}export{r as n,i as t};

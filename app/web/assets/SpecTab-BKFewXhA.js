@@ -1,1 +1,0 @@
-import{f as e}from"./index-ChvIXy7M.js";import{t}from"./jsxRuntime-DTQ_AgNd.js";function n({job:n}){return t(e,{title:`Spec of ${n.name}`})}export{n as default};

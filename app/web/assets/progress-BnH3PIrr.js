@@ -1,0 +1,1 @@
+var e=e=>typeof e==`number`&&Number.isFinite(e)?e:null;function t(t){return{step:e(t.step)??0,epoch:e(t.epoch)??0,total:e(t.total_steps),perEpoch:e(t.steps_per_epoch),rate:e(t.rate),eta:e(t.eta_seconds),latest:t.latest??{}}}var n=e=>e===`succeeded`||e===`failed`||e===`cancelled`;export{t as n,n as t};
