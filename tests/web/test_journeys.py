@@ -135,3 +135,41 @@ def test_a_table_is_uploaded_described_and_trained(page: Page, tmp_path: Path) -
     page.get_by_role("button", name="Submit").click()
     page.wait_for_url("**/jobs/job_*")
     expect(status(page)).to_contain_text("succeeded", timeout=LONG_MS)
+    page.get_by_role("link", name="Try it").first.click()
+    page.get_by_label("height").fill("16.2")
+    page.get_by_label("width").fill("3.1")
+    page.get_by_role("button", name="Predict").click()
+    answer = page.locator(".predict-answer")
+    expect(answer).to_contain_text("oak", timeout=LONG_MS)
+    check_themes(page)
+
+
+def test_two_jobs_are_compared_by_what_differs(page: Page, service: ServiceProcess) -> None:
+    for rate in (0.001, 0.01):
+        spec = digits_spec(epochs=1, optimizer={"kind": "Adam", "lr": rate})
+        service.submit({**spec, "name": f"rate {rate}"})
+    page.goto("/jobs?search=rate")
+    for rate in (0.001, 0.01):
+        page.get_by_role("checkbox", name=f"Select rate {rate}", exact=True).check()
+    page.get_by_role("button", name="Compare").click()
+    page.wait_for_url("**/jobs/compare?*")
+    main = page.locator("main")
+    expect(main.get_by_role("heading", level=1)).to_have_text("2 jobs compared")
+    expect(main).to_contain_text("rate 0.001")
+    expect(main).to_contain_text("rate 0.01")
+    expect(main.get_by_label("Colour")).to_contain_text("training.optimizer.lr")
+    expect(main.locator("canvas").first).to_be_visible(timeout=LONG_MS)
+    check_themes(page)
+    check_width(page)
+
+
+def test_weights_are_downloaded_from_a_checkpoint(page: Page, service: ServiceProcess) -> None:
+    job = service.wait(service.submit(digits_spec(epochs=1))["id"], "succeeded")
+    page.goto(f"/jobs/{job['id']}/checkpoints")
+    page.get_by_role("region", name="Checkpoints").get_by_role("button", name="Files").first.click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="weights.safetensors").first.click()
+    content = Path(download.value.path()).read_bytes()
+    with service.http as http:
+        expected = http.get(f"/v1/jobs/{job['id']}/weights", params={"which": "latest"}).raise_for_status().content
+    assert content == expected
