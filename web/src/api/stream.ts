@@ -20,6 +20,7 @@ interface Follower {
 
 // A browser opens six connections to a host for all its tabs (HTTP/1.1): streams leave four of them to requests.
 const MAX_STREAMS = 2;
+const SILENCE_MS = 40_000; // the service writes something every 15 s: a connection without that is dead
 const POLL_MS = 2000;
 const PAGE = 500;
 
@@ -95,7 +96,7 @@ async function readStream(jobId: string, after: number, deliver: (events: JobEve
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
   let parts: string[] = [];
   for (;;) {
-    const { value, done } = await reader.read();
+    const { value, done } = await beforeSilence(reader);
     if (done) throw new ApiError(0, { code: "interrupted", detail: "the stream broke off" });
     const boundary = value.includes("\n\n") || (value.startsWith("\n") && parts.at(-1)?.endsWith("\n"));
     parts.push(value);
@@ -104,6 +105,16 @@ async function readStream(jobId: string, after: number, deliver: (events: JobEve
     parts = [rest];
     deliver(messages.filter((message) => message.event !== "done" && message.data).map(eventOf));
     if (messages.some((message) => message.event === "done")) return;
+  }
+}
+
+/** Read on; a connection that has become silent, as after a sleep of the machine, is given up. */
+async function beforeSilence(reader: ReadableStreamDefaultReader<string>): Promise<ReadableStreamReadResult<string>> {
+  const timer = setTimeout(() => void reader.cancel(), SILENCE_MS);
+  try {
+    return await reader.read();
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -10,6 +10,9 @@ import { Navigation } from "./Navigation";
 import { matchPath, place } from "./router";
 import { ROUTES, type PageProps } from "./routes";
 
+/** The code of the page loads while it is asked who is signed in. */
+void ROUTES.find(({ pattern }) => matchPath(pattern, place.value.path))?.load().catch(() => undefined);
+
 export function App() {
   const [error, setError] = useState<unknown>();
   useEffect(() => {
@@ -47,7 +50,7 @@ function CurrentPage() {
     if (parameters) return <LazyPage key={route.pattern} route={route} parameters={parameters} />;
   }
   return (
-    <Message title="There is no such page">
+    <Message page title="There is no such page">
       <a href="/jobs">All jobs</a>
     </Message>
   );

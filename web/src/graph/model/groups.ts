@@ -122,7 +122,7 @@ function makeGroup(members: Box[], readOutside: ReadonlySet<string>): Box {
   const port = (name: string): Port => ({ name, source: name, value: own.get(name) });
   const scope = { path: `${path}:`, title: "", inputs: reads.map(port), boxes: members, outputs: [...values.keys()].map(port) };
   return {
-    path, label: `${countNodes(members)} nodes`, name: rangeName(edgeName(first, 0), edgeName(last, -1)), family: "block", node: null,
+    path, paths: [], label: `${countNodes(members)} nodes`, name: rangeName(edgeName(first, 0), edgeName(last, -1)), family: "block", node: null,
     reads, values, scopes: [scope], parameters: members.reduce((sum, box) => sum + box.parameters, 0), count: 1,
   };
 }

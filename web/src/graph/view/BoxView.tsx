@@ -56,7 +56,7 @@ function Texts({ placed: { box, open, width }, lines }: { placed: PlacedBox; lin
       <text class="graph-label" x={12} y={18}>
         {shorten(box.label)}
         <tspan class="graph-name" dx={8}>{nameLine(box)}</tspan>
-        {lines.map((line) => <tspan key={line} class="graph-value" dx={8}>{line}</tspan>)}
+        {lines.map((line, index) => <tspan key={line} class="graph-value" x={12} y={38 + 15 * index}>{line}</tspan>)}
       </text>
     );
   }

@@ -33,10 +33,13 @@ export default function ComparePage() {
   const known = data ?? previous.current; // while one more is read, those that are known stay
   if (!ids.length) {
     return (
-      <Message title="Nothing to compare yet">
-        <p>Choose jobs, here or in the list of jobs.</p>
-        <AddJobs ids={ids} />
-      </Message>
+      <>
+        <h1>Comparison</h1>
+        <Message title="Nothing to compare yet">
+          <p>Choose jobs, here or in the list of jobs.</p>
+          <AddJobs ids={ids} />
+        </Message>
+      </>
     );
   }
   if (!known) return error ? <Problems error={error} retry={reload} /> : <Loading what="jobs" />;

@@ -54,7 +54,7 @@ function OneDataset({ id }: { id: string }) {
 
 function NotThere({ error, retry }: { error: unknown; retry: () => void }) {
   if (!(error instanceof ApiError) || error.status !== 404) return <Problems error={error} retry={retry} />;
-  return <Message title="There is no such data set"><a href="/datasets">All data sets</a></Message>;
+  return <Message page title="There is no such data set"><a href="/datasets">All data sets</a></Message>;
 }
 
 function DatasetHeader({ dataset }: { dataset: Dataset }) {

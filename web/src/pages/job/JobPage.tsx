@@ -15,6 +15,10 @@ import "./job.css";
 
 const WAITING_MS = 3000; // a place in the queue moves without an event of the job
 
+/** The code of the part that the address names loads beside this module, and before the job is known. */
+const named = location.pathname.split("/")[3] || TABS[0]!.id;
+void TABS.find(({ id }) => id === named)?.load().catch(() => undefined);
+
 export default function JobPage({ parameters }: PageProps) {
   const id = parameters["id"]!;
   return <OneJob key={id} id={id} tab={parameters["*"] || TABS[0]!.id} />;

@@ -13,7 +13,7 @@ export function InsideControls({ inside, quantity }: { inside: Inside; quantity:
         Show inside{" "}
         <select value={quantity ?? ""} onChange={(event) => setQuery({ inside: event.currentTarget.value || null, at: null })}>
           <option value="">nothing</option>
-          {QUANTITIES.map((each) => <option key={each.id} value={each.id}>{each.label}</option>)}
+          {QUANTITIES.filter((each) => !each.parts).map((each) => <option key={each.id} value={each.id}>{each.label}</option>)}
         </select>
       </label>
       {quantity && steps.length > 1 && (
