@@ -215,7 +215,7 @@ def read_histograms(session: Session, job_id: str, node: str, quantity: str, sel
 def _aligned(histograms: Mapping[int, Mapping[int, int]]) -> dict[str, Any]:
     """Return histograms (step → bin → count) over common bins. Far smaller values than the largest are around zero."""
     largest = max((abs(number) for bins in histograms.values() for number in bins), default=0)
-    floor = max(1, largest - OCTAVES * BINS_PER_OCTAVE + 1)
+    floor = max(1, largest - OCTAVES * BINS_PER_OCTAVE)
     numbers = {number for bins in histograms.values() for number in bins if abs(number) >= floor}
     least = min(map(abs, numbers), default=1)
     low, high = min(numbers, default=0), max(numbers, default=0)

@@ -39,8 +39,18 @@ const jobSpec: Plugin = {
   },
 };
 
+// Jobs of examples/, as they are written.
+const examples: Plugin = {
+  name: "examples",
+  resolveId: (id) => (/^virtual:example\/[\w-]+$/.test(id) ? `\0${id}` : null),
+  load(id) {
+    const name = /^\0virtual:example\/([\w-]+)$/.exec(id)?.[1];
+    return name === undefined ? null : `export default ${JSON.stringify(readFileSync(`../examples/${name}.json`, "utf8"))};`;
+  },
+};
+
 export default defineConfig({
-  plugins: [developerSession, jobSpec],
+  plugins: [developerSession, jobSpec, examples],
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   build: {
     outDir: "../app/web",
@@ -51,7 +61,6 @@ export default defineConfig({
   },
   server: {
     host: "127.0.0.1",
-    fs: { allow: [".."] }, // examples/ lies beside web/
     proxy: { "/v1": { target: service, headers: key ? { Authorization: `Bearer ${key}` } : {} }, "/docs": service },
   },
   test: { environment: "jsdom", include: ["src/**/*.test.{ts,tsx}"] },

@@ -9,9 +9,16 @@ ROOT = Path(__file__).parents[2]
 NAVIGATION: Mapping[str, tuple[str, ...]] = {
     "Start": ("docs/index.md", "docs/tutorial.md", "docs/notebooks/quickstart.ipynb", "docs/coming-from.md"),
     "How to": (),
-    "Jobs": ("docs/spec.md", "docs/splits.md", "docs/report.md", "docs/surgery.md", "docs/systems.md"),
+    "Jobs": (
+        "docs/spec.md",
+        "docs/splits.md",
+        "docs/report.md",
+        "docs/surgery.md",
+        "docs/inside.md",
+        "docs/systems.md",
+    ),
     "Data": ("docs/data.md", "docs/images.md", "docs/text.md"),
-    "Using it": ("docs/cli.md", "docs/api.md", "docs/states.md", "examples/README.md"),
+    "Using it": ("docs/client.md", "docs/cli.md", "docs/api.md", "docs/states.md", "examples/README.md"),
     "Running it": ("docs/operations.md", "docs/reliability.md", "SECURITY.md"),
     "Project": (
         "docs/architecture.md",

@@ -41,7 +41,7 @@ def _draw_panel(panel: Panel, width: int, height: int) -> Iterator[str]:
 
 
 def _draw_axes(x: Scale, y: Scale, width: int, height: int) -> Iterator[str]:
-    for tick in y.ticks(4):
+    for tick in y.ticks(5):
         at = _down(y, tick, height)
         yield (
             f'<path d="M{LEFT} {at:.1f}H{width - RIGHT}" stroke="currentColor" stroke-opacity="0.15"/>'

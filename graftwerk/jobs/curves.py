@@ -10,11 +10,11 @@ from graftwerk.exports.forms import CURVE_FORMS, CurveExport
 from graftwerk.exports.run import Run
 from graftwerk.http.points import stream_points
 from graftwerk.http.resources import iterator, operation
-from graftwerk.jobs.document import JobDocument
+from graftwerk.jobs.progress import ProgressResource
 from graftwerk.types import Metrics, Point
 
 
-class CurvesResource(JobDocument):
+class CurvesResource(ProgressResource):
     """The curves of a job; a base class of `Job` and `AsyncJob`."""
 
     @operation
@@ -49,7 +49,9 @@ class CurvesResource(JobDocument):
         return found
 
     @operation
-    async def histograms(self, node: str, quantity: str = "weights", max_points: int | None = None) -> Mapping[str, Any]:
+    async def histograms(
+        self, node: str, quantity: str = "weights", max_points: int | None = None
+    ) -> Mapping[str, Any]:
         """Return the distributions of a node's weights, gradients or activations: `steps`, `edges`, `counts`."""
         params = {"node": node, "quantity": quantity, "max_points": max_points}
         path = self._path("/statistics/histograms")
@@ -84,6 +86,8 @@ class CurvesResource(JobDocument):
         """
         if form not in CURVE_FORMS:
             raise InvalidData(f"{form} is not a form of curves: {', '.join(CURVE_FORMS)}")
+        if "spec" not in self.document:  # that of a list
+            await ProgressResource.refresh(self)
         export = CurveExport(form, Path(folder), Run.from_document(self.document))
         try:
             async with aclosing(stream_points(self._transport, self._path("/metrics"), names)) as points:

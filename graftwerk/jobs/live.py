@@ -17,7 +17,7 @@ DRAWN_POINTS = 600  # buckets of a series: about as many as pixels of its width
 REDRAWN_AT_ONCE = frozenset({"status", "phase", "done"})  # kinds of events
 
 
-class LiveResource(ProgressResource, CurvesResource):
+class LiveResource(CurvesResource):
     """A job that a notebook shows live; a base class of `Job` and `AsyncJob`."""
 
     @operation

@@ -1,4 +1,4 @@
 """What notebooks show of jobs, networks and data sets.
 
-Here: HTML, in which names and values are text. Never: requests, except those of the live view.
+Here: HTML, in which names and values are text. Never: requests.
 """

@@ -42,6 +42,6 @@ def warnings_html(warnings: Iterable[dict[str, str]]) -> Html:
     """Return warnings or problems of a document as a list; nothing if there are none."""
     items = []
     for each in warnings:
-        hint = f" {each['hint']}" if each.get("hint") else ""
+        hint = f" · {each['hint']}" if each.get("hint") else ""
         items.append(element("li", element("code", each.get("pointer") or "/"), f" {each['detail']}{hint}"))
     return element("ul", *items) if items else Html()

@@ -180,8 +180,8 @@ def test_values_far_below_the_largest_are_around_zero(database: Database, job: J
     series = [("linear", "weights"), ("other", "weights")]
     samples = (
         StatisticsSample(1, "x", [], [], series, wide),
-        StatisticsSample(2, "x", [], None, None, HistogramCounts([1, 0], [436], [7])),
-        StatisticsSample(3, "x", [], None, None, HistogramCounts([1, 0], [437], [8])),
+        StatisticsSample(2, "x", [], None, None, HistogramCounts([1, 0], [435], [7])),
+        StatisticsSample(3, "x", [], None, None, HistogramCounts([1, 0], [436], [8])),
     )
     record_message(database, job, ProgressReport(statistics=samples))
     found = histograms(database, job)

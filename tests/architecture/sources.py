@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("app", "workers", "graftwerk")
 CODE = (*PACKAGES, "migrations", "benchmarks", "examples", "docs", "tests")
 FOLDERS = (*CODE, ".ci")
-BINARY = frozenset({".npz", ".png", ".pyc"})
+BINARY = frozenset({".npz", ".png", ".pyc", ".webp"})
 
 
 def python(*folders: str) -> list[Path]:

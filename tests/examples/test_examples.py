@@ -52,6 +52,14 @@ def test_interrupted_at_random_it_ends_the_same(trained: Trained, lessons: Examp
 
 
 @pytest.mark.parametrize("name", AT_HAND)
+def test_its_statistics_change_nothing(trained: Trained, lessons: ExampleRunner, name: str) -> None:
+    whole = trained(name)
+    watched = lessons.run(shortened_spec(name, statistics={"every_steps": 1}))
+    assert len(watched.samples()) == STEPS
+    assert watched.weights() == whole.weights()
+
+
+@pytest.mark.parametrize("name", AT_HAND)
 def test_model_py_gives_the_same_bits(trained: Trained, lessons: ExampleRunner, tmp_path: Path, name: str) -> None:
     prepared = trained(name).prepared
     network = prepared.network.eval()

@@ -1,5 +1,7 @@
 """What type checkers, and with them editors, know of both clients."""
 
+import tomllib
+from importlib.resources import files
 from pathlib import Path
 
 from mypy import api
@@ -51,3 +53,9 @@ def test_types_are_known_to_the_end_of_every_chain(tmp_path: Path) -> None:
     output, _, _ = api.run(["--strict", "--hide-error-context", "--no-pretty", str(path)])
     lines = [line.partition(": ")[2] for line in output.splitlines()]
     assert [line for line in lines if line.startswith(("note: Revealed", "error: "))] == KNOWN
+
+
+def test_an_installed_client_has_types() -> None:
+    assert files("graftwerk").joinpath("py.typed").is_file()
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    assert "py.typed" in project["tool"]["setuptools"]["package-data"]["graftwerk"]

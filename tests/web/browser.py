@@ -30,6 +30,14 @@ addEventListener("securitypolicyviolation", (event) =>
   console.error(`content security policy: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`));
 """
 
+# What reaches beyond the window, unless it lies in a box that scrolls by itself.
+FIND_WIDE = """() => [...document.querySelectorAll("body *")].filter((each) => {
+  if (each.getBoundingClientRect().right <= innerWidth + 1) return false;
+  for (let box = each.parentElement; box && box !== document.body; box = box.parentElement)
+    if (getComputedStyle(box).overflowX !== "visible") return false;
+  return true;
+}).map((each) => each.outerHTML.slice(0, 160)).slice(0, 8)"""
+
 
 def find_chromium() -> str | None:
     """Return the path of the system's Chromium; `None` if there is none."""
@@ -89,7 +97,7 @@ def axe(page: Page) -> None:
         list(AXE_TAGS),
     )
     lines = [
-        f"{violation['id']}: {violation['help']}: {node['target']} {node['html'][:160]}"
+        f"{violation['id']}: {violation['help']}: {node['target']} {node['html'][:160]} {node['failureSummary'][:300]}"
         for violation in answer["violations"]
         for node in violation["nodes"][:5]
     ]
@@ -100,6 +108,7 @@ def check_themes(page: Page) -> None:
     """Run axe-core on the page in its light and in its dark theme."""
     for theme in ("dark", "light"):
         page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # no colour is halfway of a transition
+        page.wait_for_function("theme => (document.documentElement.dataset.theme ?? theme) === theme", arg=theme)
         axe(page)
 
 
@@ -107,11 +116,7 @@ def check_width(page: Page, width: int = 360) -> None:
     """Fail if the page scrolls sideways on a phone."""
     before = page.viewport_size
     page.set_viewport_size({"width": width, "height": 740})
-    wide = page.evaluate(
-        """() => document.documentElement.scrollWidth <= innerWidth ? [] :
-          [...document.querySelectorAll("body *")].filter((each) => each.getBoundingClientRect().right > innerWidth + 1)
-            .map((each) => each.outerHTML.slice(0, 120)).slice(0, 8)"""
-    )
+    wide = page.evaluate(FIND_WIDE)
     scrolls = page.evaluate("document.documentElement.scrollWidth > innerWidth")
     assert not scrolls, f"{page.url} is wider than {width}: {wide}"
     if before is not None:

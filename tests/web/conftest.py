@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from docs.website.build import build_site
 from tests.acceptance.service import ServiceProcess, running_service
@@ -15,6 +15,7 @@ from tests.web.browser import PageProblems, find_chromium, open_browser, screens
 
 SLOTS = ("--slots", "2")
 SITE = Path(__file__).parents[2] / "app" / "site"
+WAIT_MS = 30_000  # a machine may have other things to do
 REPORTS: dict[str, pytest.TestReport] = {}
 
 
@@ -58,7 +59,8 @@ def browser() -> Iterator[Browser]:
 def context(browser: Browser, service: ServiceProcess) -> Iterator[BrowserContext]:
     """A fresh profile, which nobody is signed in to."""
     made = browser.new_context(base_url=service.url, viewport={"width": 1280, "height": 800})
-    made.set_default_timeout(15_000)
+    made.set_default_timeout(WAIT_MS)
+    expect.set_options(timeout=WAIT_MS)
     yield made
     made.close()
 

@@ -70,14 +70,14 @@ def test_a_job_is_written_watched_cancelled_and_saved(page: Page, service: Servi
     expect(page.get_by_text("The job would be accepted")).to_be_visible()
     page.get_by_role("button", name="Submit").click()
     page.wait_for_url("**/jobs/job_*")
-    expect(status(page)).to_have_text("running", timeout=LONG_MS)
+    expect(status(page)).to_contain_text("running", timeout=LONG_MS)
     expect(page.get_by_role("region", name="Best and last values")).to_be_visible(timeout=LONG_MS)
     first = points(page, "train/loss")
     wait_until(lambda: points(page, "train/loss") > first, "a live point")
     check_themes(page)
     check_width(page)
     page.get_by_role("group", name="Actions").get_by_role("button", name="Cancel").click()
-    expect(status(page)).to_have_text("cancelled", timeout=LONG_MS)
+    expect(status(page)).to_contain_text("cancelled", timeout=LONG_MS)
     page.get_by_role("button", name="Save").click()
     with page.expect_download() as download:
         page.get_by_role("menuitem", name="CSV").click()
@@ -97,13 +97,14 @@ def test_a_curve_has_every_point_once_after_the_api_was_killed(
     (api, *_) = service.processes("-m app.api") or service.processes("app.api")
     api.kill()
     service.wait(job_id, "succeeded", seconds=120) if wait_until(service.is_ready, "another API", 60) else None
-    expect(status(page)).to_have_text("succeeded", timeout=LONG_MS)
+    expect(status(page)).to_contain_text("succeeded", timeout=LONG_MS)
     counts = recorded(service, job_id)
     for series in ("train/loss", "val/loss"):
         wait_until(lambda name=series: points(page, name) == counts[name], f"{counts[series]} points of {series}", 20)
 
 
-def test_a_mistake_is_marked_at_its_line_and_mended_by_its_hint(page: Page) -> None:
+def test_a_mistake_is_marked_at_its_line_and_mended_by_its_hint(page: Page, problems: PageProblems) -> None:
+    problems.expect("status of 422")
     page.goto("/jobs/new")
     spec = digits_spec()
     spec["model"]["layers"][1]["kind"] = "Linaer"
@@ -133,4 +134,42 @@ def test_a_table_is_uploaded_described_and_trained(page: Page, tmp_path: Path) -
     expect(page.get_by_text("The job would be accepted")).to_be_visible()
     page.get_by_role("button", name="Submit").click()
     page.wait_for_url("**/jobs/job_*")
-    expect(status(page)).to_have_text("succeeded", timeout=LONG_MS)
+    expect(status(page)).to_contain_text("succeeded", timeout=LONG_MS)
+    page.get_by_role("link", name="Try it").first.click()
+    page.get_by_label("height").fill("16.2")
+    page.get_by_label("width").fill("3.1")
+    page.get_by_role("button", name="Predict").click()
+    answer = page.locator(".predict-answer")
+    expect(answer).to_contain_text("oak", timeout=LONG_MS)
+    check_themes(page)
+
+
+def test_two_jobs_are_compared_by_what_differs(page: Page, service: ServiceProcess) -> None:
+    for rate in (0.001, 0.01):
+        spec = digits_spec(epochs=1, optimizer={"kind": "Adam", "lr": rate})
+        service.submit({**spec, "name": f"rate {rate}"})
+    page.goto("/jobs?search=rate")
+    for rate in (0.001, 0.01):
+        page.get_by_role("checkbox", name=f"Select rate {rate}", exact=True).check()
+    page.get_by_role("button", name="Compare").click()
+    page.wait_for_url("**/jobs/compare?*")
+    main = page.locator("main")
+    expect(main.get_by_role("heading", level=1)).to_have_text("2 jobs compared")
+    expect(main).to_contain_text("rate 0.001")
+    expect(main).to_contain_text("rate 0.01")
+    expect(main.get_by_label("Colour")).to_contain_text("training.optimizer.lr")
+    expect(main.locator("canvas").first).to_be_visible(timeout=LONG_MS)
+    check_themes(page)
+    check_width(page)
+
+
+def test_weights_are_downloaded_from_a_checkpoint(page: Page, service: ServiceProcess) -> None:
+    job = service.wait(service.submit(digits_spec(epochs=1))["id"], "succeeded")
+    page.goto(f"/jobs/{job['id']}/checkpoints")
+    page.get_by_role("region", name="Checkpoints").get_by_role("button", name="Files").first.click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="weights.safetensors").first.click()
+    content = Path(download.value.path()).read_bytes()
+    with service.http as http:
+        expected = http.get(f"/v1/jobs/{job['id']}/weights", params={"which": "latest"}).raise_for_status().content
+    assert content == expected

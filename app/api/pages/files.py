@@ -34,8 +34,12 @@ def load_files(folder: Path) -> Mapping[str, StaticFile]:
 
 
 def _load(path: Path) -> StaticFile:
-    content = path.read_bytes()
     media_type = MEDIA_TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    return make_file(path.read_bytes(), media_type)
+
+
+def make_file(content: bytes, media_type: str) -> StaticFile:
+    """Return a file of a content, compressed if that is shorter."""
     compressed = None
     if media_type.startswith("text/") or media_type in TEXT_TYPES:
         shorter = gzip.compress(content, _GZIP_LEVEL, mtime=0)

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.api.http.parameters import etag_matches
 from app.api.lanes import SAFE_METHODS
-from app.api.pages.files import StaticFile, load_files
+from app.api.pages.files import StaticFile, load_files, make_file
 from app.api.pages.sites import OTHER_PATHS, PAGE_HEADERS, Site
 
 REVALIDATED = "no-cache"  # kept, and asked for again whenever it is used
@@ -30,6 +30,9 @@ class SiteRoute(BaseRoute):
     def load(self) -> None:
         """Read the files; it takes some tenths of a second."""
         self.files = load_files(self.site.folder)
+        if not self.files and self.site.missing is not None:
+            page = make_file(self.site.missing.encode(), "text/html; charset=utf-8")
+            self.files = {"index.html": page, "404.html": page}
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Say whether the site has something under the path of a request, and takes its method."""

@@ -32,7 +32,19 @@ class Site:
     folder: Path
     immutable: str | None = None
     routes: bool = False
+    missing: str | None = None  # a page for every path while there are no files
 
 
+NO_DOCUMENTATION = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark"><title>Documentation</title></head>
+<body><main><h1>The documentation is not built here</h1>
+<p>In a clone of the repository, <code>make site</code> builds it, and so do <code>make up</code> and
+<code>make demo</code>; then start the service again. The same pages are in the folder <code>docs</code>.</p>
+<p><a href="/">To the dashboard</a></p></main></body></html>
+"""
 # The longest path first.
-SITES = (Site("/docs", APPLICATION / "site"), Site("", APPLICATION / "web", immutable="assets/", routes=True))
+SITES = (
+    Site("/docs", APPLICATION / "site", missing=NO_DOCUMENTATION),
+    Site("", APPLICATION / "web", immutable="assets/", routes=True),
+)

@@ -52,7 +52,7 @@ def plot(
     ctx: typer.Context,
     job_id: JobId,
     names: Annotated[
-        list[str] | None, typer.Argument(help="Series, such as train/loss; default: all.", metavar="[METRIC]...")
+        list[str] | None, typer.Argument(help="Series, such as train/loss; default: all.", metavar="METRIC...")
     ] = None,
     x: Annotated[Axis, typer.Option("--x", help="What the x axis counts; elapsed and time in seconds.")] = Axis.STEP,
     log: Annotated[bool, typer.Option("--log", help="Logarithmic y axis.")] = False,

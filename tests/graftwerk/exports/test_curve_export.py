@@ -150,6 +150,14 @@ def test_a_second_export_takes_the_place_of_the_first(api: ClientKind, form: str
     assert 0 < sum(map(len, second)) < sum(map(len, first))
 
 
+def test_a_job_of_a_list_is_read_whole(api: ClientKind, tmp_path: Path) -> None:
+    summary = {name: value for name, value in DOCUMENT.items() if name != "spec"}
+    job, script = api.job(job_document(**DOCUMENT), stream(lines(POINTS)), **summary)
+    (file,) = job.export_curves("mlflow_json", tmp_path).iterdir()
+    assert "training.optimizer.lr" in file.read_text()
+    assert [request.url.path for request in script.requests] == ["/v1/jobs/job_1", "/v1/jobs/job_1/metrics"]
+
+
 @pytest.mark.parametrize("form", CURVE_FORMS)
 def test_an_export_that_fails_leaves_what_was_there(api: ClientKind, form: str, tmp_path: Path) -> None:
     before = exported(api, form, tmp_path)

@@ -1,5 +1,6 @@
 """`job.show()` in a real shell of IPython, whose outputs are captured."""
 
+import atexit
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,9 +23,11 @@ def outputs(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dic
     pytest.importorskip("IPython")
     from IPython.core.displaypub import CapturingDisplayPublisher
     from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
 
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
-    shell = InteractiveShell.instance()
+    shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+    atexit.unregister(shell.atexit_operations)  # which would be done after the last line of the tests
     publisher = CapturingDisplayPublisher(shell=shell)
     monkeypatch.setattr(shell, "display_pub", publisher)
     shell.display_formatter.active_types = shell.display_formatter.format_types

@@ -106,7 +106,15 @@ def test_only_html_is_not_escaped() -> None:
 def test_a_job_shows_how_far_it_is(api: ClientKind) -> None:
     job, _ = api.job(**{name: value for name, value in JOB.items() if name not in ("id",)})
     page = Tags(job._repr_html_())
-    for words in ("digits", "failed", "step 5 of 10", "train/loss", "nan", "c: it broke (/model)", "/4 is odd fix it"):
+    for words in (
+        "digits",
+        "failed",
+        "step 5 of 10",
+        "train/loss",
+        "nan",
+        "c: it broke (/model)",
+        "/4 is odd · fix it",
+    ):
         assert words in page.text
     assert 'href="http://graftwerk.test/jobs/job_1"' in job._repr_html_()
     assert 'value="5" max="10"' in job._repr_html_()
@@ -129,6 +137,6 @@ def test_a_data_set_shows_columns_problems_and_first_rows() -> None:
     page = Tags(Dataset.from_document(DATASET)._repr_html_())
     for words in ("1,500 train", "target", "ignored: unique", "input", "the first 2 rows", "1.23457", "x" * 80 + "…"):
         assert words in page.text
-    assert page.text.count("is odd fix it") == 2
+    assert page.text.count("is odd · fix it") == 2
     unread = {"id": "ds_1", "name": "n", "status": "awaiting_content", "data_schema": None, "problems": None}
     assert "awaiting_content" in Tags(Dataset.from_document(unread)._repr_html_()).text

@@ -1,14 +1,14 @@
 """Attempts that are broken off at random steps, and what a service keeps of them."""
 
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
 from tests.workers.training.harness import TrainingAttempt, resume_candidates
 from workers.protocol.assignment import CheckpointRef
-from workers.protocol.messages import Command, Ending, Message, ProgressReport, SavedCheckpoint
+from workers.protocol.messages import Command, Ending, Message, ProgressReport, SavedCheckpoint, StatisticsSample
 from workers.training.assembly import PreparedTraining
 from workers.training.context import MemoryContext
 from workers.training.loop import train
@@ -40,6 +40,7 @@ class RecordedHistory:
 
     points: dict[str, list[tuple[int, float]]] = field(default_factory=lambda: defaultdict(list))
     saved: list[SavedCheckpoint] = field(default_factory=list)
+    samples: list[StatisticsSample] = field(default_factory=list)
 
     def record(self, message: Message) -> None:
         """Record a message, as a supervisor does."""
@@ -51,6 +52,8 @@ class RecordedHistory:
             if kind == "rewound":
                 for name, points in self.points.items():
                     self.points[name] = [point for point in points if point[0] <= data["step"]]
+                self.samples = [sample for sample in self.samples if sample.step <= data["step"]]
+        self.samples += message.statistics
         for name, block in message.series.items():
             self.points[name] += zip(block.step, block.value, strict=True)
 
@@ -86,8 +89,14 @@ def assert_same_as_uninterrupted(whole: TrainingAttempt, last: TrainingAttempt, 
     assert series == {name for name, points in history.points.items() if points}
     for name in series:
         assert history.points[name] == whole.points(name), name
+    assert comparable_samples(history.samples) == comparable_samples(whole.samples())
     assert history.saved[-1].final
     assert comparable_result(last) == comparable_result(whole)
+
+
+def comparable_samples(samples: Sequence[StatisticsSample]) -> list[str]:
+    """Return samples as text, in which NaN is NaN, without the names that every attempt tells once."""
+    return [repr(replace(sample, series=None, histogram_series=None)) for sample in samples]
 
 
 def comparable_result(attempt: TrainingAttempt) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from app.spec.data.columns import DataSchema
 from app.spec.job import named_dataset_schema, parse_job
 from app.storage.protocol import ArtifactStore
 from workers.protocol.assignment import Assignment, CheckpointRef
-from workers.protocol.messages import Command, Outcome, SavedCheckpoint
+from workers.protocol.messages import Command, Outcome, SavedCheckpoint, StatisticsSample
 from workers.training.assembly import PreparedTraining
 from workers.training.checkpoints.files import checkpoint_ref
 from workers.training.context import MemoryContext
@@ -79,6 +79,22 @@ class TrainingAttempt:
         """Return (step, value) of every point of a series."""
         block = self.context.series(name)
         return list(zip(block.step, block.value, strict=True))
+
+    def samples(self) -> list[StatisticsSample]:
+        """Return every sample of statistics."""
+        return [sample for report in self.context.reports for sample in report.statistics]
+
+    def statistics(self) -> dict[int, dict[tuple[str, str], float]]:
+        """Return the statistics that have a value, by step, and by node and quantity."""
+        layouts = {sample.layout: sample.series for sample in self.samples() if sample.series is not None}
+        return {
+            sample.step: {
+                series: value
+                for series, value in zip(layouts[sample.layout], sample.values, strict=True)
+                if value is not None
+            }
+            for sample in self.samples()
+        }
 
     def events(self, kind: str) -> list[Mapping[str, Any]]:
         """Return the data of every event of a kind."""

@@ -1,5 +1,8 @@
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { ApiError } from "./problem";
 import { pageVisible } from "./visibility";
+
+const OFFLINE_MS = 3000; // between attempts while the service cannot be reached
 
 export interface Resource<T> {
   data: T | undefined; // the last that arrived, however old: a failed refresh takes nothing away
@@ -9,7 +12,8 @@ export interface Resource<T> {
 }
 
 /**
- * Load something whenever `keys` change, and every `every` milliseconds while the page is visible.
+ * Load something whenever `keys` change, and every `every` milliseconds while the page is visible; again, too, while the
+ * service cannot be reached.
  * Responses with an ETag are revalidated by the browser's own cache. Data of other keys are not shown under these.
  */
 export function useResource<T>(load: (signal: AbortSignal) => Promise<T>, keys: readonly unknown[], every?: number): Resource<T> {
@@ -24,14 +28,16 @@ export function useResource<T>(load: (signal: AbortSignal) => Promise<T>, keys: 
     const controller = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const run = async () => {
+      let wait = every;
       try {
         const data = await latest.current(controller.signal);
         if (!controller.signal.aborted) setState({ key, data, loading: false });
       } catch (error) {
         if (controller.signal.aborted) return;
         setState((old) => ({ ...(old.key === key ? old : { key }), error, loading: false }));
+        if (error instanceof ApiError && error.offline) wait ??= OFFLINE_MS;
       }
-      if (every !== undefined && !controller.signal.aborted && pageVisible.value) timer = setTimeout(() => void run(), every);
+      if (wait !== undefined && !controller.signal.aborted && pageVisible.value) timer = setTimeout(() => void run(), wait);
     };
     setState((old) => (old.key === key ? old : { key, loading: true }));
     void run();

@@ -8,7 +8,10 @@ interface Props extends Options {
   onReady: (editor: EditorHandle) => void;
 }
 
-/** An editor of JSON. `text` from outside replaces what it has; what is typed comes by `onChange`. */
+/**
+ * An editor of JSON. It begins with `text`, and tells by `onChange` what it has from then on: what is typed is ahead of
+ * what the page knows, so that only `EditorHandle.setText` replaces it.
+ */
 export default function CodeEditor({ problems, onReady, ...options }: Props) {
   const host = useRef<HTMLDivElement>(null);
   const editor = useRef<EditorHandle | undefined>(undefined);
@@ -29,7 +32,6 @@ export default function CodeEditor({ problems, onReady, ...options }: Props) {
     onReady(made);
     return () => made.destroy();
   }, []);
-  useEffect(() => editor.current?.setText(options.text), [options.text]);
   useEffect(() => editor.current?.setProblems(problems), [problems]);
   return <div class="code-editor" ref={host} />;
 }

@@ -37,7 +37,7 @@ export function suggest(text: string, offset: number, language: Language, names:
 
 function fields(root: Node | undefined, path: JSONPath, language: Language, behind: string): Suggestion[] {
   const place = path.slice(0, -1);
-  const schemas = language.at(root, place).filter((schema) => schema.properties);
+  const schemas = ofOneKind(language.at(root, place).filter((schema) => schema.properties));
   const present = new Set(nodeAt(root, place)?.children?.map((each) => each.children?.[0]?.value as string));
   present.delete(String(path.at(-1)));
   const names = [...new Set(schemas.flatMap((schema) => Object.keys(schema.properties!)))].filter((name) => !present.has(name));
@@ -58,6 +58,15 @@ function fields(root: Node | undefined, path: JSONPath, language: Language, behi
       boost: required ? 20 : name === "kind" || name === "op" ? 30 : 0,
     };
   });
+}
+
+/** Where the kind is not said yet and could be any of many, only the fields that all of them have are worth a suggestion. */
+function ofOneKind(schemas: JsonSchema[]): JsonSchema[] {
+  const kinds = schemas.filter(tagged);
+  if (kinds.length < 5) return schemas;
+  const [first, ...others] = kinds as [JsonSchema, ...JsonSchema[]];
+  const shared = Object.keys(first.properties!).filter((name) => others.every((each) => name in each.properties!));
+  return [...schemas.filter((schema) => !tagged(schema)), { ...first, properties: Object.fromEntries(shared.map((name) => [name, first.properties![name]!])) }];
 }
 
 /** What is written behind the name of a new field, so that its value can be typed at once. */

@@ -74,6 +74,7 @@ function extensionsOf({ label, onChange, onSubmit, suggest, describe }: Options)
     hoverTooltip((view, at) => tooltipOf(describe(view.state.doc.toString(), at))),
     keymap.of([submit, ...closeBracketsKeymap, ...defaultKeymap, ...searchKeymap, ...historyKeymap, ...foldKeymap, ...completionKeymap, ...lintKeymap]),
     EditorView.lineWrapping,
+    EditorView.domEventHandlers({ beforeinput: typeOverSelection }),
     EditorView.contentAttributes.of({ "aria-label": label, spellcheck: "false", tabindex: "0" }),
     EditorView.updateListener.of((update) => update.docChanged && onChange(update.state.doc.toString())),
     appearance,
@@ -103,6 +104,20 @@ function optionOf(item: Suggestion, suggest: Options["suggest"]): Completion {
       if (item.cursor < item.insert.length || item.insert.endsWith(": ")) startCompletion(view);
     },
   };
+}
+
+/**
+ * Typing over a selection. The browser's own way of doing it writes style attributes into the lines, which the security
+ * policy refuses, with a message for each.
+ */
+function typeOverSelection(event: InputEvent, view: EditorView): boolean {
+  const { from, to, empty } = view.state.selection.main;
+  if (event.inputType !== "insertText" || event.data === null || empty || view.composing) return false;
+  const text = event.data;
+  const insert = () => view.state.update(view.state.replaceSelection(text), { userEvent: "input.type" });
+  event.preventDefault();
+  if (!view.state.facet(EditorView.inputHandler).some((handler) => handler(view, from, to, text, insert))) view.dispatch(insert());
+  return true;
 }
 
 const tooltipOf = (description: Description | null) =>

@@ -11,7 +11,7 @@ import { download, exportSvg } from "./view/exportSvg";
 import { Legend } from "./view/Legend";
 import { Minimap } from "./view/Minimap";
 import { NodeTable } from "./view/NodeTable";
-import type { Overlay } from "./view/overlay";
+import { valueOf, type Overlay } from "./view/overlay";
 import { Toolbar } from "./view/Toolbar";
 import { useViewport } from "./view/useViewport";
 import { fitted, revealed, startView } from "./view/viewport";
@@ -63,18 +63,17 @@ function Interactive({ root, wrong, label, selected = null, onSelect, overlay, b
   const search = useRef<HTMLInputElement>(null);
   const viewport = useViewport(svg, layer);
   const unfolded = useMemo(() => unfoldedSet(root, chosen, [...wrong.keys(), ...(marks?.keys() ?? [])]), [root, chosen, wrong, marks]);
-  const badged = [...(badges?.keys() ?? [])].join("|");
-  const drawing = useMemo(
-    () => layoutTree(root, { unfolded, lines: (path) => (overlay ? 1 : 0) + (badges?.has(path) ? 1 : 0) }),
-    [root, unfolded, overlay === undefined, badged],
-  );
+  const lengths = useMemo(() => textLengths(root, overlay, badges), [root, overlay, badges]);
+  const drawing = useMemo(() => layoutTree(root, { unfolded, lines: (box) => lengths.get(box.path) ?? [] }), [root, unfolded, JSON.stringify([...lengths])]);
   const anchor = useRef<{ key: string; x: number; y: number } | null>(null);
   const pending = useRef<string | null>(null);
 
   const placeOf = (key: string) => drawing.boxes.find((box) => box.key === key) ?? drawing.ports.find((port) => port.key === key);
   const reveal = (key: string, legible = false) => {
     const place = placeOf(key);
-    if (place) viewport.set(revealed(viewport.view, place, viewport.screen(), legible), true);
+    if (!place) return;
+    const head = "open" in place && place.open ? { ...place, width: Math.min(place.width, 240), height: 80 } : place; // of a frame
+    viewport.set(revealed(viewport.view, head, viewport.screen(), legible), true);
   };
   useLayoutEffect(() => {
     const kept = anchor.current && placeOf(anchor.current.key);
@@ -129,6 +128,17 @@ function Interactive({ root, wrong, label, selected = null, onSelect, overlay, b
       {legend && !table && <Legend root={root} overlay={overlay} />}
     </div>
   );
+}
+
+/** How long the lines are that boxes have below their names, rounded up so that a drawing stays while numbers change. */
+function textLengths(root: Scope, overlay: Overlay | undefined, badges: ReadonlyMap<string, string> | undefined): Map<string, number[]> {
+  const lengths = new Map<string, number[]>();
+  for (const box of allBoxes(root)) {
+    const badge = badges?.get(box.path);
+    const lines = [...(overlay && valueOf(overlay, box) ? [12] : []), ...(badge ? [8 * Math.ceil(badge.length / 8)] : [])];
+    if (lines.length) lengths.set(box.path, lines);
+  }
+  return lengths;
 }
 
 /** What is unfolded: what the reader chose, else few boxes, and always what leads to `paths`, unless that was folded. */

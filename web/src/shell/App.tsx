@@ -50,7 +50,7 @@ function CurrentPage() {
     if (parameters) return <LazyPage key={route.pattern} route={route} parameters={parameters} />;
   }
   return (
-    <Message title="There is no such page">
+    <Message page title="There is no such page">
       <a href="/jobs">All jobs</a>
     </Message>
   );

@@ -1,11 +1,11 @@
 import type { ComponentChildren } from "preact";
 import { ApiError } from "../api/problem";
 
-/** A whole area that has nothing else to show: empty, not found, ended. */
-export function Message({ title, children }: { title: string; children?: ComponentChildren }) {
+/** A whole area that has nothing else to show: empty, not found, ended. `page`: it is all that the page has. */
+export function Message({ title, page, children }: { title: string; page?: boolean; children?: ComponentChildren }) {
   return (
     <div class="message">
-      <h2>{title}</h2>
+      {page ? <h1>{title}</h1> : <h2>{title}</h2>}
       {children && <div>{children}</div>}
     </div>
   );

@@ -44,7 +44,7 @@ def sparse_histograms(counts: Sequence[Tensor | None]) -> HistogramCounts:
     numbers = np.maximum(codes % MAGNITUDES - BINS_PER_OCTAVE + 1, 0)  # what has no exponent is 0, or as good as
     largest = np.zeros(len(rows), np.int64)
     np.maximum.at(largest, places, numbers)
-    numbers[numbers <= largest[places] - OCTAVES * BINS_PER_OCTAVE] = 0
+    numbers[numbers < largest[places] - OCTAVES * BINS_PER_OCTAVE] = 0
     keys = places * CODES + MAGNITUDES + np.where(codes < MAGNITUDES, numbers, -numbers)
     totals = np.bincount(keys, filled[places, codes], len(rows) * CODES)
     keys = np.flatnonzero(totals)

@@ -148,11 +148,18 @@ def test_a_folder_has_a_slash(nobody: Client, path: str, place: str) -> None:
     assert (response.status_code, response.headers["location"]) == (308, place)
 
 
-def test_without_a_build_nothing_is_served(serve: StartApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_build_nothing_is_served_but_how_to_build_it(
+    serve: StartApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("app.api.main.SITES", tuple(replace(site, folder=tmp_path / "no") for site in SITES))
     nobody = serve().client(None)
-    for path in ("/", "/jobs", "/docs", "/docs/"):
+    for path in ("/", "/jobs"):
         assert_problem(nobody.get(path), 404, "no_such_route")
+    for path, status in (("/docs/", 200), ("/docs/spec.html", 404)):
+        response = nobody.get(path)
+        assert response.status_code == status
+        assert "<code>make site</code>" in response.text
+        assert response.headers["content-security-policy"] == PAGE_POLICY
 
 
 def test_links_lead_nowhere(tmp_path: Path) -> None:

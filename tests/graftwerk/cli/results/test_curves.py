@@ -66,7 +66,7 @@ def test_a_job_without_points(run: Run) -> None:
 def test_curves_are_exported(run: Run, tmp_path: Path, form: str) -> None:
     answer = httpx.Response(200, stream=ChunkedStream(lines(POINTS)))
     words = ("export", "job_1", form, str(tmp_path / "out"), "--names", "train/loss,val/loss")
-    result, script = run(*words, answers=(job_document(), answer))
+    result, script = run(*words, answers=(job_document(spec={}), answer))
     assert result.stdout == f"{tmp_path / 'out' / 'digits-job_1'}\n"
     assert script.requests[1].url.params["names"] == "train/loss,val/loss"
     assert any(path.is_file() for path in (tmp_path / "out" / "digits-job_1").rglob("*"))

@@ -23,6 +23,7 @@ from workers.protocol.messages import (
     JobMessage,
     ProgressReport,
     SavedCheckpoint,
+    StatisticsSample,
 )
 from workers.training.checkpoints.files import STATE_JSON_FILE, STATE_TENSORS_FILE
 from workers.training.context import MemoryContext
@@ -71,6 +72,7 @@ class JobLog:
     documents: dict[int, Mapping[str, Any]] = field(default_factory=dict)
     saved: list[SavedCheckpoint] = field(default_factory=list)
     points: dict[str, list[tuple[int, float]]] = field(default_factory=lambda: defaultdict(list))
+    samples: list[StatisticsSample] = field(default_factory=list)
     rejected: list[EditRejected] = field(default_factory=list)
 
     def run(self, context: OrderedContext | None = None, kept: float = 1.0) -> TrainingAttempt:
@@ -109,6 +111,8 @@ class JobLog:
                 if kind == "rewound":
                     for name, points in self.points.items():
                         self.points[name] = [point for point in points if point[0] <= data["step"]]
+                    self.samples = [sample for sample in self.samples if sample.step <= data["step"]]
+            self.samples += message.statistics
             for name, block in message.series.items():
                 self.points[name] += zip(block.step, block.value, strict=True)
 

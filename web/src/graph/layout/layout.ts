@@ -2,7 +2,7 @@ import { Graph, layout as dagreLayout } from "@dagrejs/dagre";
 import type { Value } from "../model/inspection";
 import { labelEdges } from "./labels";
 import type { Box, Port, Scope } from "../model/tree";
-import { boxSize, FRAME, portSize } from "./sizes";
+import { boxSize, FRAME, headerSize, portSize } from "./sizes";
 
 export interface Point {
   x: number;
@@ -54,7 +54,7 @@ export interface Drawing {
 
 export interface LayoutOptions {
   unfolded: ReadonlySet<string>;
-  lines?: (path: string) => number; // more lines of text in a box, below its name
+  lines?: (box: Box) => readonly number[]; // the lengths of more lines of text in a box, below its name
 }
 
 /** Place a network from top to bottom: every scope by dagre (Sugiyama's method), the insides of open boxes first. */
@@ -64,7 +64,29 @@ export function layoutTree(root: Scope, options: LayoutOptions): Drawing {
 
 const PORT_KEY = { input: "‹", output: "›" } as const;
 
+const placed = new WeakMap<Scope, { state: string; drawing: Drawing }>();
+
+/** Place a scope, unless it has been placed as it is: folding one box leaves the insides of the others alone. */
 function layoutScope(scope: Scope, options: LayoutOptions, depth: number): Drawing {
+  const state = stateOf(scope, options);
+  const known = placed.get(scope);
+  if (known?.state === state) return known.drawing;
+  const drawing = placeScope(scope, options, depth);
+  placed.set(scope, { state, drawing });
+  return drawing;
+}
+
+/** All on which the layout of a scope depends: what is open in it, and the lines of its boxes. */
+function stateOf(scope: Scope, options: LayoutOptions): string {
+  return scope.boxes
+    .map((box) => {
+      const lines = options.lines?.(box).join() ?? "";
+      return options.unfolded.has(box.path) ? `${lines}(${box.scopes.map((inner) => stateOf(inner, options)).join("|")})` : lines;
+    })
+    .join(";");
+}
+
+function placeScope(scope: Scope, options: LayoutOptions, depth: number): Drawing {
   const graph = new Graph({ multigraph: true });
   graph.setGraph({ rankdir: "TB", nodesep: 22, ranksep: 40, marginx: 8, marginy: 8, ranker: scope.boxes.length > 150 ? "longest-path" : "tight-tree" });
   graph.setDefaultEdgeLabel(() => ({}));
@@ -85,7 +107,7 @@ function layoutScope(scope: Scope, options: LayoutOptions, depth: number): Drawi
   for (const box of scope.boxes) {
     const inside = options.unfolded.has(box.path) && box.scopes.length ? layoutInside(box, options, depth) : null;
     if (inside) insides.set(box.path, inside);
-    graph.setNode(box.path, inside ? { width: inside.width, height: inside.height } : boxSize(box, options.lines?.(box.path) ?? 0));
+    graph.setNode(box.path, inside ? { width: inside.width, height: inside.height } : boxSize(box, options.lines?.(box) ?? []));
     for (const name of box.reads) connect(name, box.path);
     for (const [name, value] of box.values) {
       owners.set(name, box.path);
@@ -145,15 +167,16 @@ type Inside = Drawing & { titles: (Point & { text: string })[] };
 function layoutInside(box: Box, options: LayoutOptions, depth: number): Inside {
   const all: Inside = { width: FRAME.padding, height: 0, boxes: [], ports: [], edges: [], titles: [] };
   const titled = box.scopes.some((scope) => scope.title);
-  const top = FRAME.header + (titled ? FRAME.title : 0);
+  const header = headerSize(box, options.lines?.(box) ?? []);
+  const top = header.height + (titled ? FRAME.title : 0);
   for (const scope of box.scopes) {
     const part = layoutScope(scope, options, depth + 1);
-    if (scope.title) all.titles.push({ x: all.width + 4, y: FRAME.header + FRAME.title - 6, text: scope.title });
+    if (scope.title) all.titles.push({ x: all.width + 4, y: header.height + FRAME.title - 8, text: scope.title });
     append(all, part, all.width, top);
     all.width += Math.max(part.width, 8 * scope.title.length) + FRAME.padding;
     all.height = Math.max(all.height, part.height);
   }
-  all.width = Math.max(all.width, boxSize(box, 0).width + 40);
+  all.width = Math.max(all.width, header.width);
   all.height += top + FRAME.padding;
   return all;
 }

@@ -16,11 +16,18 @@ export function shorten(text: string, length = MAX_CHARACTERS): string {
 /** The second line of a box: its name, and how many parameters it has. */
 export const nameLine = (box: Box): string => shorten(box.name) + (box.parameters ? ` · ${formatCount(box.parameters)}` : "");
 
-export function boxSize(box: Box, lines: number): { width: number; height: number } {
+/** The size of a folded box; `lines` are the lengths of more lines of text below its name, in characters. */
+export function boxSize(box: Box, lines: readonly number[]): { width: number; height: number } {
   const label = 8 * shorten(box.label).length + (box.scopes.length ? 26 : 0);
   const name = 6.9 * nameLine(box).length;
-  const width = Math.max(label, name, lines ? 84 : 0, 44) + 30;
-  return { width: Math.round(width), height: 42 + LINE * lines };
+  const width = Math.max(label, name, 44, ...lines.map((length) => 7 * length)) + 30;
+  return { width: Math.round(width), height: 42 + LINE * lines.length };
+}
+
+/** The least width of an open box, and the height of what stands above its bodies. */
+export function headerSize(box: Box, lines: readonly number[]): { width: number; height: number } {
+  const first = 8 * shorten(box.label).length + 6.9 * nameLine(box).length + 64;
+  return { width: Math.round(Math.max(first, ...lines.map((length) => 7 * length + 24))), height: FRAME.header + LINE * lines.length };
 }
 
 export function portSize(port: Port): { width: number; height: number } {

@@ -34,6 +34,10 @@ export interface Value {
 export const formatShape = (value: Partial<Value> | undefined): string =>
   value?.shape === undefined ? "?" : value.shape.length ? value.shape.join(" × ") : "scalar";
 
-/** The path of a node inside another: the body of a block's use has no name in it. */
-export const innerPath = (owner: { path: string; kind: string }, body: string, id: string): string =>
-  owner.kind === "block" ? `${owner.path}.${id}` : `${owner.path}.${body}.${id}`;
+/** The paths of a node inside another, in each of the bodies that are alike. A block's body has no name in them. */
+export function innerPaths(owner: { paths: readonly string[]; kind: string }, bodies: readonly string[], id: string): string[] {
+  if (owner.kind === "block") return owner.paths.map((path) => `${path}.${id}`);
+  return owner.paths.flatMap((path) => bodies.map((body) => `${path}.${body}.${id}`)).slice(0, MAX_PATHS);
+}
+
+const MAX_PATHS = 256;

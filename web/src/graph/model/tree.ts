@@ -1,10 +1,11 @@
 import { familyOf, type Family } from "./families";
 import { groupBoxes } from "./groups";
-import { innerPath, type InspectedNetwork, type InspectedNode, type Value } from "./inspection";
+import { innerPaths, type InspectedNetwork, type InspectedNode, type Value } from "./inspection";
 
 /** What is drawn as one box: a node, or a group that the drawing makes of many nodes. */
 export interface Box {
   path: string; // as the API writes it, "tree.leaf.state"; of a group, one that no node has
+  paths: string[]; // of all nodes that it stands for: its own, and those in bodies that are alike
   label: string; // the kind, or what the group holds
   name: string; // the node's id, or the group's range
   family: Family;
@@ -37,26 +38,28 @@ export const GROUP_ABOVE = 36;
 
 /** The drawing's tree of a network: bodies inside their nodes, long stretches of nodes in groups. */
 export function buildTree(network: InspectedNetwork): Scope {
-  return scopeOf(network, "", "", (id) => id);
+  return scopeOf(network, "", "", (id) => [id]);
 }
 
-function scopeOf(network: InspectedNetwork, path: string, title: string, pathOf: (id: string) => string): Scope {
-  const boxes = network.nodes.map((node) => boxOf(node, pathOf(node.id)));
+function scopeOf(network: InspectedNetwork, path: string, title: string, pathsOf: (id: string) => string[]): Scope {
+  const boxes = network.nodes.map((node) => boxOf(node, pathsOf(node.id)));
   const inputs = Object.entries(network.inputs).map(([name, value]) => ({ name, source: name, value }));
   const outputs = Object.entries(network.outputs).map(([name, { node, ...value }]) => ({ name, source: node, value }));
   const keep = new Set(outputs.map((port) => port.source));
-  return { path, title, inputs, boxes: boxes.length > GROUP_ABOVE ? groupBoxes(boxes, keep) : boxes, outputs };
+  return { path, title, inputs, boxes: boxes.length > GROUP_ABOVE ? groupBoxes(boxes, keep, inputs) : boxes, outputs };
 }
 
-function boxOf(node: InspectedNode, path: string): Box {
+function boxOf(node: InspectedNode, paths: string[]): Box {
+  const path = paths[0]!;
   const values = new Map<string, Partial<Value>>([[node.id, node.output ?? {}]]);
   for (const [name, value] of Object.entries(node.outputs ?? {})) values.set(`${node.id}.${name}`, value);
-  const owner = { path, kind: node.kind };
-  const scopes = Object.entries(node.bodies ?? {}).map(([name, body]) =>
-    scopeOf(body, `${path}:${name}`, titleOf(node, name, body.names ?? [name], body.turns), (id) => innerPath(owner, name, id)),
-  );
+  const owner = { paths, kind: node.kind };
+  const scopes = Object.entries(node.bodies ?? {}).map(([name, body]) => {
+    const names = body.names ?? [name];
+    return scopeOf(body, `${path}:${name}`, titleOf(node, name, names, body.turns), (id) => innerPaths(owner, names, id));
+  });
   const family = familyOf(node);
-  return { path, label: node.kind, name: node.id, family, node, reads: node.inputs, values, scopes, parameters: node.parameters ?? 0, count: 1 };
+  return { path, paths, label: node.kind, name: node.id, family, node, reads: node.inputs, values, scopes, parameters: node.parameters ?? 0, count: 1 };
 }
 
 function titleOf(node: InspectedNode, name: string, names: string[], turns: number | undefined): string {

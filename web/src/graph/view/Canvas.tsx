@@ -41,7 +41,7 @@ export function Canvas(props: CanvasProps) {
   const scale = overlay && scaleOf(overlay);
   const colored = (box: Drawing["boxes"][number]["box"]) => {
     const found = overlay && valueOf(overlay, box);
-    return found && scale ? { share: scale.share(found.value), text: (found.inside ? "≤ " : "") + scale.format(found.value) } : undefined;
+    return found && scale ? { share: scale.share(found.value), text: (found.inside ? "max " : "") + scale.format(found.value) } : undefined;
   };
   return (
     <svg ref={svg} class="graph-canvas" role="group" aria-label={props.label} onKeyDown={onKeyDown} onClick={(event) => event.target === svg.current && props.onSelect(null)}>

@@ -3,7 +3,7 @@ import { formatShape } from "../model/inspection";
 import type { NodeProblem } from "../model/problems";
 import type { Box, Scope } from "../model/tree";
 import type { Mark } from "./BoxView";
-import { scaleOf, type Overlay } from "./overlay";
+import { scaleOf, valueOf, type Overlay } from "./overlay";
 import { formatCount } from "./text";
 
 interface Props {
@@ -52,7 +52,7 @@ function rows(scope: Scope, depth: number, props: Props): ComponentChildren[] {
 const indent = (depth: number) => 10 + 18 * depth;
 
 function Row({ box, depth, selected, onSelect, problems, marks, badges, overlay }: Props & { box: Box; depth: number }) {
-  const value = overlay?.values.get(box.path);
+  const value = overlay && valueOf(overlay, box)?.value;
   const notes = [marks?.get(box.path), badges?.get(box.path), ...(problems.get(box.path) ?? []).map((problem) => problem.detail)].filter(Boolean);
   return (
     <tr class={problems.has(box.path) ? "wrong" : ""}>

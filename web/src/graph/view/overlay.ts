@@ -31,11 +31,11 @@ export function scaleOf(overlay: Overlay): OverlayScale {
   return { low, high, share, format };
 }
 
-/** A box's own value, or the largest of what is inside it. */
+/** A box's own value, or the largest of the nodes that it stands for, or else of what is inside it. */
 export function valueOf(overlay: Overlay, box: Box): { value: number; inside: boolean } | undefined {
-  const own = overlay.values.get(box.path);
-  if (own !== undefined) return { value: own, inside: false };
-  let largest: number | undefined;
+  const own = box.paths.map((path) => overlay.values.get(path)).filter((value) => value !== undefined);
+  let largest = own.length ? own.reduce((most, value) => (value <= most ? most : value)) : undefined;
+  if (largest !== undefined) return { value: largest, inside: own.length > 1 };
   for (const scope of box.scopes) {
     for (const inner of scope.boxes) {
       const found = valueOf(overlay, inner);

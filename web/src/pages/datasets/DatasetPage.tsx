@@ -54,7 +54,7 @@ function OneDataset({ id }: { id: string }) {
 
 function NotThere({ error, retry }: { error: unknown; retry: () => void }) {
   if (!(error instanceof ApiError) || error.status !== 404) return <Problems error={error} retry={retry} />;
-  return <Message title="There is no such data set"><a href="/datasets">All data sets</a></Message>;
+  return <Message page title="There is no such data set"><a href="/datasets">All data sets</a></Message>;
 }
 
 function DatasetHeader({ dataset }: { dataset: Dataset }) {
@@ -82,7 +82,7 @@ function DatasetHeader({ dataset }: { dataset: Dataset }) {
         <dt>Id</dt><dd><code>{dataset.id}</code> <CopyButton text={dataset.id} /></dd>
         <dt>Kind</dt><dd>{sourceText(dataset.source)}{decidedText(dataset)}</dd>
         {dataset.data_schema && <><dt>Rows</dt><dd>{rowsText(dataset.data_schema.rows)}</dd></>}
-        {dataset.received > 0 && <><dt>Size</dt><dd>{formatBytes(dataset.received)}</dd></>}
+        {dataset.received > 0 && <><dt>{dataset.status === "ready" ? "Size" : "Received"}</dt><dd>{formatBytes(dataset.received)}</dd></>}
         {dataset.sha256 && <><dt>SHA-256</dt><dd><code class="datasets-digest">{dataset.sha256}</code></dd></>}
         <dt>Created</dt><dd><Time at={dataset.created_at} /></dd>
       </dl>

@@ -36,6 +36,7 @@ function Writing({ owner, source, beginning }: { owner: string; source: string; 
   });
   const [text, setText] = useState(draft?.text ?? beginning.text);
   const [saved, setSaved] = useState(true);
+  const [round, setRound] = useState(0); // of the editor, which begins anew with another text
   const change = (next: string) => {
     setText(next);
     if (next === beginning.text) removeDraft(owner, source);
@@ -44,6 +45,7 @@ function Writing({ owner, source, beginning }: { owner: string; source: string; 
   const restart = () => {
     setDraft(null);
     change(beginning.text);
+    setRound(round + 1);
   };
   const submit = async () => {
     const job = await post<Job>("/v1/jobs", text);
@@ -55,5 +57,5 @@ function Writing({ owner, source, beginning }: { owner: string; source: string; 
     addEventListener("storage", keep);
     return () => removeEventListener("storage", keep);
   }, [text]);
-  return <Workbench text={text} beginning={beginning} draft={draft} saved={saved} onChange={change} onRestart={restart} onSubmit={submit} />;
+  return <Workbench key={round} text={text} beginning={beginning} draft={draft} saved={saved} onChange={change} onRestart={restart} onSubmit={submit} />;
 }

@@ -66,7 +66,7 @@ export function Workbench({ text, beginning, draft, saved, onChange, onRestart, 
             fixes={fixes}
           />
           <div class="row">
-            <button type="button" disabled={parseText(text).errors.length > 0 || empty} onClick={() => onChange(formatSpec(JSON.parse(text)))}>Format</button>
+            <button type="button" disabled={parseText(text).errors.length > 0 || empty} onClick={() => editor.current?.setText(formatSpec(JSON.parse(text)))}>Format</button>
             <span class="muted hint"><kbd>Ctrl</kbd>+<kbd>Space</kbd> completes, <kbd>F8</kbd> goes to the next problem, <kbd>Ctrl</kbd>+<kbd>F</kbd> searches</span>
           </div>
         </section>

@@ -9,7 +9,7 @@ const spec = {
 };
 
 it("writes on a line what fits on one", () => {
-  expect(formatSpec(spec, 60)).toBe(`{
+  expect(formatSpec(spec, 66)).toBe(`{
   "name": "a \\"b\\"",
   "model": {
     "layers": [{"kind": "Linear", "out_features": 3}, "ReLU"]

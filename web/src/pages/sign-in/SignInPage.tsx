@@ -1,5 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
-import { signIn } from "../../api/signin";
+import { session } from "../../api/session";
+import { loadSession, signIn } from "../../api/signin";
 import { navigate, place } from "../../shell/router";
 import { Field } from "../../ui/Field";
 import { messageOf } from "../../ui/Message";
@@ -18,6 +19,10 @@ export function SignInPage() {
       await signIn(proof);
       if (place.value.path === "/sign-in") navigate(returnAddress(), { replace: true });
     } catch (failure) {
+      if ("link" in proof && (await isSignedIn())) {
+        navigate(returnAddress(), { replace: true }); // a link that was used before, in a browser that it signed in
+        return;
+      }
       setError("link" in proof ? "This link has been used or has expired. `graftwerk open` makes another." : messageOf(failure));
       history.replaceState(null, "", location.pathname + location.search);
     } finally {
@@ -46,6 +51,11 @@ export function SignInPage() {
       </form>
     </main>
   );
+}
+
+async function isSignedIn(): Promise<boolean> {
+  await loadSession().catch(() => undefined);
+  return Boolean(session.value);
 }
 
 /** Where a link leads after signing in: a path of this application, never another host. */

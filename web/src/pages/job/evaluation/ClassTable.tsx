@@ -11,7 +11,7 @@ const COLUMNS: readonly { key: SortKey; label: string; hint: string }[] = [
   { key: "predicted", label: "Predicted", hint: "how often it was predicted" },
   { key: "right", label: "Right", hint: "how often both" },
 ];
-const SHOWN = 50;
+const SHOWN = 20;
 
 /** Precision, recall and F1 of each class, label or type of entity; its columns sort. */
 export function ClassTable({ title, rows, averages }: { title: string; rows: readonly ClassRow[]; averages: Averages | null | undefined }) {

@@ -29,7 +29,6 @@ export function Transitions({ job }: { job: Job }) {
           {isRecord(job.error) && job.error["retryable"] === true && <p class="hint">It may be tried again.</p>}
         </div>
       )}
-      {job.warnings.map((each, index) => <div class="notice warning" key={index}><p>{each.pointer && <code>{each.pointer}</code>} {each.detail}</p>{each.hint && <p class="hint">{each.hint}</p>}</div>)}
     </section>
   );
 }

@@ -2,6 +2,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { get } from "../../../api/client";
 import type { Event, EventPage } from "../../../api/schema";
 import type { JobFeed } from "../feed";
+import { coalesced } from "./coalesce";
 
 const FIRST = 1000; // events that are read when the page opens: the last ones
 const PAGE = 500;
@@ -37,26 +38,18 @@ export function useEvents(jobId: string, last: number, feed: JobFeed): EventLog 
   useEffect(() => {
     controller.current = new AbortController();
     const { signal } = controller.current;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    let reading = false;
-    const readNew = async () => {
-      if (reading) return;
-      reading = true;
-      await guarded(async () => {
+    const readNew = () =>
+      guarded(async () => {
         const after = known.current.events.at(-1)?.id ?? known.current.start;
         const fresh = await readPages(jobId, after, Infinity, signal);
-        keep([...known.current.events, ...fresh]);
+        if (fresh.length > 0) keep([...known.current.events, ...fresh]);
       }, signal);
-      reading = false;
-    };
-    const unsubscribe = feed.subscribe(() => {
-      clearTimeout(timer);
-      timer = setTimeout(() => void readNew(), REFRESH_MS);
-    });
-    void readNew();
+    const { ask, stop } = coalesced(readNew, REFRESH_MS);
+    const unsubscribe = feed.subscribe(() => ask());
+    ask(true);
     return () => {
       controller.current.abort();
-      clearTimeout(timer);
+      stop();
       unsubscribe();
     };
   }, [jobId]);

@@ -4,20 +4,20 @@ import { ApiError } from "../../../api/problem";
 import { useResource } from "../../../api/resource";
 import { Problems } from "../../../ui/Message";
 import { formatNumber } from "../../../ui/format";
-import { heatMap, HISTOGRAMS, type Histograms } from "./statistics";
+import { heatMap, HISTOGRAMS, statisticPath, type Histograms } from "./statistics";
 
 type Kind = (typeof HISTOGRAMS)[number];
 
 /** How a node's weights, gradients or activations were distributed over time: steps to the right, values upward. */
 export function HistogramMap({ jobId, path, every }: { jobId: string; path: string; every: number | undefined }) {
   const [kind, setKind] = useState<Kind>("weights");
-  const load = (signal: AbortSignal) => get<Histograms>(`/v1/jobs/${jobId}/statistics/histograms`, { node: path, quantity: kind, max_points: 60 }, signal);
+  const load = (signal: AbortSignal) => get<Histograms>(`/v1/jobs/${jobId}/statistics/histograms`, { node: statisticPath(path), quantity: kind, max_points: 60 }, signal);
   const { data, error } = useResource(load, [jobId, path, kind], every);
   if (error instanceof ApiError && error.status === 404) return null;
   return (
     <section>
       <div class="row spread">
-        <h4>Distribution</h4>
+        <h3>Distribution</h3>
         <select aria-label="Distribution of" value={kind} onChange={(event) => setKind(event.currentTarget.value as Kind)}>
           {HISTOGRAMS.map((each) => <option key={each} value={each}>{each}</option>)}
         </select>

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
 import { get } from "../../../api/client";
 import { useResource } from "../../../api/resource";
 import { formatShape } from "../../../graph/model/inspection";
@@ -7,7 +8,7 @@ import { formatBytes } from "../../../ui/format";
 import { HistogramMap } from "./HistogramMap";
 import { SmallMultiple } from "./SmallMultiple";
 import { frozenState, settingsOf } from "./spec";
-import { QUANTITIES, type Statistics } from "./statistics";
+import { QUANTITIES, statisticPath, type Statistics } from "./statistics";
 
 interface Props {
   jobId: string;
@@ -52,7 +53,7 @@ export function NodeDetails({ jobId, box, spec, batch, inside, onSelect }: Props
       </dl>
       <Costs box={box} batch={batch} />
       {weights.length > 0 && <Weights weights={weights} />}
-      {inside && <Inside key={box.path} jobId={jobId} path={box.path} {...inside} />}
+      {inside && <Inside key={box.path} jobId={jobId} paths={box.paths} {...inside} />}
     </aside>
   );
 }
@@ -60,7 +61,7 @@ export function NodeDetails({ jobId, box, spec, batch, inside, onSelect }: Props
 function Title({ box, onSelect }: { box: Box; onSelect: (path: null) => void }) {
   return (
     <div class="row spread">
-      <h3>{box.label} <code>{box.name}</code></h3>
+      <h2>{box.label} <code>{box.name}</code></h2>
       <button type="button" class="plain" aria-label="Close the details" onClick={() => onSelect(null)}>×</button>
     </div>
   );
@@ -135,16 +136,22 @@ function Weights({ weights }: { weights: [string, number[]][] }) {
   );
 }
 
-function Inside({ jobId, path, every, step }: { jobId: string; path: string; every: number | undefined; step: number }) {
-  const load = (signal: AbortSignal) => get<Statistics>(`/v1/jobs/${jobId}/statistics`, { nodes: path, max_points: 250 }, signal);
+function Inside({ jobId, paths, every, step }: { jobId: string; paths: string[]; every: number | undefined; step: number }) {
+  const [path, setPath] = useState(paths[0]!);
+  const load = (signal: AbortSignal) => get<Statistics>(`/v1/jobs/${jobId}/statistics`, { nodes: statisticPath(path), max_points: 250 }, signal);
   const { data } = useResource(load, [jobId, path], every);
-  const series = Object.entries(data?.nodes[path] ?? {}).sort(([a], [b]) => order(a) - order(b) || a.localeCompare(b));
-  if (!data || !series.length) return null;
+  const series = Object.entries(data?.nodes[statisticPath(path)] ?? {}).sort(([a], [b]) => order(a) - order(b) || a.localeCompare(b));
+  if (!data || (!series.length && paths.length === 1)) return null;
   return (
     <section aria-label="While it is trained">
-      <h4>While it is trained</h4>
+      <h3>While it is trained</h3>
+      {paths.length > 1 && (
+        <select aria-label="Which of the equal bodies" value={path} onChange={(event) => setPath(event.currentTarget.value)}>
+          {paths.map((each) => <option key={each} value={each}>{each}</option>)}
+        </select>
+      )}
       <div class="inside-multiples">{series.map(([name, buckets]) => <SmallMultiple key={name} name={name} buckets={buckets} step={step} />)}</div>
-      <HistogramMap jobId={jobId} path={path} every={every} />
+      <HistogramMap key={path} jobId={jobId} path={path} every={every} />
     </section>
   );
 }

@@ -35,7 +35,7 @@ export function SmallMultiple({ name, buckets, step }: { name: string; buckets: 
           {step < buckets.step.at(-1)! && <path class="now" d={`M${x(step).toFixed(1)} 0V${HEIGHT}`} />}
         </svg>
       )}
-      <div class="inside-range muted"><span>{format(least)}</span><span>{positive ? "log" : ""}</span><span>{format(most)}</span></div>
+      {finite.length > 0 && <div class="inside-range muted">{least === most ? `always ${format(least)}` : `from ${format(least)} to ${format(most)}${positive ? ", logarithmic" : ""}`}</div>}
     </figure>
   );
 }

@@ -13,7 +13,7 @@ export function flowBadges(series: Series): Map<string, string> {
     const value = toNumber(last.at(-1));
     if (match && !Number.isNaN(value)) parts.set(match[1]!, [...(parts.get(match[1]!) ?? []), [match[2]!, value]]);
   }
-  return new Map([...parts].map(([path, values]) => [path, badge(values)]));
+  return new Map([...parts].map(([path, values]) => [path.replaceAll("/", "."), badge(values)]));
 }
 
 const COUNTS: Record<string, string> = { turns: "turns", steps: "steps", height: "high" };

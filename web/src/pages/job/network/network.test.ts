@@ -38,8 +38,8 @@ describe("a heat map", () => {
 describe("what control flow does", () => {
   it("is told by node: turns, heights and shares of branches", () => {
     const last = (value: number | "NaN") => ({ last: [value] });
-    const series = { "flow/loop/turns": last(3.25), "flow/experts/0": last(0.25), "flow/experts/10": last(0), "flow/experts/2": last(0.75), "val/flow/loop/turns": last(2), "train/loss": last(1), "flow/tree/height": last("NaN") };
-    expect(Object.fromEntries(flowBadges(series))).toEqual({ loop: "3.25 turns", experts: "0: 25 %  2: 75 %  10: 0 %" });
+    const series = { "flow/part/loop/turns": last(3.25), "flow/experts/0": last(0.25), "flow/experts/10": last(0), "flow/experts/2": last(0.75), "val/flow/loop/turns": last(2), "train/loss": last(1), "flow/tree/height": last("NaN") };
+    expect(Object.fromEntries(flowBadges(series))).toEqual({ "part.loop": "3.25 turns", experts: "0: 25 %  2: 75 %  10: 0 %" });
   });
 });
 

@@ -1,6 +1,9 @@
 import { toNumber, type JsonNumber } from "../../../ui/format";
 
-/** What happened inside a network while it was trained: by path of the node and by quantity, in buckets of steps. */
+/** The path of a node as statistics write it: its parts joined by slashes. */
+export const statisticPath = (path: string): string => path.replaceAll(".", "/");
+
+/** What happened inside a network while it was trained: by path of the node (with slashes) and quantity, in buckets of steps. */
 export interface Statistics {
   samples: number;
   last_step: number;
@@ -19,6 +22,7 @@ interface Quantity {
   label: string;
   logarithmic: boolean;
   share?: boolean; // between 0 and 1, shown in percent
+  parts?: boolean; // one series for each part, as "branch_shares/then": no colour of the drawing
 }
 
 /** The quantities of a node, in the order in which they are shown. */
@@ -28,10 +32,12 @@ export const QUANTITIES: readonly Quantity[] = [
   { id: "update_ratio", label: "Update ÷ weight", logarithmic: true },
   { id: "activation_mean", label: "Activation mean", logarithmic: false },
   { id: "activation_std", label: "Activation std", logarithmic: true },
+  { id: "activation_nonfinite", label: "Values not finite", logarithmic: false },
   { id: "dead_share", label: "Dead units", logarithmic: false, share: true },
   { id: "iterations", label: "Iterations", logarithmic: false },
   { id: "tree_height", label: "Tree height", logarithmic: false },
-  { id: "branch_shares", label: "Branch share", logarithmic: false, share: true },
+  { id: "branch_shares", label: "Branch share", logarithmic: false, share: true, parts: true },
+  { id: "level_sizes", label: "Nodes at height", logarithmic: false, parts: true },
 ];
 
 export const HISTOGRAMS = ["weights", "gradients", "activations"] as const;
@@ -43,14 +49,14 @@ export function quantityOf(name: string): Quantity {
   return part === undefined ? known : { ...known, id: name, label: `${known.label}: ${part}` };
 }
 
-/** A value per node: that of the last sample at or before a step. */
+/** A value per node (with dots in its path): that of the last sample at or before a step. */
 export function valuesAt(statistics: Statistics, quantity: string, step: number): Map<string, number> {
   const values = new Map<string, number>();
   for (const [path, series] of Object.entries(statistics.nodes)) {
     const buckets = series[quantity];
     if (!buckets) continue;
     const place = lastAtOrBefore(buckets.step, step);
-    if (place >= 0) values.set(path, toNumber(buckets.last[place]));
+    if (place >= 0) values.set(path.replaceAll("/", "."), toNumber(buckets.last[place]));
   }
   return values;
 }

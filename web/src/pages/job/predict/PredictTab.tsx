@@ -9,7 +9,7 @@ import { CheckpointChoice } from "../checkpoints/CheckpointChoice";
 import { useLastCheckpoint } from "../checkpoints/latest";
 import type { JobTabProps } from "../tabs";
 import { FilePredictions } from "./FilePredictions";
-import { inputFields } from "./fields";
+import { inputFields, type NetworkInputs } from "./fields";
 import { RowForm } from "./RowForm";
 import "./predict.css";
 
@@ -22,7 +22,7 @@ export default function PredictTab({ job, feed }: JobTabProps) {
     (signal) => (id ? get<Dataset>(`/v1/datasets/${id}`, {}, signal).catch(nullIfGone) : Promise.resolve(null)), [id],
   );
   if (dataset.data === undefined && dataset.loading) return <Loading what="the columns" />;
-  const fields = inputFields(job.columns, dataset.data?.data_schema ?? null);
+  const fields = inputFields(job.columns, dataset.data?.data_schema ?? null, (job.inspection["inputs"] ?? {}) as NetworkInputs);
   if (fields.length === 0) return <Message title="Nothing to ask">The job reads no columns.</Message>;
   return (
     <>

@@ -6,27 +6,27 @@ import { answerText, barsOf } from "./results";
 const TOP = 5;
 
 /** What the network says of the first row. */
-export function PredictionResult({ answer }: { answer: Predictions }) {
+export function PredictionResult({ answer, words }: { answer: Predictions; words: readonly string[][] }) {
   const row = answer.predictions[0] ?? {};
   return (
     <section class="panel">
       <h2>Prediction</h2>
       <p class="muted">With the weights of step {formatNumber(answer.step)}.</p>
       {answer.warnings.map((each) => <div class="notice warning" key={each.pointer + each.code}><p>{each.detail}</p>{each.hint && <p class="hint">{each.hint}</p>}</div>)}
-      {Object.entries(answer.outputs).map(([name, output]) => row[name] && <OneOutput key={name} name={name} output={output} predicted={row[name]} />)}
+      {Object.entries(answer.outputs).map(([name, output]) => row[name] && <OneOutput key={name} name={name} output={output} predicted={row[name]} words={words} />)}
       {Object.entries(answer.left_out).map(([name, why]) => <p key={name} class="muted">{name} is left out: {why}</p>)}
     </section>
   );
 }
 
-function OneOutput({ name, output, predicted }: { name: string; output: PredictedOutput; predicted: Predicted }) {
+function OneOutput({ name, output, predicted, words }: { name: string; output: PredictedOutput; predicted: Predicted; words: readonly string[][] }) {
   const [all, setAll] = useState(false);
   const bars = barsOf(output, predicted);
   const shown = all || output.about === "labels" ? bars : bars.slice(0, TOP);
   return (
     <div class="predict-output">
       <h3>{output.target ?? name}</h3>
-      {predicted.tags ? <Tags predicted={predicted} /> : <p class="predict-says">{answerText(output, predicted)}</p>}
+      {predicted.tags ? <Tags predicted={predicted} words={words} /> : <p class="predict-says">{answerText(output, predicted)}</p>}
       {bars.length > 0 && (
         <ul class="predict-bars">
           {shown.map((bar) => (
@@ -46,13 +46,14 @@ function OneOutput({ name, output, predicted }: { name: string; output: Predicte
   );
 }
 
-/** The tag of every token, with its probability. */
-function Tags({ predicted }: { predicted: Predicted }) {
+/** The tag of every token, with its probability, and the word where there is one list of as many words. */
+function Tags({ predicted, words }: { predicted: Predicted; words: readonly string[][] }) {
   const tags = (Array.isArray(predicted.tags) ? predicted.tags : [predicted.tags]) as (string | number)[];
   const probabilities = (Array.isArray(predicted.probability) ? predicted.probability : []) as JsonNumber[];
+  const beside = words.find((each) => each.length === tags.length);
   return (
     <ol class="predict-tags">
-      {tags.map((tag, index) => <li key={index} class="tag">{tag}{probabilities[index] !== undefined && <span class="muted"> {formatPercent(toNumber(probabilities[index]), 0)}</span>}</li>)}
+      {tags.map((tag, index) => <li key={index} class="tag">{beside && <span>{beside[index]} </span>}<strong>{tag}</strong>{probabilities[index] !== undefined && <span class="muted"> {formatPercent(toNumber(probabilities[index]), 0)}</span>}</li>)}
     </ol>
   );
 }

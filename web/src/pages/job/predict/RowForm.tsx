@@ -49,6 +49,12 @@ export function RowForm({ job, fields, preview, checkpoint }: Props) {
     setMissed(filled.missed);
     setError(undefined);
   };
+  const enter = (name: string, text: string) => {
+    setTexts((old) => ({ ...old, [name]: text }));
+    setMissed((old) => old.filter((each) => each !== name));
+    setError(undefined);
+  };
+  const words = fields.filter((field) => field.kind === "words").map((field) => wordsOf(field, texts[field.name] ?? ""));
   return (
     <div class="predict-columns">
       <form class="panel" noValidate onSubmit={(event) => (event.preventDefault(), void ask())}>
@@ -57,7 +63,7 @@ export function RowForm({ job, fields, preview, checkpoint }: Props) {
         {fields.map((field) => (
           <InputControl
             key={field.name} field={field} text={texts[field.name] ?? ""} error={problems.fields[field.name]}
-            onInput={(text) => (setTexts((old) => ({ ...old, [field.name]: text })), setError(undefined))}
+            onInput={(text) => enter(field.name, text)}
           />
         ))}
         {problems.others.length > 0 && <div class="problems" role="alert">{problems.others.map((each) => <p key={each}>{each}</p>)}</div>}
@@ -65,7 +71,7 @@ export function RowForm({ job, fields, preview, checkpoint }: Props) {
         <button type="submit" class="primary" disabled={busy}>{busy ? "Predicting…" : "Predict"}</button>
       </form>
       <div class="predict-answer" aria-live="polite">
-        {answer ? <PredictionResult answer={answer} /> : <p class="muted">The answer comes here. The first question about a checkpoint loads it, which takes a moment.</p>}
+        {answer ? <PredictionResult answer={answer} words={words} /> : <p class="muted">The answer comes here. The first question about a checkpoint loads it, which takes a moment.</p>}
         {!(body instanceof FieldError) && <Snippets jobId={job.id} body={body} />}
       </div>
     </div>
@@ -85,6 +91,16 @@ function bodyOf(fields: InputField[], texts: Record<string, string>, checkpoint:
   } catch (error) {
     if (error instanceof FieldError) return error;
     throw error;
+  }
+}
+
+/** The words of a field, which stand beside their tags. */
+function wordsOf(field: InputField, text: string): string[] {
+  try {
+    const value = field.kind === "words" ? valueOf(field, text) : [];
+    return Array.isArray(value) ? value.map(String) : [];
+  } catch {
+    return [];
   }
 }
 

@@ -17,6 +17,12 @@ it("asks for every column that is read once", () => {
   expect(fields[1]!.hint).toBe("written as 1.234,5, in €");
 });
 
+it("takes the shape of built-in tensors from the network's inputs", () => {
+  const [field] = inputFields([role("image", "tensor", { kind: "tensor", feature: "image" })], null, { image: { shape: ["N", 1, 8, 8] } });
+  expect([field!.kind, field!.hint]).toEqual(["picture", "a picture of this size, or JSON: nested lists of the shape [1, 8, 8], with the numbers that the data holds"]);
+  expect(inputFields([role("wave", "series", { kind: "series", feature: "wave" })], null, { wave: { shape: ["N", "L"] } })[0]!.kind).toBe("json");
+});
+
 it.each<[InputField, string, unknown]>([
   [field("number"), " 1.5 ", 1.5],
   [field("number"), "", null],

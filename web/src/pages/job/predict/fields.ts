@@ -19,22 +19,38 @@ const KINDS: Record<string, FieldKind> = {
   number: "number", datetime: "line", category: "choice", text: "text", words: "words", series: "json", tensor: "json", tree: "json", image: "picture",
 };
 
-/** The columns that a job reads, in the order of the data; several features may read one. */
-export function inputFields(roles: readonly ColumnRole[], schema: DataSchema | null): InputField[] {
-  const names = [...new Set(roles.filter((role) => role.role === "input").map((role) => role.column))];
-  return names.map((name) => fieldOf(name, roles.find((role) => role.column === name)!.type, schema?.columns.find((each) => each.name === name)));
+/** The inputs of a network by name, as its inspection has them: shapes begin with the number of examples, "N". */
+export type NetworkInputs = Record<string, { shape: (string | number)[] }>;
+
+/**
+ * The columns that a job reads, in the order of the data; several features may read one.
+ * Without a schema, as of built-in data, the shape of a tensor is that of the input that it becomes.
+ */
+export function inputFields(roles: readonly ColumnRole[], schema: DataSchema | null, inputs: NetworkInputs = {}): InputField[] {
+  const read = roles.filter((role) => role.role === "input");
+  return [...new Set(read.map((role) => role.column))].map((name) => {
+    const role = read.find((each) => each.column === name)!;
+    return fieldOf(name, role.type, schema?.columns.find((each) => each.name === name) ?? columnOf(role, inputs));
+  });
 }
 
-function fieldOf(name: string, type: string, column: Column | undefined): InputField {
+type Known = Pick<Column, "shape" | "labels" | "format" | "unit">;
+
+function columnOf({ type, kind, feature }: ColumnRole, inputs: NetworkInputs): Known | undefined {
+  const shape = inputs[feature ?? ""]?.shape.slice(1);
+  return type === "tensor" && kind === "tensor" && shape?.every((size) => typeof size === "number") ? { shape: shape as number[] } : undefined;
+}
+
+function fieldOf(name: string, type: string, column: Known | undefined): InputField {
   const labels = column?.labels ?? [];
   const shape = column?.shape ?? [];
   let kind = KINDS[type] ?? "json";
   if (kind === "choice" && (labels.length === 0 || labels.length > MAX_CHOICES)) kind = "line";
   if (kind === "json" && type === "tensor" && shape.length === 3 && [1, 3, 4].includes(shape[0]!)) kind = "picture";
-  return { name, type, kind, labels: kind === "choice" ? labels : [], format: column?.format ?? null, hint: hintOf(type, column) };
+  return { name, type, kind, labels: kind === "choice" ? labels : [], format: column?.format ?? null, hint: hintOf(type, column, kind) };
 }
 
-function hintOf(type: string, column: Column | undefined): string {
+function hintOf(type: string, column: Known | undefined, kind: FieldKind): string {
   const shape = column?.shape?.length ? `[${column.shape.join(", ")}]` : "";
   const written = column?.format ? `written as ${column.format}${column.unit ? `, in ${column.unit}` : ""}` : "";
   const hints: Record<string, string> = {
@@ -45,7 +61,7 @@ function hintOf(type: string, column: Column | undefined): string {
     words: "between blanks, or a JSON list",
     series: `JSON: a list of ${shape ? `lists ${shape}` : "numbers"}, one for each time step`,
     tree: '{"label": "a", "children": [trees]}',
-    tensor: `JSON: nested lists of the shape ${shape || "of the data"}, with the numbers that the data holds`,
+    tensor: `${shape && kind === "picture" ? "a picture of this size, or " : ""}JSON: nested lists of the shape ${shape || "of the data"}, with the numbers that the data holds`,
     image: "a picture as it is; the job's transforms do the rest",
   };
   return hints[type] ?? "";

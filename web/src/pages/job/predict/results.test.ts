@@ -9,6 +9,10 @@ it("ranks probabilities and marks what was chosen", () => {
   expect(bars.map((bar) => [bar.label, bar.chosen])).toEqual([["c", true], ["b", false], ["a", false]]);
   const labels = barsOf(output("labels", ["a", "b"]), { labels: [{ label: "b", probability: 0.9 }], probabilities: [0.1, 0.9] } as Predicted);
   expect(labels.map((bar) => bar.chosen)).toEqual([true, false]);
+  const digits = barsOf(output("classes"), { label: 1, probabilities: [0.2, 0.8] } as Predicted);
+  expect(digits.map((bar) => [bar.label, bar.chosen])).toEqual([["1", true], ["0", false]]);
+  const decision = barsOf(output("decisions"), { label: true, probabilities: [0.2, 0.8] } as Predicted);
+  expect(decision.map((bar) => [bar.label, bar.chosen])).toEqual([["yes", true], ["no", false]]);
   expect(barsOf(output("tags", ["O"]), { tags: ["O"], probabilities: [[1]] } as Predicted)).toEqual([]);
 });
 

@@ -10,15 +10,22 @@ export interface Bar {
 /** The probabilities of one row's output as bars, the largest first; nothing if it has none. */
 export function barsOf(output: PredictedOutput, predicted: Predicted): Bar[] {
   const { probabilities } = predicted;
-  const labels = output.labels ?? [];
-  if (!Array.isArray(probabilities) || probabilities.some(Array.isArray) || probabilities.length !== labels.length) return [];
+  if (!Array.isArray(probabilities) || probabilities.some(Array.isArray)) return [];
+  const labels = output.labels ?? probabilities.map((_, code) => (output.about === "decisions" ? ["no", "yes"][code]! : code));
+  if (probabilities.length !== labels.length) return [];
   const several = new Set((predicted.labels ?? []).map((each) => String(each.label)));
   const bars = labels.map((label, index) => ({
     label: String(label),
     probability: toNumber(probabilities[index] as JsonNumber),
-    chosen: output.about === "labels" ? several.has(String(label)) : String(label) === String(predicted.label),
+    chosen: output.about === "labels" ? several.has(String(label)) : isSaid(output, predicted.label, label, index),
   }));
   return bars.sort((a, b) => b.probability - a.probability);
+}
+
+/** Whether a label is the one that was said; a decision without words of its own says true or false, 1 or 0. */
+function isSaid(output: PredictedOutput, said: unknown, label: string | number | boolean, code: number): boolean {
+  if (output.labels === null && output.about === "decisions") return (said === true || said === 1 || said === "yes") === (code === 1);
+  return String(label) === String(said);
 }
 
 /** What an output says of a row, in words. */

@@ -1,19 +1,14 @@
-import { useMemo, useState } from "preact/hooks";
-import { post } from "../../../api/client";
-import { useResource } from "../../../api/resource";
 import type { DryRun, FunctionDifference } from "../../../api/schema";
-import type { InspectedNetwork } from "../../../graph/model/inspection";
-import { NetworkDrawing } from "../../../graph/NetworkDrawing";
 import { formatBytes, formatNumber, toNumber } from "../../../ui/format";
 import { DiffTables } from "../network/DiffTables";
-import { MarkLegend, marksOf } from "../network/RevisionDiff";
+import { MarkLegend } from "../network/RevisionDiff";
 
 /** What an edit would do: to the network, to memory, and to what the network computes. */
 export function DryRunResult({ result }: { result: DryRun }) {
   const { diff, memory, warnings } = result;
   return (
     <section class="stack" aria-label="What the edit would do">
-      <h4>What it would do</h4>
+      <h3>What it would do</h3>
       {result.pending.length > 0 && <p class="muted">After {result.pending.length === 1 ? "edit" : "edits"} {result.pending.join(", ")}, which {result.pending.length === 1 ? "waits" : "wait"}.</p>}
       <MarkLegend diff={diff} />
       <Difference difference={result.difference} />
@@ -21,8 +16,10 @@ export function DryRunResult({ result }: { result: DryRun }) {
       {warnings.map((warning) => (
         <div key={warning.pointer + warning.code} class="notice warning"><p>{warning.detail}{warning.hint && <span class="hint"> {warning.hint}</span>}</p></div>
       ))}
-      <After result={result} />
-      <DiffTables diff={diff} />
+      <details>
+        <summary>Every difference</summary>
+        <DiffTables diff={diff} />
+      </details>
     </section>
   );
 }
@@ -44,13 +41,4 @@ function Difference({ difference }: { difference: FunctionDifference | null }) {
       </ul>
     </div>
   );
-}
-
-/** The network afterwards, with what came and what changed marked. */
-function After({ result }: { result: DryRun }) {
-  const [selected, setSelected] = useState<string | null>(null);
-  const { data } = useResource((signal) => post<{ inspection: InspectedNetwork }>("/v1/jobs/validate", result.spec, { signal, idempotent: false }), [result.spec]);
-  const marks = useMemo(() => marksOf(result.diff).after, [result]);
-  if (!data) return null;
-  return <NetworkDrawing inspection={data.inspection} marks={marks} selected={selected} onSelect={setSelected} label="The network after the edit" legend={false} />;
 }

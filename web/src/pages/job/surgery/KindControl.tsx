@@ -46,7 +46,7 @@ export function Fields({ fields, current, onChange, schemas, nodes }: FieldsProp
   const control = (field: FormField) => <FieldControl key={field.name} field={field} value={current[field.name]} onChange={(value) => set(field.name, value)} schemas={schemas} nodes={nodes} />;
   const required = fields.filter((field) => field.required);
   const optional = fields.filter((field) => !field.required);
-  if (optional.length <= 3) return <>{fields.map(control)}</>;
+  if (fields.length <= 6) return <>{fields.map(control)}</>;
   return (
     <>
       {required.map(control)}

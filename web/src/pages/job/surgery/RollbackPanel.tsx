@@ -9,7 +9,7 @@ import { formatNumber, toNumber } from "../../../ui/format";
 
 /** Let the job go on from a listed checkpoint, as a new revision. */
 export function RollbackPanel({ job, waiting, onDone }: { job: Job; waiting: number; onDone: () => void }) {
-  const { data } = useResource((signal) => get<CheckpointPage>(`/v1/jobs/${job.id}/checkpoints`, { limit: 100 }, signal), [job.id, job.revision, job.status]);
+  const { data } = useResource((signal) => get<CheckpointPage>(`/v1/jobs/${job.id}/checkpoints`, {}, signal), [job.id, job.revision, job.status]);
   const [chosen, setChosen] = useState("");
   const checkpoints = data?.items ?? [];
   const checkpoint = checkpoints.find((each) => each.id === chosen) ?? checkpoints.find((each) => each.revision !== job.revision) ?? checkpoints[0];
@@ -21,7 +21,7 @@ export function RollbackPanel({ job, waiting, onDone }: { job: Job; waiting: num
   };
   return (
     <section class="panel" aria-label="Roll back">
-      <h3>Roll back</h3>
+      <h2>Roll back</h2>
       <Field label="To a checkpoint" hint="The job goes on from there, as a new revision. Nothing is deleted: one can come back.">
         {(attributes) => (
           <select {...attributes} value={checkpoint.id} onChange={(event) => setChosen(event.currentTarget.value)}>

@@ -3,7 +3,6 @@ import { get, post } from "../../../api/client";
 import { useResource } from "../../../api/resource";
 import type { Catalog, DryRun, Edit } from "../../../api/schema";
 import { allBoxes, boxesTo, buildTree } from "../../../graph/model/tree";
-import { NetworkDrawing } from "../../../graph/NetworkDrawing";
 import { queryParameters, setQuery } from "../../../shell/router";
 import { Loading, Message, Problems } from "../../../ui/Message";
 import { toast } from "../../../ui/Toast";
@@ -14,6 +13,7 @@ import { DraftPanel } from "./DraftPanel";
 import { DryRunResult } from "./DryRunResult";
 import { EditList } from "./EditList";
 import { OperationForm } from "./OperationForm";
+import { Picture } from "./Picture";
 import { RollbackPanel } from "./RollbackPanel";
 import { OperationSchemas, type Json } from "./schemas";
 import "../network/network.css";
@@ -64,7 +64,7 @@ function Editing({ job, edits, onChanged }: { job: JobTabProps["job"]; edits: Ed
   const { latest = {}, step = 0 } = job.progress as { latest?: Json; step?: number };
   return (
     <div class="network-split surgery">
-      <NetworkDrawing inspection={network} selected={selected} onSelect={(path) => setQuery({ node: path })} label={`${job.name}, revision ${job.revision}`} legend={false} />
+      <Picture network={network} result={draft.result} label={`revision ${job.revision} of ${job.name}`} selected={selected} onSelect={(path) => setQuery({ node: path })} />
       <div class="stack">
         <OperationForm schemas={schemas} spec={spec} nodes={nodes} selected={box?.node ? { path: box.path, pointer: box.node.pointer } : null} onAdd={draft.add} />
         {draft.value && (

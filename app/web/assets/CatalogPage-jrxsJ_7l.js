@@ -1,1 +1,0 @@
-import{f as e}from"./index-DLstyRr2.js";import{t}from"./jsxRuntime-DTQ_AgNd.js";function n(){return t(e,{title:`Catalogue`})}export{n as default};

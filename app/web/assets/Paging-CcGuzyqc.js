@@ -1,0 +1,1 @@
+import{t as e}from"./jsxRuntime-CA9ebJwm.js";function t({after:t,next:n,onChange:r}){return t===null&&n===null?null:e(`nav`,{class:`row paging`,"aria-label":`Pages of the list`,children:[e(`button`,{type:`button`,disabled:t===null,onClick:()=>r(null),children:`Newest`}),e(`button`,{type:`button`,disabled:n===null,onClick:()=>r(n),children:`Older`})]})}export{t};

@@ -1,0 +1,1 @@
+import{t as e}from"./jsxRuntime-CA9ebJwm.js";function t({value:t,label:n}){return e(`progress`,{max:1,...t===null?{}:{value:Math.min(1,Math.max(0,t))},"aria-label":n})}export{t};

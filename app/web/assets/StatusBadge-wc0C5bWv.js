@@ -1,0 +1,1 @@
+import{t as e}from"./jsxRuntime-CA9ebJwm.js";var t={queued:`◷`,running:`▶`,paused:`‖`,succeeded:`✓`,failed:`✕`,cancelled:`⊘`};function n({status:n}){return e(`span`,{class:`status ${n}`,children:[e(`span`,{"aria-hidden":`true`,children:t[n]??`•`}),` `,n]})}export{n as t};

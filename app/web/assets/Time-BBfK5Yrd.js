@@ -1,0 +1,1 @@
+import{o as e,t}from"./format-B_d_8VNK.js";import{t as n}from"./jsxRuntime-CA9ebJwm.js";function r({at:r}){return n(`time`,{dateTime:r,title:e(r),children:t(r)})}export{r as t};

@@ -1,1 +1,0 @@
-import{o as e,t}from"./format-BlWJ5P7H.js";import{t as n}from"./jsxRuntime-DTQ_AgNd.js";function r({at:r}){return n(`time`,{dateTime:r,title:e(r),children:t(r)})}export{r as t};

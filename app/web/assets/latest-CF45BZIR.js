@@ -1,0 +1,1 @@
+import{n as e,s as t}from"./jsxRuntime-CA9ebJwm.js";function n(n){let[r,i]=t(``);return e(()=>n.subscribe(e=>{let t=e.findLast(e=>e.kind===`checkpoint`||e.kind===`status`);t&&i(`${t.id}`)}),[n]),r}export{n as t};

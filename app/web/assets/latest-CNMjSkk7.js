@@ -1,1 +1,0 @@
-import{o as e,t}from"./hooks-B_9Fi2UQ.js";function n(n){let[r,i]=e(``);return t(()=>n.subscribe(e=>{let t=e.findLast(e=>e.kind===`checkpoint`||e.kind===`status`);t&&i(`${t.id}`)}),[n]),r}export{n as t};
