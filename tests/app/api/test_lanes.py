@@ -25,6 +25,8 @@ DECLARED = {
     "GET /metrics": Lane.HEALTH,
     "GET /v1/jobs/{job_id}/stream": Lane.STREAM,
     "GET /v1/jobs/{job_id}/metrics": Lane.DOWNLOAD,
+    "GET /v1/jobs/{job_id}/statistics": Lane.DOWNLOAD,
+    "GET /v1/jobs/{job_id}/statistics/histograms": Lane.DOWNLOAD,
     "POST /v1/jobs": Lane.INSPECTION,
     "POST /v1/jobs/validate": Lane.INSPECTION,
     "POST /v1/jobs/{job_id}/fork": Lane.INSPECTION,
