@@ -1,16 +1,28 @@
 """Signing in, and the pages of keys, webhooks, the audit, workers, the catalogue and the API."""
 
+import os
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.acceptance.service import ServiceProcess
+from tests.acceptance.service import ServiceProcess, wait_until
 from tests.web.browser import PageProblems, check_themes, check_width
 
 XSS = "<img src=x onerror=\"document.title='run'\">"
+QUEUED = {
+    "name": "a job",
+    "data": {"kind": "builtin", "name": "iris"},
+    "model": {"layers": [{"kind": "Linear", "out_features": 3}]},
+    "objective": {"loss": {"kind": "CrossEntropyLoss"}},
+    "training": {"epochs": 1},
+    "not_before": "2999-01-01T00:00:00Z",
+}
 PAGES = {"/catalog?search=conv&kind=Conv2d": "Catalogue", "/reference?operation=create_edit": "API reference"}
 
 
@@ -20,28 +32,49 @@ def http(service: ServiceProcess) -> Iterator[httpx.Client]:
         yield client
 
 
-def sign_in_link(http: httpx.Client, page: str = "/jobs") -> str:
-    """Return a link as `graftwerk open` makes it."""
-    url: str = http.post("/v1/session/links").raise_for_status().json()["url"]
-    return url.replace("#", f"?next={page}#")
+def printed_link(service: ServiceProcess, *words: str) -> str:
+    """Return the link that `graftwerk open` prints."""
+    command = [sys.executable, "-m", "graftwerk", "open", "--print", *words]
+    environment = os.environ | {"GRAFTWERK_HOME": str(service.home)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def logged_links(service: ServiceProcess) -> list[str]:
+    return re.findall(r"ten minutes: (http://\S+#link=gwl_\S+)", service.log)
 
 
 def test_a_link_that_was_used_is_no_dead_end(
-    fresh_page: Page, context: BrowserContext, problems: PageProblems, http: httpx.Client
+    fresh_page: Page, context: BrowserContext, problems: PageProblems, service: ServiceProcess
 ) -> None:
     problems.expect("status of 401")  # who is signed in is asked for first
-    link = sign_in_link(http, "/keys")
+    with service.http as http:
+        job = http.post("/v1/jobs", json=QUEUED).raise_for_status().json()
+    link = printed_link(service, job["id"])
     fresh_page.goto(link)
-    expect(fresh_page.get_by_role("heading", name="Keys and limits")).to_be_visible()
+    expect(fresh_page.get_by_role("heading", level=1)).to_have_text(job["name"])
     assert "gwl_" not in fresh_page.url
     (cookie,) = [each for each in context.cookies() if each["name"] == "graftwerk_session"]
     assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
     assert fresh_page.evaluate("document.cookie") == ""
     fresh_page.goto(link)  # this browser is signed in already
-    expect(fresh_page.get_by_role("heading", name="Keys and limits")).to_be_visible()
+    expect(fresh_page.get_by_role("heading", level=1)).to_have_text(job["name"])
     context.clear_cookies()
     fresh_page.goto(link)
     expect(fresh_page.get_by_text("This link has been used or has expired")).to_be_visible()
+
+
+def test_a_signal_prints_a_link_that_signs_in(
+    fresh_page: Page, problems: PageProblems, service: ServiceProcess
+) -> None:
+    problems.expect("status of 401")
+    before = logged_links(service)
+    assert before  # one at the start
+    assert service.process is not None
+    service.process.send_signal(signal.SIGUSR1)
+    wait_until(lambda: len(logged_links(service)) > len(before), "another link")
+    fresh_page.goto(logged_links(service)[-1])
+    fresh_page.wait_for_url("**/jobs", timeout=30_000)
+    expect(fresh_page.get_by_role("heading", level=1)).to_have_text("Jobs")
 
 
 def test_a_key_signs_in_and_one_tab_signs_all_out(

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.acceptance.service import ServiceProcess, digits_spec, wait_until
-from tests.web.browser import PageProblems, check_themes, check_width
+from tests.web.browser import PageProblems, check_width
 
 SLOTS = ("--slots", "2")
 CURVE = "performance.getEntriesByName('graftwerk-curve').length > 0"
@@ -46,7 +46,7 @@ def test_a_live_curve_has_every_point_once_after_a_restart(
     assert service.stop() == 0
     service.resume(*SLOTS)
     service.wait(job, "succeeded")
-    expect(page.locator(".job-header .status")).to_contain_text("succeeded", timeout=30_000)
+    expect(page.locator(".job-header .status")).to_contain_text("succeeded", timeout=60_000)
     with service.http as http:
         stored = http.get(f"/v1/jobs/{job}/metrics?names=train/loss").raise_for_status().json()["series"]["train/loss"]
     assert stored["points"] > before
@@ -72,7 +72,6 @@ def test_zoom_pins_and_keys_are_in_the_address(page: Page, two_jobs: list[str]) 
     page.wait_for_url(lambda url: "from=" not in url)
     page.keyboard.press("+")
     page.wait_for_url(re.compile("from="))
-    check_themes(page)
     check_width(page)
 
 
@@ -97,5 +96,4 @@ def test_two_jobs_are_compared(page: Page, two_jobs: list[str]) -> None:
     expect(page.locator(".curve-panel").first.locator(".curve-legend tbody tr")).to_have_count(2)
     page.get_by_role("checkbox", name="Show").first.uncheck()
     expect(page.locator(".curve-panel").first.locator(".curve-legend tbody tr")).to_have_count(1)
-    check_themes(page)
     check_width(page)

@@ -102,7 +102,7 @@ class Attempt:
 
     def run(self) -> None:
         """Train the job in a child process and record how it ended."""
-        with bind(job_id=self.job.id, fence=self.fence):
+        with bind(job_id=self.job.id, fence=self.fence), self.worker.heartbeat.report_memory(self.job.id, self._memory):
             self._run()
 
     def _run(self) -> None:

@@ -3,6 +3,8 @@
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -12,6 +14,7 @@ from app.heartbeat import WorkerState
 from app.jobs.dispatch import Waker
 from app.settings import Settings
 from workers.protocol.messages import Outcome, SavedCheckpoint
+from workers.runner.memory import MemoryWatch
 
 VERSION = version("graftwerk")
 
@@ -96,6 +99,7 @@ class Heartbeat:
         devices: tuple[str, ...] | None = None,
     ) -> None:
         self.counters = WorkerCounters()
+        self._memory: dict[str, MemoryWatch] = {}  # by the ids of jobs that run
         self.probe = ConsumerProbe(name, waker, settings.deaf_seconds / 4)
         self._name, self._settings, self._db, self._waker, self._queues = name, settings, db, waker, queues
         self._devices = {"devices": list(devices)} if devices is not None else {}
@@ -115,9 +119,19 @@ class Heartbeat:
         slots = 0 if draining else self._settings.resolved_slots  # it takes no more jobs
         self._db.run(heartbeat.record_heartbeat, self._name, self._queues, slots, state)
 
+    @contextmanager
+    def report_memory(self, job_id: str, watch: MemoryWatch) -> Iterator[None]:
+        """Report what a job's processes use with every heartbeat, as long as the context."""
+        self._memory[job_id] = watch
+        try:
+            yield
+        finally:
+            del self._memory[job_id]
+
     def _counts(self) -> dict[str, Any]:
+        memory = {job_id: watch.used for job_id, watch in self._memory.copy().items()}
         return (
             self.counters.as_dict()
-            | {"wake_ups": self._waker.counts(), "disk_free": self._settings.disk_free}
+            | {"wake_ups": self._waker.counts(), "disk_free": self._settings.disk_free, "memory": memory}
             | self._devices
         )

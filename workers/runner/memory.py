@@ -46,7 +46,7 @@ class MemoryWatch:
     """Measures a process with its descendants, now and then, against a limit in bytes; 0: no limit."""
 
     def __init__(self, limit: int) -> None:
-        self.limit, self.peak = limit, 0
+        self.limit, self.used, self.peak = limit, 0, 0  # bytes
         self._measure_at = 0.0
         self._kernel_kills = kernel_kills()
 
@@ -60,7 +60,7 @@ class MemoryWatch:
         used = sum(_read_fields(_PROC / str(each) / "status", _CHEAP_FIELDS) for each in pids)
         if 0 < self.limit < used:
             used = sum(_read_fields(_PROC / str(each) / "smaps_rollup", _EXACT_FIELDS) for each in pids)
-        self.peak = max(self.peak, used)
+        self.used, self.peak = used, max(self.peak, used)
         return 0 < self.limit < used
 
     def has_kernel_killed(self) -> bool:

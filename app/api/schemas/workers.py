@@ -30,6 +30,8 @@ class Worker(ResponseModel):
     attempts: dict[str, int] | None = Field(description="Attempts that ended since it started, by how they ended.")
     checkpoints: int | None = Field(description="Saved since it started.")
     checkpoint_bytes: int | None
+    memory: dict[str, int] | None = Field(description="Bytes that the processes of its jobs use, by the jobs' ids.")
+    disk_free: int | None = Field(description="Bytes that are free on the disk of its home.")
 
     @classmethod
     def from_row(cls, row: Row[Any], seconds: float, max_deaf_seconds: float) -> Self:
@@ -51,6 +53,8 @@ class Worker(ResponseModel):
             attempts=None if attempts is None else {end: sum(codes.values()) for end, codes in attempts.items()},
             checkpoints=checkpoints.get("count"),
             checkpoint_bytes=checkpoints.get("bytes"),
+            memory=figures.get("memory"),
+            disk_free=figures.get("disk_free"),
         )
 
 

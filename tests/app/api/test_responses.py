@@ -8,7 +8,14 @@ from jsonschema import Draft202012Validator
 from tests.app.api.client import Api, Client
 from tests.app.api.conftest import StartApp
 from tests.app.api.described import DOCUMENT, OPERATIONS, resolved
-from tests.app.api.job_factories import SPEC, create_checkpoint, create_running_job, finish_job, record_curve
+from tests.app.api.job_factories import (
+    SPEC,
+    create_checkpoint,
+    create_running_job,
+    finish_job,
+    record_curve,
+    record_statistics,
+)
 from tests.app.api.trained_jobs import train_job
 from workers.protocol.messages import Ending
 
@@ -124,6 +131,7 @@ def call_deletion(call: Checked, here: Any) -> None:
 
 
 def call_predictions(api: Api, call: Checked) -> None:
+    call_statistics(api, call)
     place, here = "/v1/jobs/{job_id}/predict", {"ids": {"job_id": train_job(api, api.client(), SPEC)}}
     body = {"rows": [{"x": [5.1, 3.5, 1.4, 0.2]}], "outputs": ["labels", "probabilities", "raw"], "top": 2}
     call("POST", place, 200, json=body, **here)
@@ -136,6 +144,14 @@ def call_predictions(api: Api, call: Checked) -> None:
     call("POST", "/v1/jobs/{job_id}/evaluate", 422, json={"dataset": "ds_" + "0" * 32}, **here)
     call("POST", "/v1/datasets/{dataset_id}/propose", 200, json={}, ids={"dataset_id": iris["id"]})
     call("POST", "/v1/datasets/{dataset_id}/propose", 422, json={"target": "z"}, ids={"dataset_id": iris["id"]})
+
+
+def call_statistics(api: Api, call: Checked) -> None:
+    job = create_running_job(api.services.db)
+    record_statistics(api.services.db, job, [1, 10])
+    here = {"ids": {"job_id": job.id}}
+    call("GET", "/v1/jobs/{job_id}/statistics", 200, **here)
+    call("GET", "/v1/jobs/{job_id}/statistics/histograms", 200, params={"node": "linear"}, **here)
 
 
 def call_sessions(api: Api, call: Checked) -> None:

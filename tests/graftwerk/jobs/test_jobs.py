@@ -56,6 +56,22 @@ def test_waiting_asks_until_the_end(api: ClientKind) -> None:
     assert all(float(request.url.params["wait"]) > 0 for request in script.requests[1:])
 
 
+def test_statistics_are_selected_by_node_and_quantity(api: ClientKind) -> None:
+    columns = {"width": 1, "step": [1], "min": [0.5], "max": [0.5], "last": [0.5]}
+    nodes = {"linear1": {"grad_norm": columns}}
+    histogram = {"node": "linear1", "quantity": "gradients", "steps": [1], "edges": [-1, 1], "counts": [[3]]}
+    client, script = api.client(job_document(), {"samples": 1, "last_step": 1, "nodes": nodes}, histogram)
+    job = client.jobs.get("job_1")
+    assert job.statistics(["linear1", "relu1"], ["grad_norm"], from_=1) == nodes
+    assert job.histograms("linear1", "gradients") == histogram
+    paths = [(request.url.path, dict(request.url.params)) for request in script.requests[1:]]
+    selection = {"nodes": "linear1,relu1", "quantities": "grad_norm", "from": "1"}
+    assert paths == [
+        ("/v1/jobs/job_1/statistics", selection),
+        ("/v1/jobs/job_1/statistics/histograms", {"node": "linear1", "quantity": "gradients"}),
+    ]
+
+
 def test_waiting_has_an_end(api: ClientKind) -> None:
     client, _ = api.client(job_document(status="running"))
     with pytest.raises(WaitTimeout, match="job_1 is still running"):

@@ -1,5 +1,6 @@
 """Signs of life: what is counted, and when a worker counts as deaf."""
 
+import os
 from collections import Counter
 
 import pytest
@@ -10,6 +11,7 @@ from app.jobs.dispatch import Waker
 from app.settings import Settings
 from workers.host.heartbeat import ConsumerProbe, Heartbeat, WorkerCounters
 from workers.protocol.messages import Ending, Outcome, SavedCheckpoint, SavedFile
+from workers.runner.memory import MemoryWatch
 
 
 class Broker(Waker):
@@ -96,12 +98,17 @@ def test_the_last_sign_of_life_is_kept(database: Database, broker: Broker) -> No
     pulse = Heartbeat("host:1", Settings(slots=2), database, broker, ["default", "gpu"])
     pulse.send(free=2)
     pulse.counters.count_outcome(Outcome(Ending.LOST, error={"code": "runner_died"}))
-    pulse.send(free=1)
+    watch = MemoryWatch(0)
+    with pulse.report_memory("job_1", watch):
+        watch.is_exceeded(os.getpid())
+        pulse.send(free=1)
     ((row, seconds),) = database.read(heartbeat.list_workers)
     assert (row.name, row.slots, row.free, row.queues, row.stopped_at) == ("host:1", 2, 1, ["default", "gpu"], None)
     assert row.figures["attempts"] == {"lost": {"runner_died": 1}}
     assert row.figures["wake_ups"] == {"sent": 1, "dropped": 0}
     assert row.figures["disk_free"] > 0
+    assert row.figures["memory"] == {"job_1": watch.used}
+    assert watch.used > 1 << 20
     assert 0 <= seconds < 60
     assert database.read(heartbeat.live_worker_slots, "gpu") == {"host:1": 2}
     pulse.send(free=1, draining=True)

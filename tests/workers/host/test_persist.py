@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app import checkpoints, curves, events
+from app import checkpoints, curves, events, statistics
 from app.db.session import Database
 from app.errors import StaleFence
 from app.jobs import repository, service
@@ -19,6 +19,7 @@ from workers.protocol.messages import (
     SavedCheckpoint,
     SavedFile,
     SeriesPoints,
+    StatisticsSample,
 )
 
 SETTINGS = Settings()
@@ -84,6 +85,16 @@ def test_a_rewind_drops_the_points_after_the_checkpoint(database: Database, job_
     assert stored(database, job_id) == list(range(1, 15))
     kinds = [row.kind for row in database.run(events.list_events, job_id, 0, 100)]
     assert kinds == ["created", "status", "metrics", "rewound", "metrics"]
+
+
+def test_an_event_says_that_there_are_new_samples(database: Database, job_id: str) -> None:
+    samples = tuple(StatisticsSample(step, "x", [1.0], [("linear1", "grad_norm")], []) for step in (10, 20))
+    write(database, job_id, ProgressReport(series={"train/loss": block(1, 21)}, statistics=samples))
+    write(database, job_id, ProgressReport(series={"train/loss": block(21, 30)}))
+    listed = database.run(events.list_events, job_id, 0, 10)
+    told = [row.data.get("statistics") for row in listed if row.kind == "metrics"]
+    assert told == [20, None]
+    assert database.read(statistics.extent, job_id) == (2, 20)
 
 
 def test_a_checkpoint_is_listed_once(database: Database, job_id: str) -> None:

@@ -5417,8 +5417,20 @@ export interface components {
              * @description Kinds of devices that its attempts can use, best first.
              */
             devices: string[] | null;
+            /**
+             * Disk Free
+             * @description Bytes that are free on the disk of its home.
+             */
+            disk_free: number | null;
             /** Free */
             free: number | null;
+            /**
+             * Memory
+             * @description Bytes that the processes of its jobs use, by the jobs' ids.
+             */
+            memory: {
+                [key: string]: number;
+            } | null;
             /** Name */
             name: string;
             /** Queues */

@@ -79,7 +79,11 @@ function Interactive({ root, wrong, label, selected = null, onSelect, overlay, b
     const kept = anchor.current && placeOf(anchor.current.key);
     const { view } = viewport;
     if (kept) viewport.set({ ...view, x: view.x + (anchor.current!.x - kept.x) * view.scale, y: view.y + (anchor.current!.y - kept.y) * view.scale });
-    else if (!viewport.touched) viewport.set(startView(drawing, viewport.screen()));
+    else if (!viewport.touched) {
+      viewport.set(startView(drawing, viewport.screen()));
+      const first = [...wrong.keys()].map(placeOf).find((place) => place);
+      if (first) viewport.set(revealed(viewport.view, first, viewport.screen(), false));
+    }
     anchor.current = null;
     if (pending.current) reveal(pending.current, true);
     pending.current = null;

@@ -18,13 +18,27 @@ MAX_POSITIONS = 64  # tokens or numbers of one example that are listed
 MAX_PARTS = 64  # batches whose worst examples are kept before they are compared
 
 
+Columns = tuple[Tensor, Tensor, Tensor | None]  # predicted, target, and the probability of what is true
+
+
 @dataclass(frozen=True)
 class _Part:
     """The worst rows of a batch, or of several: each tensor (k, …)."""
 
     wrongness: Tensor
     position: Tensor  # among all rows of the evaluation, in their order of evaluation
-    details: Sequence[tuple[Tensor, Tensor, Tensor | None]]  # predicted, target, probability of the target; of each row
+    columns: Columns | list[Columns]  # (k, targets of a row) each; or of each row, where their numbers differ
+
+    def rows(self) -> Sequence[Columns]:
+        """Return the columns of each row."""
+        if isinstance(self.columns, list):
+            return self.columns
+        return [_take(self.columns, row) for row in range(len(self.wrongness))]
+
+
+def _take(columns: Columns, chosen: Tensor | int) -> Columns:
+    predicted, target, probability = columns
+    return predicted[chosen], target[chosen], None if probability is None else probability[chosen]
 
 
 @dataclass
@@ -39,42 +53,62 @@ class WorstExamples:
     decoder: OutputDecoder
     _parts: list[_Part] = field(default_factory=list)
     _count: int = 0
+    _floor: float = -1.0  # where targets are left out, which waits anyway: rows below it need not be looked at
 
     def add(self, predictions: LabelledPredictions, rows: int) -> None:
         """Take one batch of `rows` rows into account."""
         start, self._count = self._count, self._count + rows
-        if (
-            predictions.scores is not None
-            and predictions.scores.ndim > 1
-            and predictions.scores.shape[-1] > MAX_CLASSES
-        ):
+        scores = predictions.scores
+        if scores is not None and scores.ndim > 1 and scores.shape[-1] > MAX_CLASSES:
             return
         probability = _target_probability(predictions)
         wrongness = _row_means(_wrongness(predictions, probability), predictions.rows, rows)
         worst = wrongness.topk(min(MAX_EXAMPLES, rows))
-        details = [_detail(predictions, probability, rows, row) for row in worst.indices.unbind()]
-        self._parts.append(_Part(worst.values, worst.indices + start, details))
+        columns: Columns = (predictions.predicted, predictions.target, probability)
+        if predictions.is_selection:
+            self._add_selected(predictions.rows, worst.values, worst.indices, columns, start)
+            return
+        table: Columns = (
+            predictions.predicted.reshape(rows, -1),
+            predictions.target.reshape(rows, -1),
+            None if probability is None else probability.reshape(rows, -1),
+        )
+        chosen = _take(table, worst.indices)
+        self._parts.append(_Part(worst.values, worst.indices + start, chosen))
         if len(self._parts) > MAX_PARTS:
             self._parts = [self._merged()]
+
+    def _add_selected(self, rows: Tensor, values: Tensor, indices: Tensor, columns: Columns, start: int) -> None:
+        """Take the worst rows of a batch of whose targets some were left out, if fewer than 16 others are worse."""
+        above = values > self._floor
+        values, indices = values[above], indices[above]
+        if not len(values):
+            return
+        places = [torch.eq(rows, row).nonzero().flatten() for row in indices.unbind()]
+        chosen = [_take(columns, place) for place in places]
+        self._parts = [*self._parts, _Part(values, indices + start, chosen)]
+        self._parts = [self._merged()]
+        if len(self._parts[0].wrongness) == MAX_EXAMPLES:
+            self._floor = float(self._parts[0].wrongness[-1])
 
     def to_list(self) -> list[dict[str, Any]]:
         """Return the examples as JSON, the worst first; waits for the device."""
         if not self._parts:
             return []
         merged = self._merged()
-        rows = zip(merged.wrongness.tolist(), merged.position.tolist(), merged.details, strict=True)
+        rows = zip(merged.wrongness.tolist(), merged.position.tolist(), merged.rows(), strict=True)
         return [
-            {"position": position, "wrongness": wrongness, **self._describe(*detail)}
-            for wrongness, position, detail in rows
+            {"position": position, "wrongness": wrongness, **self._describe(*columns)}
+            for wrongness, position, columns in rows
             if wrongness > 0
         ]
 
     def _merged(self) -> _Part:
         wrongness = torch.cat([part.wrongness for part in self._parts])
         order = wrongness.argsort(descending=True, stable=True)[:MAX_EXAMPLES]
-        details = [detail for part in self._parts for detail in part.details]
+        rows = [row for part in self._parts for row in part.rows()]
         position = torch.cat([part.position for part in self._parts])[order]
-        return _Part(wrongness[order], position, [details[index] for index in order.tolist()])
+        return _Part(wrongness[order], position, [rows[index] for index in order.tolist()])
 
     def _describe(self, predicted: Tensor, target: Tensor, probability: Tensor | None) -> dict[str, Any]:
         says = self._words if self.decoder.task_type != "numbers" else Tensor.tolist
@@ -136,18 +170,3 @@ def _row_means(values: Tensor, rows: Tensor, count: int) -> Tensor:
         counts = values.new_zeros(count).index_add_(0, rows, torch.ones_like(values))
     means = (sums / counts.clamp_min(1)).nan_to_num(torch.inf, torch.inf)
     return torch.where(counts > 0, means, -1.0)
-
-
-def _detail(
-    predictions: LabelledPredictions, probability: Tensor | None, rows: int, row: Tensor
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Return predicted, target and probability of one row, each (targets of the row); waits if some were left out."""
-    columns = (predictions.predicted, predictions.target, probability)
-    each = len(predictions.target) // rows if rows else 1
-    if len(predictions.rows) == each * rows and not predictions.is_selection:
-        kept = row * each + torch.arange(each, device=row.device)
-    else:
-        kept = torch.eq(predictions.rows, row).nonzero().flatten()
-    predicted, target, share = (None if column is None else column[kept] for column in columns)
-    assert predicted is not None and target is not None  # noqa: S101, PT018 - only probabilities may lack
-    return predicted, target, share

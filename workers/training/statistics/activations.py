@@ -63,8 +63,10 @@ class ActivationStatistics:
         mean = value.mean()
         self.counts.append(value.numel())
         self.means.append(mean)
-        self.norms.append(torch.linalg.vector_norm(value - mean, dtype=accumulation_dtype(value.device)))
-        self.nonfinite.append(torch.count_nonzero(value - value))  # infinity - infinity is NaN, which is not zero
+        norm = torch.linalg.vector_norm(value - mean, dtype=accumulation_dtype(value.device))
+        self.norms.append(norm)
+        if value.device.type != "cpu" or not math.isfinite(norm.item()):  # a GPU would wait for `item`
+            self.nonfinite.append(torch.count_nonzero(value - value))  # infinity - infinity is NaN, which is not zero
         if self.live is not None:
             live = self.live.live_units(value)
             self.live_units = live if self.live_units is None else self.live_units | live
@@ -84,12 +86,12 @@ class ActivationStatistics:
         """Return the statistics by quantity, from the numbers in the order of `send`; nothing if nothing ran."""
         calls = len(self.counts)
         means, norms = transfer.take("means", calls), transfer.take("norms", calls)
-        nonfinite = transfer.take("nonfinite", calls)
+        nonfinite = transfer.take("nonfinite", len(self.nonfinite))
         live = transfer.take("live", 0 if self.live_units is None else 1)
         if not calls:
             return {}
         mean, deviation = combine_moments(self.counts, means, norms)
-        found = {"activation_mean": mean, "activation_std": deviation, "activation_nonfinite": sum(nonfinite)}
+        found = {"activation_mean": mean, "activation_std": deviation, "activation_nonfinite": sum(nonfinite, 0.0)}
         if self.live_units is not None:
             found["dead_share"] = 1 - live[0] / len(self.live_units)
         return found

@@ -25,9 +25,17 @@ def flow_quantities(node: ResolvedNode) -> list[str]:
     return []
 
 
-def recorded_flow(node: ResolvedNode, path: str, flows: Mapping[str, float]) -> dict[str, float]:
-    """Return what a node has recorded during a step, see `workers.network.runtime.build.FlowMetrics`; by quantity."""
-    own = {name.rpartition("/")[2]: value for name, value in flows.items() if name.rpartition("/")[0] == path}
+def by_node(flows: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    """Return what nodes have recorded, see `workers.network.runtime.build.FlowMetrics`, by path and name."""
+    found: dict[str, dict[str, float]] = {}
+    for name, value in flows.items():
+        path, _, own = name.rpartition("/")
+        found.setdefault(path, {})[own] = value
+    return found
+
+
+def recorded_flow(node: ResolvedNode, own: Mapping[str, float]) -> dict[str, float]:
+    """Return the statistics of what a node has recorded during a step, by quantity."""
     match node.kind:
         case "If" if "then" in own:
             return {"branch_shares/then": own["then"], "branch_shares/else": 1 - own["then"]}

@@ -13,7 +13,7 @@ from workers.protocol.messages import StatisticsSample
 from workers.torch_setup import is_out_of_memory
 from workers.training.state import TrainState
 from workers.training.statistics.activations import ActivationStatistics
-from workers.training.statistics.flow import FlowStatistics, recorded_flow
+from workers.training.statistics.flow import FlowStatistics, by_node, recorded_flow
 from workers.training.statistics.histograms import sparse_histograms
 from workers.training.statistics.layout import Layout, Series
 from workers.training.statistics.parameters import ParameterStatistics
@@ -103,8 +103,9 @@ class PendingSample:
         found = observation.parameters.result(self.transfer)
         for path, each in observation.activations.items():
             found |= {(path, quantity): value for quantity, value in each.result(self.transfer).items()}
+        recorded = by_node(self.flows)
         for node, path in self.nodes:
-            flow = recorded_flow(node, path, self.flows)
+            flow = recorded_flow(node, recorded.get(path, {}))
             if (observed := observation.flow.get(path)) is not None:
                 flow |= observed.result()
             found |= {(path, quantity): value for quantity, value in flow.items()}

@@ -33,6 +33,7 @@ def every(kind: type[GraftwerkError]) -> Iterator[type[GraftwerkError]]:
 
 
 EXPECTED = {
+    "csrf_failed": 403,
     "internal": 500,
     "not_found": 404,
     "refused": 400,
@@ -107,8 +108,8 @@ def test_every_error_is_a_problem(api: Api, kind: type[GraftwerkError]) -> None:
     def fail(request: Request) -> None:
         raise error
 
-    api.app.add_api_route("/fail", fail)
-    response = api.client(None).get("/fail")
+    api.app.add_api_route("/v1/fail", fail)
+    response = api.client(None).get("/v1/fail")
     document = assert_problem(response, EXPECTED[kind.code], kind.code)
     assert problems.status_of(kind) == response.status_code
     assert document["detail"] == error.detail
@@ -125,10 +126,10 @@ def test_every_error_has_a_status_on_purpose() -> None:
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
-        ("GET", "/", 404, "no_such_route"),
+        ("GET", "/none.js", 404, "no_such_route"),
         ("GET", "/v1", 404, "no_such_route"),
         ("GET", "/v1/jobs/", 404, "no_such_route"),
-        ("GET", "/docs", 404, "no_such_route"),
+        ("POST", "/", 405, "method_not_allowed"),
         ("GET", "/v1/jobs//metrics", 404, "no_such_route"),
         ("PATCH", "/v1/jobs", 405, "method_not_allowed"),
         ("POST", "/livez", 405, "method_not_allowed"),

@@ -64,7 +64,29 @@ export function layoutTree(root: Scope, options: LayoutOptions): Drawing {
 
 const PORT_KEY = { input: "‹", output: "›" } as const;
 
+const placed = new WeakMap<Scope, { state: string; drawing: Drawing }>();
+
+/** Place a scope, unless it has been placed as it is: folding one box leaves the insides of the others alone. */
 function layoutScope(scope: Scope, options: LayoutOptions, depth: number): Drawing {
+  const state = stateOf(scope, options);
+  const known = placed.get(scope);
+  if (known?.state === state) return known.drawing;
+  const drawing = placeScope(scope, options, depth);
+  placed.set(scope, { state, drawing });
+  return drawing;
+}
+
+/** All on which the layout of a scope depends: what is open in it, and the lines of its boxes. */
+function stateOf(scope: Scope, options: LayoutOptions): string {
+  return scope.boxes
+    .map((box) => {
+      const lines = options.lines?.(box).join() ?? "";
+      return options.unfolded.has(box.path) ? `${lines}(${box.scopes.map((inner) => stateOf(inner, options)).join("|")})` : lines;
+    })
+    .join(";");
+}
+
+function placeScope(scope: Scope, options: LayoutOptions, depth: number): Drawing {
   const graph = new Graph({ multigraph: true });
   graph.setGraph({ rankdir: "TB", nodesep: 22, ranksep: 40, marginx: 8, marginy: 8, ranker: scope.boxes.length > 150 ? "longest-path" : "tight-tree" });
   graph.setDefaultEdgeLabel(() => ({}));

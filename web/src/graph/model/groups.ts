@@ -7,11 +7,24 @@ const MAX_BOXES = 36; // of a scope, before it is cut into stretches
 /**
  * Fold a long list of boxes (in the order in which they are computed) into groups: equal parts one after the other
  * become one box "× n", and what is still too long is cut where the fewest values cross. A stretch of that order has no
- * path out of it and back, so no group is on a cycle. `keep` are values that are read outside of the list.
+ * path out of it and back, so no group is on a cycle. `keep` are values that are read outside of the list, `inputs` those
+ * that come into it.
  */
-export function groupBoxes(boxes: Box[], keep: ReadonlySet<string>): Box[] {
+export function groupBoxes(boxes: Box[], keep: ReadonlySet<string>, inputs: readonly Port[]): Box[] {
   const repeated = foldRepeats(boxes, keep);
-  return repeated.length > MAX_BOXES ? cut(repeated, keep) : repeated;
+  const grouped = repeated.length > MAX_BOXES ? cut(repeated, keep) : repeated;
+  tellShapes(grouped, new Map([...inputs.map((port) => [port.source, port.value] as const), ...boxes.flatMap((box) => [...box.values])]));
+  return grouped;
+}
+
+/** Give the inputs of groups the shapes of the values that come from outside of them. */
+function tellShapes(boxes: Box[], values: ReadonlyMap<string, Partial<Value> | undefined>): void {
+  for (const group of boxes.filter((box) => !box.node)) {
+    for (const scope of group.scopes) {
+      for (const port of scope.inputs) port.value ??= values.get(port.source);
+      tellShapes(scope.boxes, values);
+    }
+  }
 }
 
 interface Repeat {
@@ -98,9 +111,9 @@ function cut(boxes: Box[], keep: ReadonlySet<string>): Box[] {
     if (boxes.length - start > 1.5 * size) {
       const first = start + Math.ceil(size / 2);
       end = start + size;
-      for (let place = first; place <= start + Math.floor(1.5 * size); place++) {
-        const cost = crossing[place]! + Math.abs(place - start - size) / size;
-        if (cost < crossing[end]! + Math.abs(end - start - size) / size) end = place;
+      const cost = (place: number) => 2 * crossing[place]! + Math.abs(place - start - size) / size;
+      for (let place = first; place <= Math.min(boxes.length - 1, start + 2 * size); place++) {
+        if (cost(place) < cost(end)) end = place;
       }
     }
     const part = boxes.slice(start, end);

@@ -46,7 +46,7 @@ function scopeOf(network: InspectedNetwork, path: string, title: string, pathsOf
   const inputs = Object.entries(network.inputs).map(([name, value]) => ({ name, source: name, value }));
   const outputs = Object.entries(network.outputs).map(([name, { node, ...value }]) => ({ name, source: node, value }));
   const keep = new Set(outputs.map((port) => port.source));
-  return { path, title, inputs, boxes: boxes.length > GROUP_ABOVE ? groupBoxes(boxes, keep) : boxes, outputs };
+  return { path, title, inputs, boxes: boxes.length > GROUP_ABOVE ? groupBoxes(boxes, keep, inputs) : boxes, outputs };
 }
 
 function boxOf(node: InspectedNode, paths: string[]): Box {

@@ -23,6 +23,11 @@ describe("a network from its spec", () => {
     expect(Object.keys(networkOfSpec(model).inputs)).toEqual(["s", "x"]);
   });
 
+  it("has a block that several cases use once", () => {
+    const model = { nodes: [{ id: "route", kind: "Route", selector: "s", cases: ["A", "B", "A"], inputs: "x" }], blocks: { A: { layers: ["Tanh"] }, B: { layers: ["ReLU"] } } };
+    expect(Object.values(networkOfSpec(model).nodes[0]!.bodies!).map((body) => body.names)).toEqual([["0", "2"], ["1"]]);
+  });
+
   it("takes shapes from what was inspected", () => {
     const output = { shape: ["N", 4], dtype: "float32" };
     const known = { inputs: {}, outputs: {}, nodes: [{ id: "a", kind: "Linear", pointer: "/model/nodes/0", inputs: ["x"], output, parameters: 20 }] };

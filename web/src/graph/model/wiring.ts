@@ -57,15 +57,23 @@ interface Written {
 function nodeOf({ id, kind, inputs, fields }: Written, context: Context, known?: InspectedNetwork): InspectedNode {
   const inspected = known?.nodes.find((node) => node.id === id && node.pointer === context.pointer);
   const bodies: Record<string, InspectedBody> = {};
+  const uses = new Map<string, string[]>(); // of one block by several bodies of the node, which are drawn once
   for (const field of context.depth < MAX_DEPTH ? (BODIES[kind] ?? []) : []) {
     const value = fields[field];
     const list = Array.isArray(value) ? value.map((each, place) => [String(place), `${field}/${place}`, each] as const) : [[field, field, value] as const];
     for (const [name, place, each] of list) {
       const named = typeof each === "string";
+      const used = named ? uses.get(each) : undefined;
+      if (used) {
+        used.push(name);
+        continue;
+      }
       const body = named ? context.blocks[each] : each;
       if (!isObject(body)) continue;
       const pointer = named ? `/model/blocks/${each}` : `${context.pointer}/${place}`;
-      bodies[name] = { ...inspected?.bodies?.[name], ...bodyOf(body, { ...context, pointer, depth: context.depth + 1 }, inspected?.bodies?.[name]) };
+      const names = [name];
+      if (named) uses.set(each, names);
+      bodies[name] = { ...inspected?.bodies?.[name], names, ...bodyOf(body, { ...context, pointer, depth: context.depth + 1 }, inspected?.bodies?.[name]) };
     }
   }
   const wired = { id, kind, pointer: context.pointer, inputs, ...(Object.keys(bodies).length ? { bodies } : {}) };

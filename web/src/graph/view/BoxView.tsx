@@ -39,11 +39,10 @@ export function BoxView(props: BoxProps) {
       <path class="graph-shape" d={open ? frame(placed.width, placed.height) : outline(box.family, placed.width, placed.height)} style={fill} />
       <Texts placed={placed} lines={[value?.text, badge].filter((line) => line !== undefined)} />
       {placed.titles.map((title) => (
-        <text key={title.text} class="graph-title" x={title.x - placed.x} y={title.y - placed.y}>{title.text}</text>
+        <text key={title.text} class="graph-title" x={title.x - placed.x} y={title.y - placed.y}>{`${title.text} `}</text>
       ))}
       {foldable && <Toggle x={placed.width - 17} y={15} open={open} onToggle={props.onToggle} />}
       {(mark || problems) && <Sign text={problems ? "!" : SIGNS[mark!]} />}
-      <title>{describe(props)}</title>
     </g>
   );
 }
@@ -52,21 +51,22 @@ const frame = (width: number, height: number): string => `M6 0H${width - 6}Q${wi
 
 function Texts({ placed: { box, open, width }, lines }: { placed: PlacedBox; lines: string[] }) {
   if (open) {
+    const label = shorten(box.label);
     return (
-      <text class="graph-label" x={12} y={18}>
-        {shorten(box.label)}
-        <tspan class="graph-name" dx={8}>{nameLine(box)}</tspan>
-        {lines.map((line, index) => <tspan key={line} class="graph-value" x={12} y={38 + 15 * index}>{line}</tspan>)}
-      </text>
+      <>
+        <text class="graph-label" x={12} y={18}>{`${label} `}</text>
+        <text class="graph-name" x={20 + 8 * label.length} y={18}>{`${nameLine(box)} `}</text>
+        {lines.map((line, index) => <text key={line} class="graph-value" x={12} y={41 + 15 * index}>{`${line} `}</text>)}
+      </>
     );
   }
   const middle = (box.scopes.length ? width - 18 : width) / 2;
   return (
     <>
-      <text class="graph-label" x={middle} y={18} text-anchor="middle">{shorten(box.label)}</text>
-      <text class="graph-name" x={width / 2} y={34} text-anchor="middle">{nameLine(box)}</text>
+      <text class="graph-label" x={middle} y={18} text-anchor="middle">{`${shorten(box.label)} `}</text>
+      <text class="graph-name" x={width / 2} y={34} text-anchor="middle">{`${nameLine(box)} `}</text>
       {lines.map((line, index) => (
-        <text key={line} class="graph-value" x={width / 2} y={49 + 15 * index} text-anchor="middle">{line}</text>
+        <text key={line} class="graph-value" x={width / 2} y={49 + 15 * index} text-anchor="middle">{`${line} `}</text>
       ))}
     </>
   );
@@ -95,12 +95,13 @@ function Sign({ text }: { text: string }) {
   );
 }
 
-function describe({ placed: { box }, mark, problems, value, badge }: BoxProps): string {
-  const parts = [
-    `${box.label} ${box.name}`,
+/** What a screen reader says: what is written in the box, and then what its signs mean. */
+function describe({ placed: { box, titles }, mark, problems, value, badge }: BoxProps): string {
+  const written = [shorten(box.label), nameLine(box), value?.text, badge, ...titles.map((title) => title.text), problems ? "!" : mark && SIGNS[mark]];
+  const more = [
     box.parameters > 0 && `${box.parameters.toLocaleString("en")} parameters`,
-    value?.text, badge, mark,
+    mark,
     ...(problems ?? []).map((problem) => `Problem: ${problem.detail}`),
   ];
-  return parts.filter(Boolean).join(", ");
+  return [written.filter(Boolean).join(" "), ...more].filter(Boolean).join(", ");
 }

@@ -20,7 +20,7 @@ export function outline(family: Family, w: number, h: number): string {
     case "control":
       return polygon([[9, 0], [w - 9, 0], [w, 9], [w, h - 9], [w - 9, h], [9, h], [0, h - 9], [0, 9]]);
     case "block":
-      return `${rounded(w, h, 6)}M5 ${h}V${h + 4}H${w + 4}V5H${w}`;
+      return `${rounded(w, h, 6)}M${w} 5H${w + 4}V${h + 4}H5V${h}`;
     case "loss":
       return polygon([[0, 0], [w, 0], [w, h - 10], [w / 2, h], [0, h - 10]]);
     case "other":

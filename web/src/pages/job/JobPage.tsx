@@ -13,7 +13,7 @@ import { TABS, type JobTabProps } from "./tabs";
 import { hasEnded, progressOf, type Progress } from "../../curves/progress";
 import "./job.css";
 
-const WAITING_MS = 3000; // a place in the queue moves without an event of the job
+const WAITING_MS = 3000; // a place in the queue moves without an event of the job; a request that failed is tried again
 
 /** The code of the part that the address names loads beside this module, and before the job is known. */
 const named = location.pathname.split("/")[3] || TABS[0]!.id;
@@ -30,13 +30,17 @@ function OneJob({ id, tab }: { id: string; tab: string }) {
   const feed = useJobFeed(id, job?.last_event);
   const progress = useProgress(job, feed);
   const View = useTab(tab);
-  useEffect(() => setWaiting(job?.status === "queued"), [job?.status]);
+  const state = feed.state.value;
+  useEffect(() => setWaiting(job?.status === "queued" || error !== undefined), [job?.status, error]);
+  useEffect(() => {
+    if (job && (state === "live" || state === "done")) reload(); // the job may have moved on while no stream told of it
+  }, [state]);
   useEffect(() => feed.subscribe((events) => events.some((event) => event.kind !== "metrics") && reload()), [feed]);
   useEffect(() => {
     if (job) document.title = `${job.name} · Graftwerk`;
   }, [job?.name]);
   if (!job) return error ? <Problems error={error} retry={reload} /> : <Loading what="the job" />;
-  const connection = hasEnded(job.status) ? "done" : feed.state.value;
+  const connection = hasEnded(job.status) ? "done" : state;
   return (
     <>
       <JobHeader job={job} progress={progress} connection={connection} reload={reload} />

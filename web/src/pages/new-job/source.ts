@@ -70,7 +70,9 @@ async function loadFork({ job: id, checkpoint: chosen, step }: Source & { kind: 
   const [job, checkpoint] = await Promise.all([get<Job>(`/v1/jobs/${id}`, {}, signal), findCheckpoint(id, chosen, step, signal)]);
   const spec = checkpoint.revision > 1 ? await specOfRevision(id, checkpoint.revision, signal) : job.spec;
   const fork = { ...spec, start_from: { checkpoint: checkpoint.id, what: "everything" } };
-  const note = `Goes on from step ${checkpoint.step.toLocaleString("en")} of ${job.name}. With "what": "weights" it begins its plan anew, from these weights.`;
+  const total = job.progress["total_steps"];
+  const atEnd = typeof total === "number" && checkpoint.step >= total ? " The plan ends there: give it more epochs or steps." : "";
+  const note = `Goes on from step ${checkpoint.step.toLocaleString("en")} of ${job.name}.${atEnd} With "what": "weights" it begins its plan anew, from these weights.`;
   return { ...PLAIN, text: formatSpec(fork), note, link: `/jobs/${id}` };
 }
 

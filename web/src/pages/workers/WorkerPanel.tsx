@@ -25,13 +25,14 @@ export function WorkerPanel({ worker, jobs }: { worker: Worker; jobs: readonly J
         {worker.devices?.join(", ") ?? "devices unknown"} · serves {worker.queues.join(", ")} · version {worker.version ?? "unknown"}
       </p>
       <ul class="placed">
-        {jobs.map((job) => <PlacedJob key={job.id} job={job} />)}
+        {jobs.map((job) => <PlacedJob key={job.id} job={job} memory={worker.memory?.[job.id]} />)}
       </ul>
       <dl class="compact">
         {worker.started_at && <><dt>Started</dt><dd><Time at={worker.started_at} /></dd></>}
         <dt>Last heartbeat</dt><dd>{formatDuration(worker.seconds_since_seen)} ago</dd>
         {worker.attempts && <><dt>Attempts ended</dt><dd>{attemptsOf(worker.attempts)}</dd></>}
         {!!worker.checkpoints && <><dt>Checkpoints saved</dt><dd>{formatNumber(worker.checkpoints)}, {formatBytes(worker.checkpoint_bytes ?? 0)}</dd></>}
+        {worker.disk_free !== null && <><dt>Disk free</dt><dd>{formatBytes(worker.disk_free)}</dd></>}
       </dl>
     </section>
   );
@@ -50,7 +51,7 @@ function Slots({ worker, used }: { worker: Worker; used: number }) {
   );
 }
 
-function PlacedJob({ job }: { job: JobSummary }) {
+function PlacedJob({ job, memory }: { job: JobSummary; memory: number | undefined }) {
   const { step, total_steps: total, eta_seconds: eta } = job.progress as { step?: number; total_steps?: number; eta_seconds?: number | null };
   const share = typeof step === "number" && total ? step / total : null;
   return (
@@ -61,7 +62,7 @@ function PlacedJob({ job }: { job: JobSummary }) {
       </div>
       <ProgressBar value={share} label={`Progress of ${job.name}`} />
       <span class="muted">
-        {formatNumber(rateOf(job), 3)} steps/s{typeof eta === "number" && `, ${formatDuration(eta)} left`}
+        {formatNumber(rateOf(job), 3)} steps/s{typeof eta === "number" && `, ${formatDuration(eta)} left`}{!!memory && `, ${formatBytes(memory)} of memory`}
       </span>
     </li>
   );

@@ -17,7 +17,7 @@ export function HistogramMap({ jobId, path, every }: { jobId: string; path: stri
   return (
     <section>
       <div class="row spread">
-        <h4>Distribution</h4>
+        <h3>Distribution</h3>
         <select aria-label="Distribution of" value={kind} onChange={(event) => setKind(event.currentTarget.value as Kind)}>
           {HISTOGRAMS.map((each) => <option key={each} value={each}>{each}</option>)}
         </select>

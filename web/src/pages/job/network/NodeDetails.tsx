@@ -61,7 +61,7 @@ export function NodeDetails({ jobId, box, spec, batch, inside, onSelect }: Props
 function Title({ box, onSelect }: { box: Box; onSelect: (path: null) => void }) {
   return (
     <div class="row spread">
-      <h3>{box.label} <code>{box.name}</code></h3>
+      <h2>{box.label} <code>{box.name}</code></h2>
       <button type="button" class="plain" aria-label="Close the details" onClick={() => onSelect(null)}>×</button>
     </div>
   );
@@ -144,7 +144,7 @@ function Inside({ jobId, paths, every, step }: { jobId: string; paths: string[];
   if (!data || (!series.length && paths.length === 1)) return null;
   return (
     <section aria-label="While it is trained">
-      <h4>While it is trained</h4>
+      <h3>While it is trained</h3>
       {paths.length > 1 && (
         <select aria-label="Which of the equal bodies" value={path} onChange={(event) => setPath(event.currentTarget.value)}>
           {paths.map((each) => <option key={each} value={each}>{each}</option>)}

@@ -27,11 +27,11 @@ export function RevisionDiff({ job, from, to }: { job: Job; from: Revision; to: 
       <MarkLegend diff={diff} />
       <div class="network-sides">
         <section>
-          <h3>Revision {from.number}</h3>
+          <h2>Revision {from.number}</h2>
           <NetworkDrawing inspection={before.network} marks={marks.before} label={`${job.name}, revision ${from.number}`} {...shared} />
         </section>
         <section>
-          <h3>Revision {to.number}</h3>
+          <h2>Revision {to.number}</h2>
           <NetworkDrawing inspection={after.network} marks={marks.after} label={`${job.name}, revision ${to.number}`} {...shared} />
         </section>
       </div>

@@ -12,15 +12,15 @@ export function RevisionPicker({ revisions, current, compared }: Props) {
   if (revisions.length < 2) return null;
   const newest = revisions[0]!.number;
   return (
-    <div class="row">
-      <label>
-        Revision{" "}
+    <div class="row network-pick">
+      <label class="network-pick">
+        Revision
         <select value={current} onChange={(event) => setQuery({ revision: Number(event.currentTarget.value) === newest ? null : event.currentTarget.value, node: null })}>
           {revisions.map((each) => <option key={each.number} value={each.number}>{labelOf(each, newest)}</option>)}
         </select>
       </label>
-      <label>
-        compared with{" "}
+      <label class="network-pick">
+        compared with
         <select value={compared ?? ""} onChange={(event) => setQuery({ with: event.currentTarget.value || null, node: null })}>
           <option value="">no other</option>
           {revisions.filter((each) => each.number !== current).map((each) => <option key={each.number} value={each.number}>{labelOf(each, newest)}</option>)}

@@ -32,7 +32,7 @@ export function DraftPanel(props: Props) {
   return (
     <section class="panel" aria-label="The edit">
       <div class="row spread">
-        <h3>The edit <span class="muted">for revision {draft.expected}</span></h3>
+        <h2>The edit <span class="muted">for revision {draft.expected}</span></h2>
         <button type="button" class="plain" onClick={props.onDiscard}>Discard</button>
       </div>
       {stale && <Stale jobId={props.jobId} expected={draft.expected} target={target} onTake={() => onChange({ ...draft, expected: target })} />}

@@ -8,7 +8,7 @@ export function DryRunResult({ result }: { result: DryRun }) {
   const { diff, memory, warnings } = result;
   return (
     <section class="stack" aria-label="What the edit would do">
-      <h4>What it would do</h4>
+      <h3>What it would do</h3>
       {result.pending.length > 0 && <p class="muted">After {result.pending.length === 1 ? "edit" : "edits"} {result.pending.join(", ")}, which {result.pending.length === 1 ? "waits" : "wait"}.</p>}
       <MarkLegend diff={diff} />
       <Difference difference={result.difference} />

@@ -36,7 +36,7 @@ export function OperationForm({ schemas, spec, nodes, selected, onAdd }: Props) 
   };
   return (
     <form key={turn} class="panel" onSubmit={submit} aria-label="A new operation">
-      <h3>An operation</h3>
+      <h2>An operation</h2>
       <Field label="Operation" hint={schemas.operations.find((each) => each.op === op)?.description.split("\n")[0]}>
         {(attributes) => (
           <select {...attributes} value={op} onChange={(event) => choose(event.currentTarget.value)}>

@@ -21,7 +21,7 @@ export function RollbackPanel({ job, waiting, onDone }: { job: Job; waiting: num
   };
   return (
     <section class="panel" aria-label="Roll back">
-      <h3>Roll back</h3>
+      <h2>Roll back</h2>
       <Field label="To a checkpoint" hint="The job goes on from there, as a new revision. Nothing is deleted: one can come back.">
         {(attributes) => (
           <select {...attributes} value={checkpoint.id} onChange={(event) => setChosen(event.currentTarget.value)}>
