@@ -34,8 +34,6 @@ DECLARED = {
     "POST /v1/jobs/{job_id}/edits": Lane.INSPECTION,
     "GET /v1/jobs/{job_id}/network": Lane.INSPECTION,
     "GET /v1/jobs/{job_id}/network/diff": Lane.INSPECTION,
-    "GET /v1/jobs/{job_id}/statistics": Lane.DOWNLOAD,
-    "GET /v1/jobs/{job_id}/statistics/histograms": Lane.DOWNLOAD,
     "POST /v1/jobs/{job_id}/edits/dry-run": Lane.PREDICTION,
     "POST /v1/jobs/{job_id}/predict": Lane.PREDICTION,
     "POST /v1/jobs/{job_id}/evaluate": Lane.PREDICTION,
