@@ -1,4 +1,4 @@
-import { toNumber, type JsonNumber } from "../../../ui/format";
+import { formatNumber, toNumber, type JsonNumber } from "../../../ui/format";
 import type { Predicted, PredictedOutput } from "../../../api/schema";
 
 export interface Bar {
@@ -32,6 +32,9 @@ function isSaid(output: PredictedOutput, said: unknown, label: string | number |
 export function answerText(output: PredictedOutput, predicted: Predicted): string {
   if (output.about === "labels") return (predicted.labels ?? []).map((each) => String(each.label)).join(" · ") || "none";
   const said: unknown = predicted.label ?? predicted.tags ?? predicted.value ?? predicted.raw;
-  const text = Array.isArray(said) ? (said.every((each) => typeof each !== "object") ? said.join(" · ") : JSON.stringify(said)) : String(said ?? "–");
+  const text = Array.isArray(said) ? (said.every((each) => typeof each !== "object") ? said.map(scalarText).join(" · ") : JSON.stringify(said)) : scalarText(said ?? "–");
   return output.unit ? `${text} ${output.unit}` : text;
 }
+
+/** A float32 number has seven digits that mean something; labels stay as they are. */
+const scalarText = (value: unknown): string => (typeof value === "number" && !Number.isInteger(value) ? formatNumber(value, 7) : String(value));
