@@ -46,7 +46,7 @@ def test_figures(api: Api) -> None:
         create_job_in_status(api.services.db, status)
     create_job_in_status(api.services.db, Status.QUEUED, "bert")
     nobody = api.client(None)
-    nobody.get("/nowhere")
+    nobody.get("/v1/nowhere")
     nobody("BREW", "/v1/jobs")
     response = nobody.get("/metrics")
     assert response.headers["content-type"].startswith("text/plain")

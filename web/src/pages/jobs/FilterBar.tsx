@@ -40,6 +40,7 @@ function Search({ filters }: { filters: Filters }) {
   const input = useRef<HTMLInputElement>(null);
   useEffect(() => setText(filters.search), [filters.search]);
   useEffect(() => {
+    if (text === filters.search) return; // nothing was typed: the address stays as it came
     const timer = setTimeout(() => text.trim() !== filters.search && jobIdIn(text) === null && change({ search: text.trim() }), PAUSE_MS);
     return () => clearTimeout(timer);
   }, [text]);
