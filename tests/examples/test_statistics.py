@@ -8,7 +8,7 @@ import torch
 from tests.examples.example_runner import ExampleRunner, shortened_spec
 from tests.workers.training.harness import TrainingAttempt
 from tests.workers.training.statistics.reference import train_by_hand
-from workers.network.runtime.build import flow_metrics
+from workers.network.runtime.build import flow_metrics, observed_plan, swap_plan
 from workers.network.runtime.tree_levels import schedule_trees
 from workers.training.statistics.layout import network_nodes
 
@@ -84,14 +84,15 @@ def test_levels_of_trees_are_those_of_their_schedule(watched: Watched, lessons: 
     (fold,) = [node for _, node, _ in network_nodes(prepared.network) if node.kind == "Fold"]
     heard: list[torch.Tensor] = []
     graph = prepared.network
-    plan = graph.swap_plan(
-        graph.observed_plan(lambda node, path, call: lambda *given: heard.extend(given) or call(*given))
+    plan = swap_plan(
+        graph,
+        observed_plan(graph, lambda node, path, call: lambda *given: heard.extend(given) or call(*given))
         if fold in graph.blueprint.nodes
-        else graph._plan
+        else graph._plan,
     )
     with torch.no_grad():
         graph(inputs)
-    graph.swap_plan(plan)
+    swap_plan(graph, plan)
     flow_metrics(graph)
     children = next(each for each in heard if each.dim() == 3 and not each.is_floating_point())
     values = watched("tree-lstm").statistics()[1]

@@ -54,6 +54,7 @@ class TestReport:
             "buffers": 0,
             "flops": 2 * 24 * 24 * 10 * 25,
             "output": {"shape": ["N", 10, 24, 24], "dtype": "float32"},
+            "weights": {"weight": [10, 1, 5, 5], "bias": [10]},
         }
         assert found.report["inputs"] == {"image": {"shape": ["N", 1, 28, 28], "dtype": "float32"}}
         assert found.report["outputs"] == {"output": {"node": "fc2", "shape": ["N", 10], "dtype": "float32"}}

@@ -69,22 +69,6 @@ class GraphModule(nn.Module):
                 self.add_module(node.id, part)
         self._plan = build_plan(blueprint, self._calls())
 
-    @property
-    def path(self) -> str:
-        """The ids above this graph and the name of its body, each followed by a slash; empty for the network itself."""
-        return self._path
-
-    def observed_plan(self, observe: Callable[[ResolvedNode, str, NodeCall], NodeCall]) -> ExecutionPlan:
-        """Return the plan with another call for each node, made by `observe` of the node, its path and its call."""
-        nodes = {node.id: node for node in self.blueprint.nodes}
-        calls = {name: observe(nodes[name], self._path + name, call) for name, call in self._calls().items()}
-        return build_plan(self.blueprint, calls)
-
-    def swap_plan(self, plan: ExecutionPlan) -> ExecutionPlan:
-        """Let `forward` run another plan of the same blueprint; return the one before."""
-        before, self._plan = self._plan, plan
-        return before
-
     def _calls(self) -> dict[str, NodeCall]:
         """Return the callable of each node, bound to this graph's own submodules."""
         calls: dict[str, NodeCall] = {}
@@ -126,6 +110,25 @@ class GraphModule(nn.Module):
                 value = following(value)
             slots[write] = value
         return [slots[slot] for slot in outputs]
+
+
+# Functions, not methods: every public name of the module is one that no node can have.
+def graph_path(graph: GraphModule) -> str:
+    """Return the ids above a graph and the name of its body, each followed by a slash; empty for the network itself."""
+    return graph._path
+
+
+def observed_plan(graph: GraphModule, observe: Callable[[ResolvedNode, str, NodeCall], NodeCall]) -> ExecutionPlan:
+    """Return a graph's plan with another call for each node, made by `observe` of the node, its path and its call."""
+    nodes = {node.id: node for node in graph.blueprint.nodes}
+    calls = {name: observe(nodes[name], graph._path + name, call) for name, call in graph._calls().items()}
+    return build_plan(graph.blueprint, calls)
+
+
+def swap_plan(graph: GraphModule, plan: ExecutionPlan) -> ExecutionPlan:
+    """Let `forward` of a graph run another plan of the same blueprint; return the one before."""
+    before, graph._plan = graph._plan, plan
+    return before
 
 
 def _build_bodies(node: ResolvedNode, row: ControlKind, metrics: FlowMetrics, place: str) -> nn.Module:

@@ -12,7 +12,7 @@ from workers.network.blueprint import ResolvedNode
 from workers.network.kinds.catalog import CATALOG
 from workers.network.kinds.leaves import LeafKind
 from workers.network.kinds.modules import ModuleKind
-from workers.network.runtime.build import BuiltNetwork, GraphModule
+from workers.network.runtime.build import BuiltNetwork, GraphModule, graph_path
 from workers.training.statistics.flow import flow_quantities
 from workers.training.statistics.parameters import Owners
 from workers.training.statistics.units import LIVE_RANGES
@@ -46,7 +46,7 @@ def network_nodes(network: BuiltNetwork) -> Iterator[tuple[GraphModule, Resolved
     """Yield every node with its graph and its path: ids joined by slashes, with the names of bodies between them."""
     for graph in graphs(network):
         for node in graph.blueprint.nodes:
-            yield graph, node, graph.path + node.id
+            yield graph, node, graph_path(graph) + node.id
 
 
 def parameter_owners(network: BuiltNetwork) -> Owners:

@@ -11,7 +11,7 @@ from workers.data.loading.batch_source import WeightedBatch
 from workers.network.blueprint import ResolvedNode
 from workers.network.kinds.catalog import CATALOG
 from workers.network.kinds.leaves import LeafKind
-from workers.network.runtime.build import BuiltNetwork, GraphModule
+from workers.network.runtime.build import BuiltNetwork, GraphModule, graph_path, observed_plan, swap_plan
 from workers.network.runtime.control_flow import TensorOrTuple
 from workers.network.runtime.plan import ExecutionPlan, NodeCall
 from workers.training.optim.update import Closure, Update, UpdateState
@@ -80,7 +80,7 @@ class StatisticsSampler:
         """Take the step that is due as `training_step.run` does, and measure it."""
         observed = self._observed = self._observed or self._observe()
         observation = self._observation = self._begin(observed, training_step)
-        update, plans = training_step.update, [(graph, graph.swap_plan(plan)) for graph, plan in observed.plans]
+        update, plans = training_step.update, [(graph, swap_plan(graph, plan)) for graph, plan in observed.plans]
 
         def before_update() -> None:
             """A line search runs the network again within the update: this is no longer the step's own batch."""
@@ -93,7 +93,7 @@ class StatisticsSampler:
         finally:
             training_step.update = update
             for graph, plan in plans:
-                graph.swap_plan(plan)
+                swap_plan(graph, plan)
             self._observation = observation
 
     def take(self, training_step: TrainingStep, flows: Mapping[str, float]) -> PendingSample | None:
@@ -123,7 +123,7 @@ class StatisticsSampler:
         owners = parameter_owners(network)
         nodes = [(node, path) for _, node, path in network_nodes(network)]
         layout = build_layout(network, owners, is_eager, bool(statistics and statistics.histograms))
-        plans = [(graph, graph.observed_plan(self._show)) for graph in graphs(network)] if is_eager else []
+        plans = [(graph, observed_plan(graph, self._show)) for graph in graphs(network)] if is_eager else []
         units = {path: unit for graph, _ in plans for path, unit in _units(graph).items()}
         return ObservedNetwork(nodes, owners, layout, plans, units)
 
@@ -146,5 +146,5 @@ def _units(graph: GraphModule) -> dict[str, Unit]:
     for node in graph.blueprint.nodes:
         if not isinstance(CATALOG[node.kind], LeafKind):
             live = LIVE_RANGES.get(node.kind)
-            found[graph.path + node.id] = (live(node.parameters) if live is not None else None, axes[node.id])
+            found[graph_path(graph) + node.id] = (live(node.parameters) if live is not None else None, axes[node.id])
     return found
