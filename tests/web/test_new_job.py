@@ -69,6 +69,7 @@ def test_what_can_stand_at_the_cursor_is_said_and_written(page: Page, problems: 
     editor(page).click()
     page.keyboard.type('{"mod')
     expect(page.get_by_role("option", name=re.compile("^model"))).to_be_visible()
+    page.wait_for_timeout(200)  # a key that comes with the list is not meant for it
     page.keyboard.press("Enter")
     expect(editor(page)).to_contain_text('{"model":')
     write(page, '{"model": {"layers": [')

@@ -76,6 +76,7 @@ def format_tree(tree: Mapping[str, Any]) -> str:
         if isinstance(node, str):
             text += node
             continue
-        text += (" " if text else "") + ("(" if node["children"] else "") + node["label"]
-        stack += [")", *reversed(node["children"])] if node["children"] else []
+        children = node.get("children", ())  # a leaf may have none
+        text += (" " if text else "") + ("(" if children else "") + str(node["label"])
+        stack += [")", *reversed(children)] if children else []
     return text[:PREVIEW_CHARACTERS].replace("\0", "\ufffd")

@@ -62,6 +62,8 @@ class Observation:
         """Leave the sample out. Raises an error of the device itself, which the training would meet as well."""
         if isinstance(error, torch.AcceleratorError):
             raise error
+        if not self.is_complete:
+            return  # the first fault of a sample is enough to know
         self.is_complete = False
         if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and is_out_of_memory(error)):
             _log.info("statistics_left_out", reason="no memory")

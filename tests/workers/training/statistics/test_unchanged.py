@@ -66,7 +66,7 @@ def test_a_fault_in_measuring_costs_the_sample_alone(
 
     whole = laboratory.run(digits_job(training={"statistics": False}))
     monkeypatch.setattr(ActivationStatistics if method == "add" else ParameterStatistics, method, fail)
-    attempt = laboratory.run(digits_job(training={"statistics": {"every_steps": 5}}))
+    attempt = laboratory.run(digits_job(training={"statistics": {"every_steps": 40}}))
     assert attempt.samples() == []
     assert attempt.weights() == whole.weights()
 
