@@ -7,8 +7,8 @@ from pydantic import Field
 
 from app.spec.base import SpecModel, Steps
 
-DEFAULT_INTERVAL = 100  # steps
-EARLY_STEPS = (1, 10, 25, 50)  # sampled as well with the default interval: much happens there
+DEFAULT_INTERVAL = 200  # steps
+EARLY_STEPS = (1, 10, 50, 100)  # sampled as well with the default interval: much happens there
 BINS_PER_OCTAVE, OCTAVES = 4, 16  # of histograms, from the largest magnitude down; what is smaller is around zero
 DENSE_SAMPLES, DENSE_HISTOGRAMS = 1024, 32  # intervals before each doubling
 SAMPLES_PER_HISTOGRAM = 4  # at least: counting costs as much as all the rest
@@ -32,7 +32,7 @@ QUANTITIES: Mapping[str, str] = {
 class Statistics(SpecModel):
     """Norms of gradients, weights and updates, and the activations, node by node, at some of the steps."""
 
-    every_steps: Steps | None = Field(None, description="Steps between two samples; by default 100.")
+    every_steps: Steps | None = Field(None, description="Steps between two samples; by default 200.")
     histograms: bool = Field(True, description="Sample the distributions of weights, gradients and activations too.")
 
 

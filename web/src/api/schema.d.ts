@@ -4490,7 +4490,7 @@ export interface components {
         Statistics: {
             /**
              * Every Steps
-             * @description Steps between two samples; by default 100.
+             * @description Steps between two samples; by default 200.
              * @default null
              */
             every_steps: number | null;
