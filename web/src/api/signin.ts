@@ -4,19 +4,26 @@ import { session, signedOut, type Session } from "./session";
 
 const changes = new BroadcastChannel("graftwerk-session"); // what one tab signs in or out, all tabs know
 
+let signIns = 0;
+
 /** Ask who is signed in. Rejects if the service cannot be reached. */
 export async function loadSession(): Promise<void> {
+  const before = signIns;
+  const isCurrent = () => before === signIns; // an answer from before a sign-in says nothing about after it
   try {
-    session.value = await call<Session>("GET", "/v1/session");
+    const found = await call<Session>("GET", "/v1/session");
+    if (isCurrent()) session.value = found;
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 401) throw error;
-    signedOut();
+    if (isCurrent()) signedOut();
   }
 }
 
 /** Sign in with a key, or with the token of a one-time link. */
 export async function signIn(proof: { key: string } | { link: string }): Promise<void> {
-  session.value = await call<Session>("POST", "/v1/session", { body: proof });
+  const opened = await call<Session>("POST", "/v1/session", { body: proof });
+  signIns++;
+  session.value = opened;
   changes.postMessage("changed");
 }
 
