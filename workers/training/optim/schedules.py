@@ -56,11 +56,17 @@ class TorchSchedule:
 
 
 def build_schedule(
-    spec: BaseSchedule, optimizer: Optimizer, total_steps: int, steps_per_epoch: int, *, has_momentum: bool
+    spec: BaseSchedule,
+    optimizer: Optimizer,
+    total_steps: int,
+    steps_per_epoch: int,
+    *,
+    has_momentum: bool,
+    pointer: str = "/training",
 ) -> TorchSchedule:
     """Build a schedule for a run of `total_steps`. Raises `BuildError` if torch rejects a setting.
 
-    `has_momentum` decides whether momentum is cycled where the spec leaves it open.
+    `has_momentum` decides whether momentum is cycled where the spec leaves it open; `pointer` is that of the update.
     """
     row, settings = spec.row, spec.settings()
     monitor = settings.pop("monitor", "")
@@ -74,7 +80,7 @@ def build_schedule(
     try:
         return TorchSchedule(SCHEDULES[spec.kind](optimizer, **settings), interval, monitor)
     except (ValueError, ZeroDivisionError) as error:
-        raise BuildError(f"{spec.kind}: {error}", pointer="/training/schedule") from error
+        raise BuildError(f"{spec.kind}: {error}", pointer=f"{pointer}/schedule") from error
 
 
 def scale_by_group(rate: float, optimizer: Optimizer) -> float | list[float]:
