@@ -188,8 +188,7 @@ _PARTS = Annotated[tuple[discriminated_union(_PLAIN_CLASSES), ...], Field(min_le
 
 COMPOSITE_SCHEDULES: Mapping[str, ScheduleKind] = {
     "SequentialLR": ScheduleKind(
-        "One schedule after another: the next one begins at a milestone, with the rates of the optimiser. Each part has "
-        "the interval of the sequence, and where a length is left out, that to its milestone.",
+        "One schedule after another: the next one begins at a milestone, with the rates of the optimiser.",
         {"schedulers": _PARTS, "milestones": tuple[Count, ...], "interval": _INTERVAL},
     ),
     "ChainedScheduler": ScheduleKind(

@@ -61,7 +61,7 @@ class TorchSchedule:
 
 @dataclass(frozen=True)
 class ChainedSchedule:
-    """Schedules that each move the rates by a factor, at their own intervals: torch's `ChainedScheduler` if all move."""
+    """Schedules that each move the rates by a factor, at their own intervals; torch's `ChainedScheduler` has one."""
 
     parts: Sequence[TorchSchedule]
 

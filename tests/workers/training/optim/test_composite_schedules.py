@@ -64,8 +64,8 @@ def torch_rates(build: Any, moves: Any = lambda step: True) -> list[list[float]]
 
 def test_a_sequence_is_that_of_torch_to_the_bit() -> None:
     def build(optimizer: Optimizer) -> LRScheduler:
-        parts = [LinearLR(optimizer, 0.1, total_iters=3), CosineAnnealingLR(optimizer, 5), ExponentialLR(optimizer, 0.5)]
-        return SequentialLR(optimizer, parts, [3, 8])
+        warm, falls = LinearLR(optimizer, 0.1, total_iters=3), CosineAnnealingLR(optimizer, 5)
+        return SequentialLR(optimizer, [warm, falls, ExponentialLR(optimizer, 0.5)], [3, 8])
 
     assert rates_of(SEQUENCE) == torch_rates(build)
 
