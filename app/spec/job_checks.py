@@ -139,10 +139,24 @@ def _bucket_problems(name: str, read: tuple[str, ...], schema: DataSchema) -> li
     return [Problem("/data/bucket", "unknown_column", detail, hint)]
 
 
+def _update_problems(job: JobSpec) -> Iterator[Problem]:
+    """Yield the losses of updates that are no heads; pointers lead into the plan."""
+    heads = [name for name in job.objective.all_heads() if name]
+    for place, update in enumerate(job.training.updates):
+        for position, name in enumerate(update.loss):
+            pointer = f"/updates/{place}/loss/{position}"
+            if not heads:
+                hint = 'give the objective "heads" with names: {"heads": {"' + name + '": {"loss": …}}}'
+                yield Problem(pointer, "unknown_head", "the objective has one loss, which has no name", hint)
+            elif name not in heads:
+                hint = did_you_mean(name, heads) or "one of: " + ", ".join(heads)
+                yield Problem(pointer, "unknown_head", f'the objective has no head "{name}"', hint)
+
+
 def _training_problems(job: JobSpec, validated: bool) -> list[Problem]:
     training = job.training
-    problems = [problem.with_prefix("/training") for problem in training.problems()]
-    series = set(job.objective.series_names())
+    problems = [problem.with_prefix("/training") for problem in (*training.problems(), *_update_problems(job))]
+    series = set(job.objective.series_names(training.minimised_heads(job.objective.all_heads())))
     default = ("/training/checkpoint/monitor", "val/loss")  # which is followed if it is there
     for place, name in [monitor for monitor in training.monitors() if monitor != default]:
         if name.startswith("test/"):
