@@ -80,7 +80,8 @@ def trained(place: UploadHarness, folder: Path, layers: Any, loss: str, content:
 
 def predict(network: TrainedNetwork, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     split = split_from_rows(rows, network.required_columns, network.dataset_columns)
-    return [row["output"] for row in predict_rows(network, prepare_rows(network, split, len(rows)), PredictionOptions())]
+    prepared = prepare_rows(network, split, len(rows))
+    return [row["output"] for row in predict_rows(network, prepared, PredictionOptions())]
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_windows_are_numpys_bit_for_bit(stride: int, scale: str) -> None:
     scaler = StandardScaler(with_mean=scale == "standard", with_std=scale == "standard").fit(every)
     shift = torch.from_numpy(every).mean(0).numpy() if scale == "standard" else 0.0
     inputs, targets = [], []
-    for shop in sorted(LENGTHS, key=lambda each: rows["shop"].index(each)):
+    for shop in sorted(LENGTHS, key=rows["shop"].index):
         values = sorted_rows(rows, shop)[:, 1:]
         if len(values) < 9:
             continue
