@@ -6,6 +6,7 @@ from dataclasses import replace
 from app.errors import Problem
 from app.spec.data.column_roles import MAX_NAMED_COLUMNS, ColumnRole, column_roles, role_warnings
 from app.spec.data.columns import Column, DataSchema
+from app.spec.data.examples.windows import read_target_problems
 from app.spec.data.feature_schema import ResolvedFeatures
 from app.spec.data.images.checks import loading_problems, mixing_loss_problems
 from app.spec.hints.names import did_you_mean
@@ -37,6 +38,8 @@ def check_job(job: JobSpec, stored: DataSchema, max_nodes: int) -> list[Problem]
     columns = tuple(dict.fromkeys([*(column.name for column in schema.columns), *made]))
     inputs = job.data.inputs or schema.inputs
     problems += [problem.with_prefix("/model") for problem in check_network(job.model, columns, inputs)]
+    read = job.model.input_names(inputs)
+    problems += read_target_problems(features.windows, read, [*features.targets.values()])
     outputs, targets = job.model.outputs or ("output",), head_targets(job, stored, features)
     heads = [(head_pointer(name), head.loss, targets[name]) for name, head in job.objective.all_heads().items()]
     problems += [*mixing_loss_problems(job.data, heads), *loading_problems(job.data, features.features, stored)]
