@@ -11,6 +11,7 @@ from app.errors import ContentTooLarge
 from app.spec.prediction import PredictionOptions
 from workers.prediction.files import InputRows, read_rows
 from workers.prediction.forward import predict_rows
+from workers.prediction.generation import TEXT_DESCRIPTION
 from workers.prediction.network import NetworkCache, NetworkSource, TrainedNetwork, load_network, prediction_device
 from workers.prediction.requests import RequestBody, parse_prediction
 from workers.prediction.responses import render_csv, render_json
@@ -92,9 +93,12 @@ def _render_predictions(
     predictions = predict_rows(trained, rows.split, rows.count, options)
     if request.as_csv:
         return render_csv(predictions, trained.formatters, rows.files)
+    described = {name: formatter.describe() for name, formatter in trained.formatters.items()}
+    if trained.generator is not None and options.generate is not False:
+        described[trained.generator.output] |= TEXT_DESCRIPTION
     head: Mapping[str, Any] = {
         **request.metadata,
-        "outputs": {name: formatter.describe() for name, formatter in trained.formatters.items()},
+        "outputs": described,
         "left_out": dict(trained.left_out),
         "files": list(rows.files) or None,
         "warnings": [warning.as_dict() for warning in warnings],

@@ -61,6 +61,10 @@ class BaseFeature(SpecModel):
         """Return the names of its columns, the first of them its own: lengths and children come behind."""
         return (name,)
 
+    def target_names(self, name: str) -> tuple[str, ...]:
+        """Return the names of those of its columns that losses compare with, beside what a network reads."""
+        return ()
+
     @abstractmethod
     def network_columns(self, name: str, stored: DataSchema) -> list[Column]:
         """Return its columns as a network reads them. Raises `KeyError` for a source column that does not exist."""

@@ -14,6 +14,7 @@ from app.spec.base import Count, NonNegativeInt64, Size, SpecModel
 Dtype = Literal["float32", "float64", "int64", "int32", "uint8", "bool"]
 ColumnName = Annotated[str, Field(min_length=1, max_length=200)]
 MAX_LABELS = 1000  # different words of a column of categories
+PADDING, UNKNOWN, BEGIN, END = 0, 1, 2, 3  # tokens that stand for no text: the last two of texts that are generated
 
 COLUMN_TYPES: dict[str, str] = {
     "tensor": "A tensor of one shape per example.",

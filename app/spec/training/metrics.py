@@ -54,6 +54,9 @@ METRICS: Mapping[str, MetricKind] = {
     "calibration_error": MetricKind("Expected calibration error in 15 bins.", _SINGLE_LABEL, "probabilities"),
     "log_loss": MetricKind("Mean negative log-likelihood of what is true.", _SINGLE_LABEL, "probabilities"),
     "perplexity": MetricKind("The exponential of the mean negative log-likelihood.", _MULTICLASS, "probabilities"),
+    "bits_per_token": MetricKind(
+        "The mean negative log-likelihood in bits: of characters, bits per character.", _MULTICLASS, "probabilities"
+    ),
     "exact_match": MetricKind("Share of examples of which every label, or every token, is right.", ("labels", "tags")),
     "hamming": MetricKind("Share of labels that are wrong.", ("labels",)),
     "span_precision": MetricKind("Share of the predicted entities that are true: same place, same type.", ("tags",)),
@@ -71,7 +74,9 @@ METRICS: Mapping[str, MetricKind] = {
     "spearman": MetricKind("Spearman's rank correlation of output and target.", _REGRESSION),
 }
 MAX_CLASSES = 1000  # of metrics that count every pair of classes, or keep every score
-UNLIMITED_CLASS_METRICS = frozenset({"accuracy", "top5_accuracy", "log_loss", "perplexity", "exact_match"})
+UNLIMITED_CLASS_METRICS = frozenset(
+    {"accuracy", "top5_accuracy", "log_loss", "perplexity", "bits_per_token", "exact_match"}
+)
 SPAN_METRICS = frozenset({"span_precision", "span_recall", "span_f1"})
 IOB_TAG_PATTERN = r"O|[BI](-.+)?"  # a tag of entities
 
