@@ -98,6 +98,7 @@ class Column(SpecModel):
     ragged: bool = False  # of a tensor: batches are as long as their longest example in dimension 0
     padded: bool = False  # of a tensor: shorter examples are padded in dimension 0; losses ignore the padding
     shortest: Size = 1  # of a ragged tensor: the minimum length of batches
+    follows: ColumnName | None = None  # of the tokens that follow those of another column, up to [END]: that column
     peak: float | None = None  # of images of bytes: the largest value that a byte can have
     background: str | None = None  # of images: the colour that shows through transparent pixels
     ignored: str | None = None  # why no network reads it by default, such as: it numbers the rows
