@@ -1,13 +1,14 @@
 """The reference of the language Python, as the module `pydoc_data.topics` of its own library has it, in windows.
 
-A tenth of the text, its end, is the test. Windows of 129 characters do not overlap: each place has the next character as
-its target, so that 128 of them are learned.
+A tenth of the text, its end, is the test. Windows of 129 characters do not overlap: each place has the next character
+as its target, so that 128 of them are learned.
 """
 
-import json
 import re
 from pathlib import Path
 from pydoc_data import topics
+
+from examples.data.files import write_jsonl
 
 WINDOW = 129  # characters
 KEPT = re.compile(r"[^\n -~]")  # all but the printable characters of ASCII is left out
@@ -19,6 +20,4 @@ def write(_cache: Path, folder: Path) -> dict[str, int]:
     windows = [text[start : start + WINDOW] for start in range(0, len(text) - WINDOW + 1, WINDOW)]
     held_out = len(windows) // 10
     parts = {"train.jsonl": windows[:-held_out], "test.jsonl": windows[-held_out:]}
-    for name, rows in parts.items():
-        (folder / name).write_text("".join(json.dumps({"text": row}) + "\n" for row in rows), encoding="utf-8")
-    return {name: len(rows) for name, rows in parts.items()}
+    return {name: write_jsonl(folder / name, ({"text": row} for row in rows)) for name, rows in parts.items()}

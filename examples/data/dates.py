@@ -8,11 +8,10 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-from examples.data.files import write_csv
+from examples.data.files import write_jsonl
 
 FIRST, DAYS = datetime.date(1950, 1, 1), 36_525
 SIZES = {"train": 8000, "test": 1000}
-NAMES = ("text", "iso")
 
 
 def ordinal(day: int) -> str:
@@ -32,13 +31,12 @@ FORMATS: tuple[Callable[[datetime.date], str], ...] = (
 
 
 def write(_cache: Path, folder: Path) -> dict[str, int]:
-    """Write train.csv and test.csv; returns how many rows each has."""
+    """Write train.jsonl and test.jsonl; returns how many rows each has."""
     draw = random.Random(0)
     days = iter(draw.sample(range(DAYS), sum(SIZES.values())))
     counts = {}
     for part, size in SIZES.items():
         dates = [FIRST + datetime.timedelta(days=next(days)) for _ in range(size)]
-        rows = [(draw.choice(FORMATS)(date), date.isoformat()) for date in dates]
-        write_csv(folder / f"{part}.csv", NAMES, rows)
-        counts[f"{part}.csv"] = size
+        rows = ({"text": draw.choice(FORMATS)(date), "iso": date.isoformat()} for date in dates)
+        counts[f"{part}.jsonl"] = write_jsonl(folder / f"{part}.jsonl", rows)
     return counts

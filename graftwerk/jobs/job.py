@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from graftwerk.http.resources import AsyncResource, BlockingResource, chainable, operation
 from graftwerk.jobs import predictions
@@ -25,15 +25,20 @@ class JobResource(LiveResource, CheckpointsResource, EditsResource):
         outputs: str | Sequence[str] = "labels",
         top: int | None = None,
         batch_size: int | None = None,
+        generate: Mapping[str, Any] | Literal[False] | None = None,
     ) -> Predictions:
         """Return predictions for rows (mappings by the data set's columns), or for a file of rows.
 
         `checkpoint` defaults to the best. `outputs`: "labels", "probabilities", "raw"; `top`: how many of the most
         probable labels to return as well. Bytes are sent in base64; arrays and tensors as lists.
 
+        `generate` says how a network that generates texts goes on with those of the rows, over the settings of the job:
+        `{"method": {"kind": "sample", "temperature": 0.8, "seed": 1}, "max_length": 100}`; with False it does not.
+
         Raises `InvalidRequest` with every problem of the rows, and `Conflict` while there is no checkpoint.
         """
-        options = {"checkpoint": checkpoint, "outputs": outputs, "top": top, "batch_size": batch_size}
+        options: dict[str, Any] = {"checkpoint": checkpoint, "outputs": outputs, "top": top, "batch_size": batch_size}
+        options["generate"] = generate
         return await predictions.predict(self._transport, self.id, rows, file, options)
 
     @operation

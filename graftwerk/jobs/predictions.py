@@ -67,7 +67,7 @@ async def _request_predictions(
 ) -> httpx.Response:
     if (rows is None) == (file is None):
         raise InvalidData("give either rows or a file of rows")
-    params = {name: ",".join(value) if isinstance(value, tuple | list) else value for name, value in options.items()}
+    params = {name: _parameter(value) for name, value in options.items()}
     content, media_type = await transport.driver.work(_encode_rows, rows, file)
     return await transport.request(
         "POST",
@@ -77,6 +77,13 @@ async def _request_predictions(
         repeatable=True,
         headers={"Content-Type": media_type, "Accept": accept},
     )
+
+
+def _parameter(value: Any) -> Any:
+    """Return an option as a parameter of the address: a list separated by commas, an object as JSON."""
+    if isinstance(value, tuple | list):
+        return ",".join(value)
+    return json.dumps(value) if isinstance(value, Mapping) or value is False else value
 
 
 def _encode_rows(rows: Rows | None, file: str | Path | None) -> tuple[bytes, str]:
