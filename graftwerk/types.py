@@ -237,7 +237,7 @@ class Predictions:
         return self.rows[row]
 
 
-CURVE_COLUMNS = ("x", "step", "min", "max", "last", "count")
+CURVE_COLUMNS = ("x", "step", "min", "max", "last", "count", "nan")
 
 
 @dataclass(frozen=True, slots=True)
