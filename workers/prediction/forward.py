@@ -10,10 +10,10 @@ from app.errors import DataError, InvalidInput, OutOfMemory, Problem, TrainingEr
 from app.spec.prediction import PredictionOptions
 from workers.data.columns import PreparedColumn, RaggedTensor, SplitColumns
 from workers.data.loading.examples import ExampleSet
+from workers.data.rng import step_seed
+from workers.network.analysis.dependencies import ROW_COUNT
 from workers.prediction.network import TrainedNetwork
 from workers.torch_errors import translate_torch_errors
-
-SEED = 0  # of networks that draw random numbers, for every batch anew
 
 
 def predict_rows(
@@ -24,14 +24,14 @@ def predict_rows(
     Raises `InvalidInput` for rows that the network cannot take, `OutOfMemory` if a single row does not fit.
     """
     try:
-        inputs = trained.preparation.transform(split, trained.network.blueprint.inputs)
+        inputs = _prepare_inputs(trained, split, count)
     except DataError as error:
         raise InvalidInput([Problem("/rows", error.code, error.detail, error.hint)]) from None
     predictions: list[dict[str, Any]] = [{} for _ in range(count)]
     try:
         for group in _equal_length_groups(inputs, count):
             for batch in group.split(options.batch_size):
-                for rows, outputs in _forward(trained, ExampleSet(inputs, {}), batch):
+                for rows, outputs in _forward(trained, ExampleSet(inputs, {}), batch, options.seed):
                     for name, output in outputs.items():
                         formatter = trained.formatters[name]
                         lengths = _sequence_lengths(inputs, formatter.aligned_input, rows)
@@ -44,6 +44,13 @@ def predict_rows(
         detail = f"the network cannot take these rows: {error.detail}"
         raise InvalidInput([Problem("/rows", "run_failed", detail, error.hint)]) from None
     return predictions
+
+
+def _prepare_inputs(trained: TrainedNetwork, split: SplitColumns, count: int) -> dict[str, PreparedColumn]:
+    """Return what the network reads of the rows: its columns, prepared, and how many rows there are."""
+    names = trained.network.blueprint.inputs
+    inputs = trained.preparation.transform(split, tuple(name for name in names if name != ROW_COUNT))
+    return {**inputs, ROW_COUNT: torch.zeros(count, 1)} if ROW_COUNT in names else dict(inputs)
 
 
 def _equal_length_groups(inputs: Mapping[str, PreparedColumn], count: int) -> Iterator[Tensor]:
@@ -65,11 +72,16 @@ def _sequence_lengths(inputs: Mapping[str, PreparedColumn], name: str | None, ro
     return column.lengths[rows].tolist() if isinstance(column, RaggedTensor) else None
 
 
-def _forward(trained: TrainedNetwork, examples: ExampleSet, rows: Tensor) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
-    """Yield rows with the network's outputs; in halves, if all of them do not fit into memory."""
+def _forward(
+    trained: TrainedNetwork, examples: ExampleSet, rows: Tensor, seed: int
+) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+    """Yield rows with the network's outputs; in halves, if all of them do not fit into memory.
+
+    Random numbers are a function of the seed and the first row, so that no two batches of a request draw the same.
+    """
     try:
         with torch.no_grad(), translate_torch_errors():
-            torch.manual_seed(SEED)
+            torch.manual_seed(step_seed(seed, int(rows[0])))
             outputs = trained.network(examples.batch(rows, trained.device)[0])
     except OutOfMemory:
         if len(rows) == 1:
@@ -79,4 +91,4 @@ def _forward(trained: TrainedNetwork, examples: ExampleSet, rows: Tensor) -> Ite
         yield rows, outputs
         return
     for half in rows.split(len(rows) // 2 + len(rows) % 2):
-        yield from _forward(trained, examples, half)
+        yield from _forward(trained, examples, half, seed)
