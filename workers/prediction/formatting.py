@@ -218,12 +218,13 @@ def output_formatters(
     return formatters
 
 
-def _white(source: Column, scaling: Scaling | None) -> float:
+def _white(source: Column, scaling: BaseScaling | None) -> float:
     """Return the largest value of a column of images, white in a picture: of bytes, or as `unit` found it."""
     if source.type == "image" or source.peak:
         return source.peak or MAX_BYTE
-    is_unit = scaling is not None and scaling.factor.ndim == 0 and not scaling.shift
-    return float(scaling.factor) if scaling is not None and is_unit else 1.0
+    if scaling is None or scaling.shape:
+        return 1.0
+    return float(scaling.inverse_transform(torch.ones((), dtype=scaling.dtype)))
 
 
 def head_formatter(

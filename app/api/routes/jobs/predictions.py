@@ -44,8 +44,7 @@ def predict(
         Query(pattern=CHECKPOINT_ID_PATTERN, description="One of the job's; default: the best, or else the newest."),
     ] = None,
     outputs: Annotated[
-        str | None,
-        Query(pattern=OUTPUTS_PATTERN, description="labels, probabilities, raw, image: with commas."),
+        str | None, Query(pattern=OUTPUTS_PATTERN, description="labels, probabilities, raw, image: with commas.")
     ] = None,
     select: Annotated[
         str | None, Query(pattern=NAMES_PATTERN, description="Outputs of the network; separated by commas.")
