@@ -121,10 +121,10 @@ def _inspect_network(
         normalization = check_normalization(job, schema, network)
         problems += [*_start_problems(network, named.get(WEIGHTS_POINTER), start_shapes), *normalization.problems]
         warned += normalization.warnings
-    trained = network.parameters
+    trained = [network.parameters]
     if network.parameters <= limits.max_parameters and not any(map(_is_training_problem, problems)):
         dry_run = dry_run_plan(job, schema, network)
-        trained = dry_run.trainable_elements
+        trained = dry_run.trained_elements
         problems += dry_run.problems
     if job.training.edits and not problems:
         found = list(rule_problems(document, job, stored))
@@ -135,7 +135,7 @@ def _inspect_network(
     memory = estimate_memory(job, network, schema.rows.get("train", 0), trained)
     problems += [*_limit_problems(network, memory, limits), *_loop_problems(network)]
     report = {
-        **_describe_network(network, schema, trained),
+        **_describe_network(network, schema, sum(trained)),
         "memory": memory.as_dict(),
         **_describe_data(job, stored, resolved, roles),
     }

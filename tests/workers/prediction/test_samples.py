@@ -17,7 +17,7 @@ from app.spec.prediction import PredictionOptions
 from tests.workers.prediction.checkpoints import make_job, make_schema, write_checkpoint
 from workers.data.rng import step_seed
 from workers.network.runtime.build import BuiltNetwork
-from workers.prediction.forward import predict_rows
+from workers.prediction.forward import predict_rows, prepare_rows
 from workers.prediction.network import NetworkSource, TrainedNetwork, load_network
 from workers.prediction.pictures import encode_pictures, is_picture_output
 from workers.prediction.requests import RequestBody, parse_prediction
@@ -61,7 +61,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[NetworkSource, Bu
 def predict(loaded: TrainedNetwork, count: int, rows: Any = None, **options: Any) -> list[dict[str, Any]]:
     chosen = PredictionOptions.model_validate(options)
     split = split_from_rows(rows, loaded.required_columns, loaded.dataset_columns) if rows else {}
-    return predict_rows(loaded, split, count, chosen)
+    return predict_rows(loaded, prepare_rows(loaded, split, count), chosen)
 
 
 def decode(network: BuiltNetwork, code: Tensor) -> Tensor:
