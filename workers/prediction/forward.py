@@ -12,11 +12,11 @@ from app.spec.data.columns import DataSchema
 from app.spec.prediction import PredictionOptions
 from workers.data.columns import PreparedColumn, RaggedTensor, SplitColumns
 from workers.data.loading.examples import ExampleSet
+from workers.data.rng import step_seed
+from workers.network.analysis.dependencies import ROW_COUNT
 from workers.prediction.forecasts import last_windows
 from workers.prediction.network import TrainedNetwork
 from workers.torch_errors import translate_torch_errors
-
-SEED = 0  # of networks that draw random numbers, for every batch anew
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,21 @@ class PreparedRows:
 def prepare_rows(trained: TrainedNetwork, split: SplitColumns, count: int) -> PreparedRows:
     """Return the inputs of every row, or of the last window of each series. Raises `InvalidInput`."""
     names = trained.network.blueprint.inputs
+    columns = tuple(name for name in names if name != ROW_COUNT)
+    inputs: Mapping[str, PreparedColumn]
+    origins: Sequence[Mapping[str, Any]] | None = None
     try:
-        if trained.windows is None:
-            return PreparedRows(trained.preparation.transform(split, names), count)
-        schema = DataSchema(columns=tuple(trained.dataset_columns.values()), rows={}, inputs=())
-        last = last_windows(trained.preparation, trained.windows, schema, split, names)
+        if trained.windows is None or not columns:
+            inputs = trained.preparation.transform(split, columns)
+        else:
+            schema = DataSchema(columns=tuple(trained.dataset_columns.values()), rows={}, inputs=())
+            last = last_windows(trained.preparation, trained.windows, schema, split, columns)
+            inputs, origins, count = last.inputs, last.origins, len(last.origins)
     except DataError as error:
         raise InvalidInput([Problem("/rows", error.code, error.detail, error.hint)]) from None
-    return PreparedRows(last.inputs, len(last.origins), last.origins)
+    if ROW_COUNT in names:
+        inputs = {**inputs, ROW_COUNT: torch.zeros(count, 1)}
+    return PreparedRows(inputs, count, origins)
 
 
 def predict_rows(trained: TrainedNetwork, prepared: PreparedRows, options: PredictionOptions) -> list[dict[str, Any]]:
@@ -51,7 +58,7 @@ def predict_rows(trained: TrainedNetwork, prepared: PreparedRows, options: Predi
     try:
         for group in _equal_length_groups(inputs, count):
             for batch in group.split(options.batch_size):
-                for rows, outputs in _forward(trained, ExampleSet(inputs, {}), batch):
+                for rows, outputs in _forward(trained, ExampleSet(inputs, {}), batch, options.seed):
                     for name, output in outputs.items():
                         formatter = trained.formatters[name]
                         lengths = _sequence_lengths(inputs, formatter.aligned_input, rows)
@@ -85,11 +92,16 @@ def _sequence_lengths(inputs: Mapping[str, PreparedColumn], name: str | None, ro
     return column.lengths[rows].tolist() if isinstance(column, RaggedTensor) else None
 
 
-def _forward(trained: TrainedNetwork, examples: ExampleSet, rows: Tensor) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
-    """Yield rows with the network's outputs; in halves, if all of them do not fit into memory."""
+def _forward(
+    trained: TrainedNetwork, examples: ExampleSet, rows: Tensor, seed: int
+) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+    """Yield rows with the network's outputs; in halves, if all of them do not fit into memory.
+
+    Random numbers are a function of the seed and the first row, so that no two batches of a request draw the same.
+    """
     try:
         with torch.no_grad(), translate_torch_errors():
-            torch.manual_seed(SEED)
+            torch.manual_seed(step_seed(seed, int(rows[0])))
             outputs = trained.network(examples.batch(rows, trained.device)[0])
     except OutOfMemory:
         if len(rows) == 1:
@@ -99,4 +111,4 @@ def _forward(trained: TrainedNetwork, examples: ExampleSet, rows: Tensor) -> Ite
         yield rows, outputs
         return
     for half in rows.split(len(rows) // 2 + len(rows) % 2):
-        yield from _forward(trained, examples, half)
+        yield from _forward(trained, examples, half, seed)

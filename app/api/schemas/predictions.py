@@ -39,6 +39,7 @@ class Predicted(ResponseModel):
     labels: list[Chance] | None = Field(None, description="Labels with a probability of at least one half.")
     value: Any = Field(None, description="A number or lists of them, in the units of the data.")
     probabilities: Any = Field(None, description="Of all labels, in their order, if requested.")
+    image: str | None = Field(None, description="A PNG file in base64 of an output that is an image, if requested.")
     raw: Any = Field(None, description="The network's own output, if requested, or if no loss interprets it.")
 
 

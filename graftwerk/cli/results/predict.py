@@ -1,4 +1,4 @@
-"""`graftwerk predict`: predictions of a job's network for a file of rows."""
+"""`graftwerk predict`: predictions of a job's network for a file of rows, or samples."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ def predict(
     ctx: typer.Context,
     job_id: JobId,
     file: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
             help="Rows in a format of the data set: CSV, JSONL, Parquet, NPZ, an image, a zip of images; or "
             'JSON: {"rows": […]}.',
@@ -25,24 +25,49 @@ def predict(
             dir_okay=False,
             readable=True,
         ),
-    ],
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option(min=1, help="Instead of rows: how many samples of outputs that read no column.")
+    ] = None,
     checkpoint: Annotated[str | None, typer.Option(help="A checkpoint's id; default: the best.")] = None,
-    outputs: Annotated[str, typer.Option(help="labels, probabilities, raw; separated by commas.")] = "labels",
+    outputs: Annotated[str, typer.Option(help="labels, probabilities, raw, image; separated by commas.")] = "labels",
+    select: Annotated[str | None, typer.Option(help="Outputs of the network, separated by commas.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of networks that draw random numbers.")] = None,
+    images: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Write outputs that are images into this folder, as PNG files.")
+    ] = None,
     csv: Annotated[bool, typer.Option("--csv", help="Print a table as CSV.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print a network's predictions for rows."""
+    """Print a network's predictions for rows, or samples that it draws."""
+    if (file is None) == (count is None):
+        raise typer.BadParameter("give a file of rows, or --count for samples")
+    forms = "image" if images is not None else outputs
     with open_client(ctx) as client:
         job = client.jobs.get(job_id)
+        asked: dict[str, Any] = {"file": file, "count": count, "checkpoint": checkpoint, "select": select, "seed": seed}
         if csv:
-            typer.echo(job.predict_csv(file=file, checkpoint=checkpoint, outputs=outputs), nl=False)
+            typer.echo(job.predict_csv(**asked, outputs=forms), nl=False)
             return
-        predictions = job.predict(file=file, checkpoint=checkpoint, outputs=outputs)
-    if as_json:
+        predictions = job.predict(**asked, outputs=forms)
+    if images is not None:
+        print_warnings(predictions.document)
+        _write_images(predictions, images)
+    elif as_json:
         print_json(predictions.document)
     else:
         print_warnings(predictions.document)
         _print_predictions(predictions)
+
+
+def _write_images(predictions: Predictions, folder: Path) -> None:
+    """Write a PNG file for each row and each output that is an image, and print their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for output, fields in predictions[0].items():
+        for row, content in enumerate(predictions.images(output) if "image" in fields else ()):
+            path = folder / f"{output}-{row:04}.png"
+            path.write_bytes(content)
+            typer.echo(str(path))
 
 
 def _print_predictions(predictions: Predictions) -> None:
