@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -221,10 +221,12 @@ def build_training_data(
     plan: SplitPlan,
     seed: int = 0,
     preparation: Preparation | None = None,
+    known: Mapping[str, Any] | None = None,
 ) -> TrainingData:
     """Return the columns of a source as examples for training, validation and test. Raises `DataError`.
 
-    Preprocessors are fitted on the training rows, unless a `preparation` is given.
+    Preprocessors are fitted on the training rows, unless a `preparation` is given; or as in `known`, see
+    `Preparation.fit`.
     """
     numbered = {
         split: {**columns, ROW_NUMBERS: torch.arange(len(next(iter(columns.values()))))}
@@ -234,7 +236,7 @@ def build_training_data(
     sources = {role: split.split or TRAIN for role, split in plan.roles()}
     names = (*inputs, *targets)
     if preparation is None:
-        preparation = Preparation.fit(resolved, names, stored, roles["train"])
+        preparation = Preparation.fit(resolved, names, stored, roles["train"], known)
     examples: dict[str, ExampleSet] = {}
     for role, split in roles.items():
         columns = preparation.transform(split, names)
