@@ -33,8 +33,8 @@ class JobsResource(Resource, Generic[J]):
         Requests are idempotent: one call creates one job, retries included. Raises `InvalidRequest` with every
         problem of the spec, and `CannotExpress` with every line of a module that the language cannot express.
         """
-        resolved = start_spec(resolve_spec(spec, parts, inputs, examples), start_from, match, rename)
-        content, headers = encode_spec(resolved)
+        resolved = resolve_spec(spec, parts, inputs, examples, start_from is not None)
+        content, headers = encode_spec(start_spec(resolved, start_from, match, rename))
         created = await self._transport.create("/v1/jobs", key=idempotency_key, content=content, headers=headers)
         return self._job(self._transport, created)
 
@@ -45,8 +45,8 @@ class JobsResource(Resource, Generic[J]):
         rename: Mapping[str, str] | None = None, **parts: Any,
     ) -> Mapping[str, Any]:  # fmt: skip
         """Return the service's report on a spec without creating a job. Takes and raises what `create` does."""
-        resolved = start_spec(resolve_spec(spec, parts, inputs, examples), start_from, match, rename)
-        content, headers = encode_spec(resolved)
+        resolved = resolve_spec(spec, parts, inputs, examples, start_from is not None)
+        content, headers = encode_spec(start_spec(resolved, start_from, match, rename))
         report: Mapping[str, Any] = await self._transport.json(
             "POST", "/v1/jobs/validate", content=content, headers=headers, repeatable=True
         )

@@ -16,7 +16,7 @@ from app.spec.prediction import PredictionOptions
 from app.spec.training.losses import TaskType
 from app.spec.training.objective import Head
 from workers.data.features.preparation import Preparation
-from workers.data.features.scaling import Scaling
+from workers.data.features.scaling import BaseScaling
 from workers.data.notation.datetime_formats import format_datetime
 from workers.training.objective.decode import OutputDecoder, Predictions, build_decoder
 
@@ -157,7 +157,7 @@ def _number_fields(formatter: OutputFormatter, predictions: Predictions, options
     if options.outputs == ("raw",):
         return {}
     scaling = formatter.decoder.scaling if formatter.decoder is not None else None
-    dtype = scaling.factor.dtype if scaling is not None else torch.float32  # timestamps, say, need more digits
+    dtype = scaling.dtype if scaling is not None else torch.float32  # timestamps, say, need more digits
     values = predictions.predicted.to(dtype)
     if formatter.is_date:
         return {"value": [format_datetime(float(each)) for each in values.double().flatten().nan_to_num()]}
@@ -207,7 +207,7 @@ def output_formatters(
 
 
 def head_formatter(
-    head: Head, output: str, target: Column, features: ResolvedFeatures, scaling: Scaling | None = None
+    head: Head, output: str, target: Column, features: ResolvedFeatures, scaling: BaseScaling | None = None
 ) -> OutputFormatter:
     """Return how an output is written that a head compares with a target."""
     decoder, feature = build_decoder(head, target, output, scaling=scaling), features.features[target.name]

@@ -107,6 +107,8 @@ _KINDS_OF_TRAINING = {
     "OneCycleLR": "onecycle",
     "CyclicLR": "cyclic",
     "ReduceLROnPlateau": "plateau reduceonplateau",
+    "SequentialLR": "sequential sequentialscheduler",
+    "ChainedScheduler": "chained chainedlr chain",
     "ema": "exponentialmovingaverage movingaverage",
     "swa": "stochasticweightaveraging",
     "accuracy": "acc categoricalaccuracy binaryaccuracy sparsecategoricalaccuracy accuracyscore",

@@ -43,7 +43,9 @@ def check_start(
     if untrained := [name for name in report.begun_anew if name in frozen]:
         detail = f"frozen, and begun anew: {tell_names(untrained)}"
         hint = "they stay as they were drawn at random: freeze what is taken alone"
-        report = replace(report, warnings=(*report.warnings, Problem("/training/groups", "frozen_at_random", detail, hint)))
+        report = replace(
+            report, warnings=(*report.warnings, Problem("/training/groups", "frozen_at_random", detail, hint))
+        )
     return report
 
 
