@@ -32,6 +32,7 @@ from workers.training.validation.normalization import check_normalization
 from workers.training.validation.objective import objective_problems
 from workers.training.validation.output_ranges import output_range_warnings
 from workers.training.validation.planned_edits import rule_problems
+from workers.training.validation.pretrained import pretrained_warnings
 from workers.training.validation.sequence_lengths import length_problems
 from workers.training.validation.start import OtherJob, check_data_of_start, check_start
 
@@ -118,6 +119,7 @@ def _inspect_network(
     roles = job_column_roles(job, stored, resolved)
     warned = [*job_warnings(job, stored, resolved, roles), *held_out_warnings(job, stored, targets)]
     if not network.problems:
+        warned += pretrained_warnings(network.blueprint, resolved)
         warned += output_range_warnings(job, resolved, targets, network)
         weights = check_start(job, network.blueprint, named, start.shapes if start is not None else None)
         normalization = check_normalization(job, schema, network)

@@ -16,6 +16,7 @@ from workers.protocol.assignment import Assignment
 from workers.training.checkpoints.files import RestoredCheckpoint, restore_checkpoint
 from workers.training.checkpoints.initial_weights import load_weights, read_weights
 from workers.training.checkpoints.pretrained_embeddings import load_pretrained_embeddings
+from workers.training.checkpoints.torchvision_weights import load_torchvision_weights
 from workers.training.state import published_weights
 
 PREPARATION_POINTER = "/start_from/preparation"
@@ -62,6 +63,9 @@ def initialize(
     if the words of the data are numbered otherwise than those of the weights.
     """
     assignment, start, store, workdir = files.assignment, job.start_from, files.store, files.workdir
+    if start is None or start.match == "shapes":  # all others have every weight of the network
+        trained = load_torchvision_weights(network, Path(assignment.data_root), assignment.allow_downloads)
+        yield from (("initial_weights", each) for each in trained)
     if start is not None and files.checkpoint is not None:
         yield from _preparation_warnings(data, files.checkpoint, start)
         yield "initial_weights", load_weights(network, published_weights(files.checkpoint.tensors), start)

@@ -19,6 +19,20 @@ UNKNOWN_HINTS = {"file": "remove it from the file"}
 SHAPES_HINT = ', or set "match": "shapes" in start_from to take what fits'
 
 
+def event_data(
+    source: str, taken: int, begun_anew: Sequence[str], left_out: Sequence[str], partial: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return the data of the event `initial_weights`: counts of tensors, and the first names of each side."""
+    return {
+        "from": source,
+        "taken": taken,
+        "begun_anew": len(begun_anew),
+        "left_out": len(left_out),
+        "names": {"begun_anew": begun_anew[:MAX_LISTED], "left_out": left_out[:MAX_LISTED]},
+        "partial": partial[:MAX_LISTED],
+    }
+
+
 @dataclass(frozen=True)
 class WeightMatch:
     """What a network takes of a source: names are those of the `state_dict`, with every tensor once."""
@@ -30,15 +44,8 @@ class WeightMatch:
     parameters: int  # of the network that are taken: buffers do not count
 
     def event(self, source: str) -> dict[str, Any]:
-        """Return the data of the event: counts, and the first names of each side."""
-        return {
-            "from": source,
-            "taken": len(self.taken),
-            "begun_anew": len(self.begun_anew),
-            "left_out": len(self.left_out),
-            "names": {"begun_anew": self.begun_anew[:MAX_LISTED], "left_out": self.left_out[:MAX_LISTED]},
-            "partial": self.partial[:MAX_LISTED],
-        }
+        """Return the data of the event `initial_weights`."""
+        return event_data(source, len(self.taken), self.begun_anew, self.left_out, self.partial)
 
 
 @dataclass(frozen=True)
@@ -128,8 +135,8 @@ def match_warnings(index: ParameterIndex, source: WeightSource, match: WeightMat
     names, holder = source.renamed(), source.holder
     if match.begun_anew:
         detail = f"{len(match.begun_anew)} of the network's {_count_tensors(index)} tensors begin anew: "
-        told = [_tell_shapes(name, index.shapes[name], names, source) for name in match.begun_anew]
-        yield Problem(source.pointer, "begun_anew", detail + tell_names(told), "name and shape both have to fit")
+        detail += tell_names([_tell_shapes(name, index.shapes[name], names, source) for name in match.begun_anew])
+        yield Problem(source.pointer, "begun_anew", detail, "name and shape both have to fit")
     if match.left_out:
         detail = f"{len(match.left_out)} of the {holder}'s {len(source.shapes)} tensors are left out: "
         hint = "rename maps paths of the weights to paths of the network, where names differ alone"
