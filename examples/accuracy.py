@@ -104,6 +104,16 @@ GATES: tuple[Gate, ...] = (
         ("test/accuracy",),
     ),
     Gate("real/vowels-gru", "test/accuracy", fixed_bound(0.97), "vowels", LINES, baseline="vowels"),
+    Gate(
+        "real/airline-linear",
+        "test/mae",
+        lambda baseline: float(baseline["exponential smoothing"]),
+        "airline",
+        ("airline.csv",),
+        baseline="airline",
+        extra_metrics=("test/rmse",),
+        is_upper_bound=True,
+    ),
     Gate("real/trees-lstm", "test/accuracy", better_than_baseline("accuracy"), "trees", LINES, baseline="trees"),
 )
 

@@ -3,6 +3,7 @@
     tweets, mails   logistic regression on TF-IDF of words and pairs of words
     tags            the most frequent tag of each token
     trees           logistic regression on how often each kind of node occurs
+    airline         the same month a year before, and exponential smoothing: see `forecast_baselines`
     vowels          logistic regression on each coefficient's mean, deviation, first and last value
     plane, diabetes least squares in closed form
 
@@ -26,6 +27,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from examples.data.files import read_conll, read_csv, read_jsonl
+from examples.forecast_baselines import airline_baseline
 
 DIABETES = Path(__file__).parents[1] / "workers" / "data" / "samples" / "diabetes.npz"
 REGULARIZATION_STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
@@ -191,6 +193,7 @@ BASELINES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "tags": tags_baseline,
     "trees": trees_baseline,
     "vowels": series_baseline,
+    "airline": airline_baseline,
     "plane": plane_baseline,
     "diabetes": diabetes_baseline,
 }

@@ -119,9 +119,11 @@ def resume_problems(job: JobSpec, original: JobSpec) -> list[Problem]:
     parts: dict[str, tuple[Any, Any]] = {"model": (job.model, original.model), "data": (job.data, original.data)}
     parts |= objective_changes(job.objective, original.objective)
     order = ("seed", "batch_size", "accumulate", "drop_last")  # they determine the examples of a step
-    for field in ("optimizer", "groups", "schedule", "warmup", "average", "precision", *order):
+    update = ("optimizer", "groups", "schedule", "warmup")
+    for field in (*update, "updates", "target_networks", "average", "precision", *order):
         parts[f"training/{field}"] = (getattr(mine, field), getattr(theirs, field))
-    if mine.schedule is not None or (mine.average is not None and mine.average.kind == "swa"):  # of one length
+    scheduled = any(each.schedule is not None for _, each in mine.all_updates())
+    if scheduled or (mine.average is not None and mine.average.kind == "swa"):  # of one length
         for field in ("epochs", "steps"):
             parts[f"training/{field}"] = (getattr(mine, field), getattr(theirs, field))
     for place, (new, old) in parts.items():

@@ -6,6 +6,7 @@ from dataclasses import replace
 from app.errors import Problem
 from app.spec.data.column_roles import MAX_NAMED_COLUMNS, ColumnRole, column_roles, role_warnings
 from app.spec.data.columns import Column, DataSchema
+from app.spec.data.examples.windows import read_target_problems
 from app.spec.data.feature_schema import ResolvedFeatures
 from app.spec.data.images.checks import loading_problems, mixing_loss_problems
 from app.spec.hints.names import did_you_mean
@@ -37,6 +38,8 @@ def check_job(job: JobSpec, stored: DataSchema, max_nodes: int) -> list[Problem]
     columns = tuple(dict.fromkeys([*(column.name for column in schema.columns), *made]))
     inputs = job.data.inputs or schema.inputs
     problems += [problem.with_prefix("/model") for problem in check_network(job.model, columns, inputs)]
+    read = job.model.input_names(inputs)
+    problems += read_target_problems(features.windows, read, [*features.targets.values()])
     outputs, targets = job.model.outputs or ("output",), head_targets(job, stored, features)
     heads = [(head_pointer(name), head.loss, targets[name]) for name, head in job.objective.all_heads().items()]
     problems += [*mixing_loss_problems(job.data, heads), *loading_problems(job.data, features.features, stored)]
@@ -139,10 +142,24 @@ def _bucket_problems(name: str, read: tuple[str, ...], schema: DataSchema) -> li
     return [Problem("/data/bucket", "unknown_column", detail, hint)]
 
 
+def _update_problems(job: JobSpec) -> Iterator[Problem]:
+    """Yield the losses of updates that are no heads; pointers lead into the plan."""
+    heads = [name for name in job.objective.all_heads() if name]
+    for place, update in enumerate(job.training.updates):
+        for position, name in enumerate(update.loss):
+            pointer = f"/updates/{place}/loss/{position}"
+            if not heads:
+                hint = 'give the objective "heads" with names: {"heads": {"' + name + '": {"loss": …}}}'
+                yield Problem(pointer, "unknown_head", "the objective has one loss, which has no name", hint)
+            elif name not in heads:
+                hint = did_you_mean(name, heads) or "one of: " + ", ".join(heads)
+                yield Problem(pointer, "unknown_head", f'the objective has no head "{name}"', hint)
+
+
 def _training_problems(job: JobSpec, validated: bool) -> list[Problem]:
     training = job.training
-    problems = [problem.with_prefix("/training") for problem in training.problems()]
-    series = set(job.objective.series_names())
+    problems = [problem.with_prefix("/training") for problem in (*training.problems(), *_update_problems(job))]
+    series = set(job.objective.series_names(training.minimised_heads(job.objective.all_heads())))
     default = ("/training/checkpoint/monitor", "val/loss")  # which is followed if it is there
     for place, name in [monitor for monitor in training.monitors() if monitor != default]:
         if name.startswith("test/"):

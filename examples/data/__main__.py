@@ -6,6 +6,7 @@
     mails     mails, wanted or not                              train.csv, test.csv
     tags      tweets with named entities                        train.conll, test.conll, train.jsonl, test.jsonl
     vowels    who says /ae/?                                    train.jsonl, test.jsonl
+    airline   passengers by month                               airline.csv
     trees     syntax trees                                      train.jsonl, test.jsonl
     plane     made-up measurements                           plane.csv
     vectors   GloVe's word vectors                              glove.50d.txt
@@ -19,7 +20,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from examples.data import images, mails, plane, series, tags, trees, tweets, vectors
+from examples.data import airline, images, mails, plane, series, tags, trees, tweets, vectors
 from examples.data.packages import DownloadError
 
 CACHE = Path("~/.cache/graftwerk-data")
@@ -30,6 +31,7 @@ WRITERS: Mapping[str, Callable[[Path, Path], Mapping[str, int]]] = {
     "mails": mails.write,
     "tags": tags.write,
     "vowels": series.write,
+    "airline": airline.write,
     "trees": trees.write,
     "plane": plane.write,
     "vectors": vectors.write,

@@ -82,6 +82,11 @@ def vowels(draw: random.Random, _: tuple[str, ...]) -> str:
     return "\n".join(map(json.dumps, rows))
 
 
+def airline(draw: random.Random, _: tuple[str, ...]) -> str:
+    months = [f"{1949 + month // 12}-{month % 12 + 1:02},{draw.randint(100, 500)}" for month in range(150)]
+    return "\n".join(["month,passengers", *months])
+
+
 def trees(draw: random.Random, _: tuple[str, ...]) -> str:
     def grown(depth: int) -> dict[str, Any]:
         return {
@@ -102,6 +107,7 @@ MADE: Mapping[str, tuple[str, Writer, tuple[str, ...]]] = {
     "tags": ("jsonl", tags, ()),
     "vowels": ("jsonl", vowels, ()),
     "trees": ("jsonl", trees, ()),
+    "airline": ("csv", airline, ()),
 }
 
 

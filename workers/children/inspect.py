@@ -123,13 +123,13 @@ def _inspect_network(
         warned += output_range_warnings(job, resolved, targets, network)
         weights = check_start(job, network.blueprint, named, start.shapes if start is not None else None)
         normalization = check_normalization(job, schema, network)
-        for report_ in (weights, _check_other_job(job, stored, resolved, start), normalization):
-            problems += report_.problems
-            warned += report_.warnings
-    trained = network.parameters
+        for check in (weights, _check_other_job(job, stored, resolved, start), normalization):
+            problems += check.problems
+            warned += check.warnings
+    trained = [network.parameters]
     if network.parameters <= limits.max_parameters and not any(map(_is_training_problem, problems)):
         dry_run = dry_run_plan(job, schema, network)
-        trained = dry_run.trainable_elements
+        trained = dry_run.trained_elements
         problems += dry_run.problems
     if job.training.edits and not problems:
         found = list(rule_problems(document, job, stored))
@@ -140,7 +140,7 @@ def _inspect_network(
     memory = estimate_memory(job, network, schema.rows.get("train", 0), trained)
     problems += [*_limit_problems(network, memory, limits), *_loop_problems(network)]
     report = {
-        **_describe_network(network, schema, trained),
+        **_describe_network(network, schema, sum(trained)),
         "memory": memory.as_dict(),
         **_describe_data(job, stored, resolved, roles),
     }

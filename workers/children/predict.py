@@ -10,7 +10,7 @@ import torch
 from app.errors import ContentTooLarge
 from app.spec.prediction import PredictionOptions
 from workers.prediction.files import InputRows, read_rows
-from workers.prediction.forward import predict_rows
+from workers.prediction.forward import predict_rows, prepare_rows
 from workers.prediction.network import NetworkCache, NetworkSource, TrainedNetwork, load_network, prediction_device
 from workers.prediction.requests import RequestBody, parse_prediction
 from workers.prediction.responses import render_csv, render_json
@@ -89,14 +89,16 @@ def _render_predictions(
     trained: TrainedNetwork, rows: InputRows, options: PredictionOptions, request: PredictRequest
 ) -> bytes:
     warnings = [*rows.warnings, *unknown_word_warnings(rows.split, trained.required_columns)]
-    predictions = predict_rows(trained, rows.split, rows.count, options)
+    prepared = prepare_rows(trained, rows.split, rows.count)
+    predictions = predict_rows(trained, prepared, options)
     if request.as_csv:
-        return render_csv(predictions, trained.formatters, rows.files)
+        return render_csv(predictions, trained.formatters, rows.files, prepared.origins)
     head: Mapping[str, Any] = {
         **request.metadata,
         "outputs": {name: formatter.describe() for name, formatter in trained.formatters.items()},
         "left_out": dict(trained.left_out),
         "files": list(rows.files) or None,
+        "windows": prepared.origins,
         "warnings": [warning.as_dict() for warning in warnings],
     }
     return render_json(head, predictions)

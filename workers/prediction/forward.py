@@ -1,32 +1,52 @@
 """Rows through a network: in batches, whose size and other rows do not change the predictions of a row."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from app.errors import DataError, InvalidInput, OutOfMemory, Problem, TrainingError
+from app.spec.data.columns import DataSchema
 from app.spec.prediction import PredictionOptions
 from workers.data.columns import PreparedColumn, RaggedTensor, SplitColumns
 from workers.data.loading.examples import ExampleSet
+from workers.prediction.forecasts import last_windows
 from workers.prediction.network import TrainedNetwork
 from workers.torch_errors import translate_torch_errors
 
 SEED = 0  # of networks that draw random numbers, for every batch anew
 
 
-def predict_rows(
-    trained: TrainedNetwork, split: SplitColumns, count: int, options: PredictionOptions
-) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class PreparedRows:
+    """What the network reads of the rows of a request, and how many predictions there are."""
+
+    inputs: Mapping[str, PreparedColumn]
+    count: int
+    origins: Sequence[Mapping[str, Any]] | None = None  # of forecasts: the series of each, and the time it begins after
+
+
+def prepare_rows(trained: TrainedNetwork, split: SplitColumns, count: int) -> PreparedRows:
+    """Return the inputs of every row, or of the last window of each series. Raises `InvalidInput`."""
+    names = trained.network.blueprint.inputs
+    try:
+        if trained.windows is None:
+            return PreparedRows(trained.preparation.transform(split, names), count)
+        schema = DataSchema(columns=tuple(trained.dataset_columns.values()), rows={}, inputs=())
+        last = last_windows(trained.preparation, trained.windows, schema, split, names)
+    except DataError as error:
+        raise InvalidInput([Problem("/rows", error.code, error.detail, error.hint)]) from None
+    return PreparedRows(last.inputs, len(last.origins), last.origins)
+
+
+def predict_rows(trained: TrainedNetwork, prepared: PreparedRows, options: PredictionOptions) -> list[dict[str, Any]]:
     """Return the predictions of every row, by output.
 
     Raises `InvalidInput` for rows that the network cannot take, `OutOfMemory` if a single row does not fit.
     """
-    try:
-        inputs = trained.preparation.transform(split, trained.network.blueprint.inputs)
-    except DataError as error:
-        raise InvalidInput([Problem("/rows", error.code, error.detail, error.hint)]) from None
+    inputs, count = prepared.inputs, prepared.count
     predictions: list[dict[str, Any]] = [{} for _ in range(count)]
     try:
         for group in _equal_length_groups(inputs, count):

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from app.errors import NotPredictable
 from app.spec.data.base_feature import BaseFeature
 from app.spec.data.columns import Column, DataSchema
+from app.spec.data.examples.windows import Windows
 from app.spec.data.feature_schema import ResolvedFeatures
 from app.spec.data.images.feature import ImageFeature
 from app.spec.job import parse_job, resolve_job_features
@@ -54,6 +55,7 @@ class TrainedNetwork:
     formatters: Mapping[str, OutputFormatter]  # by output
     left_out: Mapping[str, str]  # other outputs, and why
     device: torch.device
+    windows: Windows | None = None  # rows are steps of time, and a prediction is of the last window of each series
 
     @property
     def nbytes(self) -> int:
@@ -111,11 +113,12 @@ def load_network(source: NetworkSource, device: torch.device) -> TrainedNetwork:
     return TrainedNetwork(
         network=build_with_weights(blueprint, source.weights).to(device),
         preparation=Preparation({name: preparation.preprocessors[name] for name in inputs}),
-        required_columns=tuple(_required_columns(inputs, stored).values()),
+        required_columns=tuple(_required_columns(inputs, stored, features.windows).values()),
         dataset_columns={column.name: column for column in stored.columns},
         formatters=output_formatters(job, stored, features, preparation, predicted, next(iter(outputs))),
         left_out=left_out,
         device=device,
+        windows=features.windows,
     )
 
 
@@ -151,8 +154,13 @@ def build_with_weights(blueprint: Blueprint, weights: Path) -> BuiltNetwork:
     return network.requires_grad_(False).eval()
 
 
-def _required_columns(features: Mapping[str, BaseFeature], stored: DataSchema) -> dict[str, RequiredColumn]:
-    """Return the stored columns of which the features are made, by name."""
+def _required_columns(
+    features: Mapping[str, BaseFeature], stored: DataSchema, windows: Windows | None
+) -> dict[str, RequiredColumn]:
+    """Return the stored columns of which the features are made, by name, and those that order rows in time.
+
+    Where the rows to be predicted are sent too, the columns that are not known there are null.
+    """
     found: dict[str, RequiredColumn] = {}
     for feature in features.values():
         for name in feature.source_columns:
@@ -163,9 +171,11 @@ def _required_columns(features: Mapping[str, BaseFeature], stored: DataSchema) -
             found[name] = RequiredColumn(
                 column,
                 before.max_length or feature.max_input_length(column),
-                before.is_required or feature.requires_values,
+                before.is_required or (feature.requires_values and not (windows and windows.known)),
                 _takes_any_size(features, column),
             )
+    for name in windows.columns if windows is not None else ():
+        found[name] = RequiredColumn(stored[name], is_required=True)
     return found
 
 

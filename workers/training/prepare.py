@@ -15,8 +15,9 @@ from app.spec.job import JobSpec, head_targets, job_split_plan, parse_job, resol
 from app.storage.keys import attempt_prefix
 from app.storage.protocol import ArtifactStore
 from workers.data.features.preparation import Preparation
-from workers.data.loading.examples import TrainingData, build_training_data
+from workers.data.loading.examples import TrainingData
 from workers.data.loading.sources import load_source
+from workers.data.loading.training_data import build_training_data
 from workers.network.runtime.build import build
 from workers.protocol.assignment import Assignment, CheckpointRef, EditRef
 from workers.protocol.messages import ProgressReport

@@ -42,6 +42,13 @@ class Predicted(ResponseModel):
     raw: Any = Field(None, description="The network's own output, if requested, or if no loss interprets it.")
 
 
+class WindowOrigin(ResponseModel):
+    """The series of a forecast, and the time of the last row that it follows from."""
+
+    series: Any = Field(description="As the data has it; null where there is one series.")
+    after: str = Field(description="The time of the last row that the network has read.")
+
+
 class Predictions(ResponseModel):
     """Predictions for rows, in their order."""
 
@@ -52,4 +59,7 @@ class Predictions(ResponseModel):
     left_out: dict[str, str] = Field(description="Outputs without a prediction per row, and why.")
     warnings: list[ProblemDetail] = Field(description="What reading the rows left out, guessed or converted.")
     files: list[str] | None = Field(description="The files in an archive, one for each row.")
-    predictions: list[dict[str, Predicted]] = Field(description="For each row, by output.")
+    windows: list[WindowOrigin] | None = Field(
+        None, description="Of a job with windows: what each prediction is the forecast of."
+    )
+    predictions: list[dict[str, Predicted]] = Field(description="For each row, or each series, by output.")

@@ -39,7 +39,8 @@ def check_start(
     if shapes is None:
         return StartReport(())
     report = check_weights(blueprint, start, shapes)
-    frozen = {each.name for each in split_parameters(blueprint, job.training).frozen}
+    updates = [update for _, update in job.training.all_updates()]
+    frozen = {each.name for update in updates for each in split_parameters(blueprint, update).frozen}
     if untrained := [name for name in report.begun_anew if name in frozen]:
         detail = f"frozen, and begun anew: {tell_names(untrained)}"
         hint = "they stay as they were drawn at random: freeze what is taken alone"
