@@ -41,7 +41,9 @@ class TextPreprocessor(Preprocessor[TextFeature, TokenizerState]):
     def load(cls, name: str, feature: TextFeature, stored: DataSchema, state: TokenizerState) -> Self:
         """Return the preprocessor of a stored state. Raises `DataError`."""
         is_tokenized = column_schema(stored, feature.column).type == "words"
-        return cls(name, feature, is_tokenized, load_tokenizer(state))
+        tokenizer = load_tokenizer(state)
+        tokenizer.no_truncation()  # `transform` cuts texts, and counts those that it has cut
+        return cls(name, feature, is_tokenized, tokenizer)
 
     def state(self) -> TokenizerState:
         """Return the tokenizer, which truncates texts as `transform` does; only an empty text has no token there."""
