@@ -131,6 +131,16 @@ GATES: tuple[Gate, ...] = (
         types={"iso": "text"},
         prompts=({"text": "the 1st of May 2026"}, {"text": "Fri 29 Feb 2008"}),
     ),
+    Gate(
+        "real/airline-linear",
+        "test/mae",
+        lambda baseline: float(baseline["exponential smoothing"]),
+        "airline",
+        ("airline.csv",),
+        baseline="airline",
+        extra_metrics=("test/rmse",),
+        is_upper_bound=True,
+    ),
     Gate("real/trees-lstm", "test/accuracy", better_than_baseline("accuracy"), "trees", LINES, baseline="trees"),
 )
 

@@ -6,6 +6,7 @@
     mails     mails, wanted or not                              train.csv, test.csv
     tags      tweets with named entities                        train.conll, test.conll, train.jsonl, test.jsonl
     vowels    who says /ae/?                                    train.jsonl, test.jsonl
+    airline   passengers by month                               airline.csv
     trees     syntax trees                                      train.jsonl, test.jsonl
     plane     made-up measurements                           plane.csv
     dates     made-up dates in words and in ISO 8601            train.jsonl, test.jsonl
@@ -21,7 +22,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from examples.data import characters, dates, images, mails, plane, series, tags, trees, tweets, vectors
+from examples.data import airline, characters, dates, images, mails, plane, series, tags, trees, tweets, vectors
 from examples.data.packages import DownloadError
 
 CACHE = Path("~/.cache/graftwerk-data")
@@ -32,6 +33,7 @@ WRITERS: Mapping[str, Callable[[Path, Path], Mapping[str, int]]] = {
     "mails": mails.write,
     "tags": tags.write,
     "vowels": series.write,
+    "airline": airline.write,
     "trees": trees.write,
     "plane": plane.write,
     "dates": dates.write,

@@ -84,6 +84,11 @@ def vowels(draw: random.Random, _: tuple[str, ...]) -> str:
     return "\n".join(map(json.dumps, rows))
 
 
+def airline(draw: random.Random, _: tuple[str, ...]) -> str:
+    months = [f"{1949 + month // 12}-{month % 12 + 1:02},{draw.randint(100, 500)}" for month in range(150)]
+    return "\n".join(["month,passengers", *months])
+
+
 def trees(draw: random.Random, _: tuple[str, ...]) -> str:
     def grown(depth: int) -> dict[str, Any]:
         return {
@@ -115,6 +120,7 @@ MADE: Mapping[str, tuple[str, Writer, tuple[str, ...]]] = {
     "trees": ("jsonl", trees, ()),
     "dates": ("jsonl", dates, ()),
     "characters": ("jsonl", characters, ()),
+    "airline": ("csv", airline, ()),
 }
 
 

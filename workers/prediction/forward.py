@@ -1,36 +1,63 @@
 """Rows through a network: in batches, whose size and other rows do not change the predictions of a row."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from app.errors import DataError, InvalidInput, OutOfMemory, Problem, TrainingError
+from app.spec.data.columns import DataSchema
 from app.spec.network.generation import GenerationOptions
 from app.spec.prediction import PredictionOptions
 from workers.data.columns import PreparedColumn, RaggedTensor, SplitColumns
 from workers.data.loading.examples import ExampleSet
+from workers.data.rng import step_seed
+from workers.network.analysis.dependencies import ROW_COUNT
+from workers.prediction.forecasts import last_windows
 from workers.prediction.formatting import RowFields
 from workers.prediction.generation import TextGenerator, generation_options
 from workers.prediction.network import TrainedNetwork
 from workers.torch_errors import translate_torch_errors
 
-SEED = 0  # of networks that draw random numbers, for every batch anew
+
+@dataclass(frozen=True)
+class PreparedRows:
+    """What the network reads of the rows of a request, and how many predictions there are."""
+
+    inputs: Mapping[str, PreparedColumn]
+    count: int
+    origins: Sequence[Mapping[str, Any]] | None = None  # of forecasts: the series of each, and the time it begins after
 
 
-def predict_rows(
-    trained: TrainedNetwork, split: SplitColumns, count: int, options: PredictionOptions
-) -> list[dict[str, Any]]:
+def prepare_rows(trained: TrainedNetwork, split: SplitColumns, count: int) -> PreparedRows:
+    """Return the inputs of every row, or of the last window of each series. Raises `InvalidInput`."""
+    names = trained.network.blueprint.inputs
+    columns = tuple(name for name in names if name != ROW_COUNT)
+    inputs: Mapping[str, PreparedColumn]
+    origins: Sequence[Mapping[str, Any]] | None = None
+    try:
+        if trained.windows is None or not columns:
+            inputs = trained.preparation.transform(split, columns)
+        else:
+            schema = DataSchema(columns=tuple(trained.dataset_columns.values()), rows={}, inputs=())
+            last = last_windows(trained.preparation, trained.windows, schema, split, columns)
+            inputs, origins, count = last.inputs, last.origins, len(last.origins)
+    except DataError as error:
+        raise InvalidInput([Problem("/rows", error.code, error.detail, error.hint)]) from None
+    if ROW_COUNT in names:
+        inputs = {**inputs, ROW_COUNT: torch.zeros(count, 1)}
+    return PreparedRows(inputs, count, origins)
+
+
+def predict_rows(trained: TrainedNetwork, prepared: PreparedRows, options: PredictionOptions) -> list[dict[str, Any]]:
     """Return the predictions of every row, by output.
 
     Raises `InvalidInput` for rows that the network cannot take, `OutOfMemory` if a single row does not fit.
     """
+    inputs, count = prepared.inputs, prepared.count
     generation = generation_options(trained.generator, options)
-    try:
-        inputs = trained.preparation.transform(split, trained.network.blueprint.inputs)
-    except DataError as error:
-        raise InvalidInput([Problem("/rows", error.code, error.detail, error.hint)]) from None
     if trained.generator is not None and generation is not None:
         inputs = trained.generator.prompts(inputs)
     batches = _BatchPredictor(trained, inputs, count, options, generation)
@@ -78,12 +105,17 @@ class _BatchPredictor:
         self.examples = ExampleSet(inputs, {})
         self.generator = trained.generator if generation is not None else None
         self.generation = generation or GenerationOptions()
-        self.draws = self.generator.random_numbers(self.generation, count) if self.generator is not None else None
+        self.draws = (
+            self.generator.random_numbers(self.generation, count, options.seed) if self.generator is not None else None
+        )
 
     def predict(self, rows: Tensor) -> dict[str, list[RowFields]]:
-        """Return the fields of each row, by output."""
+        """Return the fields of each row, by output.
+
+        Random numbers are a function of the seed and the first row, so that no two batches of a request draw the same.
+        """
         trained, generator = self.trained, self.generator
-        torch.manual_seed(SEED)
+        torch.manual_seed(step_seed(self.options.seed, int(rows[0])))
         values = self.examples.batch(rows, trained.device)[0]
         fields = {} if generator is None else {generator.output: self._generate(generator, values, rows)}
         others = [name for name in trained.formatters if name not in fields]

@@ -65,7 +65,7 @@ class TextGenerator:
             raise InvalidInput([Problem("/rows", "too_long", detail, "shorten them: the network goes on at their end")])
         return {**inputs, self.column.name: replace(tokens, min_length=1)}
 
-    def random_numbers(self, options: GenerationOptions, rows: int) -> Tensor | None:
+    def random_numbers(self, options: GenerationOptions, rows: int, seed: int) -> Tensor | None:
         """Return the random numbers of all rows, (rows, tokens); `None` if nothing is drawn.
 
         Raises `InvalidInput` for too many tokens.
@@ -75,8 +75,7 @@ class TextGenerator:
             detail = f"{rows:,} rows of up to {merged.max_length:,} tokens are more than {MAX_TOKENS:,} tokens"
             hint = f"use at most {MAX_TOKENS // rows:,}, or send fewer rows"
             raise InvalidInput([Problem("/generate/max_length", "too_long", detail, hint)])
-        seed = merged.method.settings().get("seed")
-        return uniform_numbers(rows, merged.max_length, seed) if seed is not None else None
+        return uniform_numbers(rows, merged.max_length, seed) if merged.method.kind == "sample" else None
 
     def generate(self, network: BuiltNetwork, values: Mapping[str, Tensor], settings: Settings) -> list[dict[str, Any]]:
         """Return the fields of every row."""

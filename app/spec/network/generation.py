@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from app.spec.base import Count, Name, NonNegative, Positive, Seed, Size, SpecModel
+from app.spec.base import Count, Name, NonNegative, Positive, Size, SpecModel
 from app.spec.data.columns import BEGIN, END, PADDING, UNKNOWN
 from app.spec.kinds import Kind, KindModel, KindTable, create_kind_models, discriminated_union
 
@@ -20,7 +20,6 @@ METHODS: KindTable = {
             "temperature": (Positive, 1.0),
             "top_k": (Size | None, None),
             "top_p": (Annotated[Positive, Field(le=1)] | None, None),
-            "seed": (Seed, 0),
         },
     ),
     "beam": Kind(

@@ -1,4 +1,4 @@
-"""`graftwerk predict`: predictions of a job's network for a file of rows."""
+"""`graftwerk predict`: predictions of a job's network for a file of rows, or samples."""
 
 import json
 from collections.abc import Mapping
@@ -30,32 +30,44 @@ def predict(
     row: Annotated[
         list[str] | None, typer.Option(help='A row as JSON instead of a file, such as {"text": "The "}; repeatable.')
     ] = None,
-    checkpoint: Annotated[str | None, typer.Option(help="A checkpoint's id; default: the best.")] = None,
-    outputs: Annotated[str, typer.Option(help="labels, probabilities, raw; separated by commas.")] = "labels",
-    max_length: Annotated[
-        int | None, typer.Option(help="Of a generated text: the maximum number of new tokens.")
+    count: Annotated[
+        int | None, typer.Option(min=1, help="Instead of rows: how many samples of outputs that read no column.")
     ] = None,
+    checkpoint: Annotated[str | None, typer.Option(help="A checkpoint's id; default: the best.")] = None,
+    outputs: Annotated[str, typer.Option(help="labels, probabilities, raw, image; separated by commas.")] = "labels",
+    select: Annotated[str | None, typer.Option(help="Outputs of the network, separated by commas.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of networks and texts that draw random numbers.")] = None,
+    max_length: Annotated[int | None, typer.Option(help="The maximum number of new tokens of a text.")] = None,
     temperature: Annotated[float | None, typer.Option(help="Sample the text; below 1 likelier tokens.")] = None,
     top_k: Annotated[int | None, typer.Option(help="Sample from the k most probable tokens.")] = None,
     top_p: Annotated[float | None, typer.Option(help="Sample from the fewest tokens of this probability.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Sample the text, alike for the same seed.")] = None,
     beams: Annotated[int | None, typer.Option(help="Search for the most probable text with so many beams.")] = None,
     length_penalty: Annotated[float | None, typer.Option(help="Of a search by beams.")] = None,
+    images: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Write outputs that are images into this folder, as PNG files.")
+    ] = None,
     csv: Annotated[bool, typer.Option("--csv", help="Print a table as CSV.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print a network's predictions for rows."""
-    sampling = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
+    """Print a network's predictions for rows, or samples that it draws."""
+    rows = _parse_rows(row)
+    if [file, rows, count].count(None) != 2:
+        raise typer.BadParameter("give a file of rows, --row, or --count for samples")
+    sampling = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
     searching = {"beams": beams, "length_penalty": length_penalty}
-    options: dict[str, Any] = {"file": file, "checkpoint": checkpoint, "outputs": outputs}
-    options |= {"rows": _parse_rows(row), "generate": _generation(max_length, sampling, searching)}
+    asked: dict[str, Any] = {"file": file, "rows": rows, "count": count, "checkpoint": checkpoint, "select": select}
+    asked |= {"seed": seed, "generate": _generation(max_length, sampling, searching)}
+    forms = "image" if images is not None else outputs
     with open_client(ctx) as client:
         job = client.jobs.get(job_id)
         if csv:
-            typer.echo(job.predict_csv(**options), nl=False)
+            typer.echo(job.predict_csv(**asked, outputs=forms), nl=False)
             return
-        predictions = job.predict(**options)
-    if as_json:
+        predictions = job.predict(**asked, outputs=forms)
+    if images is not None:
+        print_warnings(predictions.document)
+        _write_images(predictions, images)
+    elif as_json:
         print_json(predictions.document)
     else:
         print_warnings(predictions.document)
@@ -84,6 +96,16 @@ def _generation(
         raise typer.BadParameter("a text is sampled, or searched for by beams")
     settings: dict[str, Any] = {"method": chosen[0]} if chosen else {}
     return settings | ({"max_length": max_length} if max_length is not None else {}) or None
+
+
+def _write_images(predictions: Predictions, folder: Path) -> None:
+    """Write a PNG file for each row and each output that is an image, and print their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for output, fields in predictions[0].items():
+        for row, content in enumerate(predictions.images(output) if "image" in fields else ()):
+            path = folder / f"{output}-{row:04}.png"
+            path.write_bytes(content)
+            typer.echo(str(path))
 
 
 def _print_predictions(predictions: Predictions) -> None:

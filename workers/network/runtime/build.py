@@ -1,5 +1,6 @@
 """The network as a module, whose `forward` runs a precomputed plan of calls."""
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from app.errors import InvalidInput, OutOfMemory
 from app.spec.data.columns import DataSchema
 from app.spec.network.network import Network
+from workers.network.analysis.dependencies import prune_to_outputs
 from workers.network.blueprint import Blueprint, ResolvedNode
 from workers.network.inference.shape_inference import infer_shapes
 from workers.network.kinds.catalog import CATALOG
@@ -152,6 +154,19 @@ class BuiltNetwork(GraphModule):
         """Return the outputs (N, ...) by name, for inputs (N, ...) by name."""
         results = self._run([values[name] for name in self.blueprint.inputs])
         return dict(zip(self.blueprint.outputs, results, strict=True))
+
+
+def network_part(network: BuiltNetwork, outputs: Sequence[str]) -> BuiltNetwork:
+    """Return the part of a network that some of its outputs need, on the same modules and tensors.
+
+    It runs no other node: those draw no random numbers, and their statistics stay as they are.
+    """
+    part = copy.copy(network)
+    part.blueprint = prune_to_outputs(network.blueprint, outputs)
+    part.is_random = _is_random(part.blueprint)
+    part._compiled_call_impl = None
+    part._plan = build_plan(part.blueprint, network._calls())
+    return part
 
 
 def _is_random(blueprint: Blueprint) -> bool:

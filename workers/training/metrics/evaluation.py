@@ -147,7 +147,8 @@ def _report(step: int, evaluators: Sequence[HeadEvaluator], rows: EvaluationExam
 
 def _evaluation_values(evaluators: Sequence[HeadEvaluator], role: str) -> dict[str, float]:
     losses = torch.stack([evaluator.loss() for evaluator in evaluators]).tolist()
-    values = {f"{role}/loss": sum(loss * each.head.weight for loss, each in zip(losses, evaluators, strict=True))}
+    weighted = [loss * each.head.weight for loss, each in zip(losses, evaluators, strict=True) if each.head.weight]
+    values = {f"{role}/loss": sum(weighted)}
     for loss, evaluator in zip(losses, evaluators, strict=True):
         prefix = f"{role}/{series_prefix(evaluator.head.name)}"
         if evaluator.head.name:

@@ -55,7 +55,7 @@ class TestSeveral:
         inputs, targets = prepared.train.batch(torch.arange(20), torch.device("cpu"))
         with torch.no_grad():
             outputs = prepared.network(inputs)
-        total = prepared.objective.batch_loss(outputs, targets, 1)
+        total = prepared.training_step.rules[0].objective.batch_loss(outputs, targets, 1)
         losses = [head.loss for head in prepared.heads]
         assert all(isinstance(loss, TargetLoss) for loss in losses)
         by_hand = sum(head.weight * head.loss.batch_loss(outputs, targets, 1) for head in prepared.heads)

@@ -14,11 +14,11 @@ it("finds the texts that the network goes on with", () => {
 });
 
 it("sends what was entered, and leaves the rest to the job", () => {
-  expect(generateOf({ method: "", numbers: {} })).toEqual({});
-  expect(generateOf({ method: "sample", numbers: { temperature: "0.7", seed: "", top_k: "5", beams: "3", max_length: "20" } }))
-    .toEqual({ method: { kind: "sample", temperature: 0.7, top_k: 5 }, max_length: 20 });
-  expect(generateOf({ method: "greedy", numbers: { temperature: "1" } })).toEqual({ method: { kind: "greedy" } });
-  expect(generateOf({ method: "beam", numbers: { beams: "many" } })).toEqual({ method: { kind: "beam", beams: "many" } });
+  expect(generateOf({ method: "", numbers: {} })).toEqual({ generate: {} });
+  expect(generateOf({ method: "sample", numbers: { temperature: "0.7", seed: "4", top_k: "5", beams: "3", max_length: "20" } }))
+    .toEqual({ generate: { method: { kind: "sample", temperature: 0.7, top_k: 5 }, max_length: 20 }, seed: 4 });
+  expect(generateOf({ method: "greedy", numbers: { temperature: "1", seed: "2" } })).toEqual({ generate: { method: { kind: "greedy" } } });
+  expect(generateOf({ method: "beam", numbers: { beams: "many" } })).toEqual({ generate: { method: { kind: "beam", beams: "many" } } });
 });
 
 it("shows blanks and ends of lines", () => {

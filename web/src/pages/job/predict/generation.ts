@@ -14,15 +14,17 @@ export interface GenerationNumber {
   hint: string;
 }
 
+const SEED: GenerationNumber = { name: "seed", label: "Seed", hint: "the same seed draws the same text; empty: 0" };
+
 /** The numbers of each method, in the order of the form; "" is the job's own method. */
 export const METHOD_NUMBERS: Record<MethodKind | "", GenerationNumber[]> = {
-  "": [],
+  "": [SEED],
   greedy: [],
   sample: [
     { name: "temperature", label: "Temperature", hint: "below 1: likelier tokens; above: more surprise" },
     { name: "top_k", label: "Top k", hint: "the k likeliest tokens alone" },
     { name: "top_p", label: "Top p", hint: "the fewest tokens that reach this probability" },
-    { name: "seed", label: "Seed", hint: "the same seed gives the same text" },
+    SEED,
   ],
   beam: [
     { name: "beams", label: "Beams", hint: "beginnings that are kept" },
@@ -47,14 +49,15 @@ export function generatedColumn(spec: Record<string, unknown>): { column: string
 
 const firstOf = (value: unknown): string | undefined => (Array.isArray(value) ? value.find((each) => typeof each === "string") : typeof value === "string" ? value : undefined);
 
-/** The field `generate` of a request. What is no number is sent as it is: the service says what is wrong. */
-export function generateOf({ method, numbers }: GenerationSettings): Record<string, unknown> {
+/** The fields `generate` and `seed` of a request. What is no number is sent as it is: the service says what is wrong. */
+export function generateOf({ method, numbers }: GenerationSettings): { generate: Record<string, unknown>; seed?: unknown } {
   const given = (name: string): Record<string, unknown> => {
     const text = (numbers[name] ?? "").trim();
     return text === "" ? {} : { [name]: Number.isNaN(Number(text)) ? text : Number(text) };
   };
-  const own = METHOD_NUMBERS[method].map((each) => given(each.name));
-  return { ...(method && { method: Object.assign({ kind: method }, ...own) as Record<string, unknown> }), ...given("max_length") };
+  const own = METHOD_NUMBERS[method].filter((each) => each.name !== "seed").map((each) => given(each.name));
+  const generate = { ...(method && { method: Object.assign({ kind: method }, ...own) as Record<string, unknown> }), ...given("max_length") };
+  return { generate, ...(method !== "greedy" && method !== "beam" && given("seed")) };
 }
 
 /** A token as it is shown: what nobody sees, by a sign. */

@@ -6,6 +6,7 @@ export interface PredictBody {
   outputs?: string[];
   top?: number;
   generate?: Record<string, unknown>;
+  seed?: unknown;
 }
 
 const LONG = 400; // characters of a text that is shortened in what is shown
