@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import type { Predicted, PredictedOutput, Predictions } from "../../../api/schema";
 import { formatNumber, formatPercent, toNumber, type JsonNumber } from "../../../ui/format";
+import { OutputPicture } from "./OutputPicture";
 import { answerText, barsOf } from "./results";
 
 const TOP = 5;
@@ -26,7 +27,7 @@ function OneOutput({ name, output, predicted, words }: { name: string; output: P
   return (
     <div class="predict-output">
       <h3>{output.target ?? name}</h3>
-      {predicted.tags ? <Tags predicted={predicted} words={words} /> : <p class="predict-says">{answerText(output, predicted)}</p>}
+      {predicted.image ? <OutputPicture image={predicted.image} label={`${name}, a picture`} /> : predicted.tags ? <Tags predicted={predicted} words={words} /> : <p class="predict-says">{answerText(output, predicted)}</p>}
       {bars.length > 0 && (
         <ul class="predict-bars">
           {shown.map((bar) => (
@@ -39,7 +40,7 @@ function OneOutput({ name, output, predicted, words }: { name: string; output: P
         </ul>
       )}
       {bars.length > shown.length && <button type="button" onClick={() => setAll(true)}>All {bars.length}</button>}
-      {predicted.raw !== undefined && predicted.raw !== null && output.about !== "raw" && (
+      {predicted.raw !== undefined && predicted.raw !== null && (output.about !== "raw" || predicted.image) && (
         <details><summary>The network's own numbers</summary><pre tabIndex={0}><code>{JSON.stringify(predicted.raw)}</code></pre></details>
       )}
     </div>

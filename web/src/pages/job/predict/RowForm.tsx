@@ -87,7 +87,7 @@ function PredictError({ error }: { error: unknown }) {
 function bodyOf(fields: InputField[], texts: Record<string, string>, checkpoint: string | null): PredictBody | FieldError {
   try {
     const row = Object.fromEntries(fields.map((field) => [field.name, valueOf(field, texts[field.name] ?? "")]));
-    return { rows: [row], outputs: ["labels", "probabilities", "raw"], ...(checkpoint && { checkpoint }) };
+    return { rows: [row], outputs: ["labels", "probabilities", "raw", "image"], ...(checkpoint && { checkpoint }) };
   } catch (error) {
     if (error instanceof FieldError) return error;
     throw error;

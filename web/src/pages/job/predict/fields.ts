@@ -23,11 +23,11 @@ const KINDS: Record<string, FieldKind> = {
 export type NetworkInputs = Record<string, { shape: (string | number)[] }>;
 
 /**
- * The columns that a job reads, in the order of the data; several features may read one.
+ * The columns that a job reads, in the order of the data; several features may read one. An autoencoder reads its target.
  * Without a schema, as of built-in data, the shape of a tensor is that of the input that it becomes.
  */
 export function inputFields(roles: readonly ColumnRole[], schema: DataSchema | null, inputs: NetworkInputs = {}): InputField[] {
-  const read = roles.filter((role) => role.role === "input");
+  const read = roles.filter((role) => role.role === "input" || (role.role === "target" && (role.feature ?? "") in inputs));
   return [...new Set(read.map((role) => role.column))].map((name) => {
     const role = read.find((each) => each.column === name)!;
     return fieldOf(name, role.type, schema?.columns.find((each) => each.name === name) ?? columnOf(role, inputs));
