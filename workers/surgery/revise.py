@@ -1,5 +1,6 @@
 """From a document and operations to the next revision: a pure function, with all networks on the meta device."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -8,6 +9,8 @@ from app.errors import InvalidInput, Problem
 from app.spec.data.columns import DataSchema
 from app.spec.edits.operations import Operation
 from app.spec.job import canonical_document, parse_job
+from workers.network.analysis.pretrained import pretrained_nodes
+from workers.network.blueprint import Blueprint
 from workers.network.inference.partial_network import PartialNetwork
 from workers.surgery.built_nodes import built_nodes, owner_path
 from workers.surgery.draft import Change, Draft, Revision, Weights, open_draft
@@ -115,11 +118,28 @@ def _settle(draft: Draft) -> Change:
     for path in drop_removed_paths(draft.document, draft.blueprint, after):
         detail = f'"{path}" has no parameters any more, and was taken out of the plan'
         draft.warnings.append(Problem(PLAN_POINTER, "group_changed", detail))
+    if refused := _new_pretrained_nodes(draft.blueprint, after):
+        places = draft.places()
+        raise _InvalidDocument([locate(problem, places) for problem in refused])
     _warn_of_frozen(draft, network, tensors)
     draft.functions.clear()
     change = Change(after, tensors)
     draft.follow(change, network)
     return change
+
+
+def _new_pretrained_nodes(before: Blueprint, after: Blueprint) -> list[Problem]:
+    """Return a problem for nodes that an edit adds and that name trained weights: a file is read by new jobs alone."""
+    known = Counter((node.kind, node.parameters["weights"]) for _, node in pretrained_nodes(before))
+    problems = []
+    for _, node in pretrained_nodes(after):
+        key = (node.kind, node.parameters["weights"])
+        known[key] -= 1
+        if known[key] < 0:
+            detail = f"{node.id} names trained weights, which are read when a job begins, and not by an edit"
+            hint = "remove weights, or start a new job with this network"
+            problems.append(Problem(f"/model{node.pointer}/weights", "unsupported", detail, hint))
+    return problems
 
 
 def _warn_of_frozen(draft: Draft, network: PartialNetwork, tensors: TensorMap) -> None:

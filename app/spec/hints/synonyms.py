@@ -178,6 +178,7 @@ _JOB_FIELDS = {  # of everything but layers
     "max_seconds": "timeout maxtime",
     "metadata": "tags labels",
     "start_from": "pretrained resumefrom initfrom",
+    "weights": "pretrained imagenet",
     "layers": "layer modules",
     "outputs": "output",
 }

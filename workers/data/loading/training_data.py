@@ -1,6 +1,7 @@
 """From the columns of a source to the examples of each role: rows, or windows of them."""
 
-from typing import cast
+from collections.abc import Mapping
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -27,15 +28,25 @@ def build_training_data(
     plan: SplitPlan,
     seed: int = 0,
     preparation: Preparation | None = None,
+    known: Mapping[str, Any] | None = None,
 ) -> TrainingData:
     """Return the columns of a source as examples for training, validation and test. Raises `DataError`.
 
-    Preprocessors are fitted on the training rows, unless a `preparation` is given.
+    Preprocessors are fitted on the training rows, unless a `preparation` is given; or as in `known`, see
+    `Preparation.fit`.
     """
     if resolved.windows is not None:
         windows = resolved.windows
         return build_windowed_data(
-            loaded, stored, resolved, windows, inputs=inputs, targets=targets, plan=plan, preparation=preparation
+            loaded,
+            stored,
+            resolved,
+            windows,
+            inputs=inputs,
+            targets=targets,
+            plan=plan,
+            preparation=preparation,
+            known=known,
         )
     numbered = {
         split: {**columns, ROW_NUMBERS: torch.arange(len(next(iter(columns.values()))))}
@@ -45,7 +56,7 @@ def build_training_data(
     sources = {role: split.split or TRAIN for role, split in plan.roles()}
     names = (*inputs, *targets)
     if preparation is None:
-        preparation = Preparation.fit(resolved, names, stored, roles["train"])
+        preparation = Preparation.fit(resolved, names, stored, roles["train"], known)
     examples: dict[str, ExampleSet] = {}
     for role, split in roles.items():
         columns = preparation.transform(split, names)

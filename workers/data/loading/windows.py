@@ -5,7 +5,7 @@ belongs to none. Its inputs may reach back over a border: at that time they are 
 """
 
 from collections.abc import Iterator, Mapping
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -36,17 +36,19 @@ def build_windowed_data(
     targets: tuple[str, ...],
     plan: SplitPlan,
     preparation: Preparation | None = None,
+    known: Mapping[str, Any] | None = None,
 ) -> TrainingData:
     """Return the windows of a source for training, validation and test. Raises `DataError`.
 
-    Preprocessors are fitted on the rows before the first border of time, unless a `preparation` is given.
+    Preprocessors are fitted on the rows before the first border of time, unless a `preparation` is given; or as in
+    `known`, see `Preparation.fit`.
     """
     index = WindowIndex.of(loaded.splits[TRAIN], windows, stored)
     spans = role_spans(index.times, plan)
     if preparation is None:
         rows = index.order[index.times < spans[TRAIN][1]].sort().values
         fitted = {name: select_rows(column, rows) for name, column in loaded.splits[TRAIN].items()}
-        preparation = Preparation.fit(resolved, windows.feature_names((*inputs, *targets)), stored, fitted)
+        preparation = Preparation.fit(resolved, windows.feature_names((*inputs, *targets)), stored, fitted, known)
     examples: dict[str, ExampleSet] = {}
     for role, columns, own, starts in _role_windows(loaded, index, spans, plan, stored):
         if not len(starts):

@@ -48,6 +48,7 @@ class ParameterIndex:
     weights: dict[str, ParameterInfo] = field(default_factory=dict)
     buffers: dict[str, tuple[int, ...]] = field(default_factory=dict)  # shapes
     paths: set[str] = field(default_factory=set)
+    first_buffers: dict[str, str] = field(default_factory=dict)  # the first name of each buffer of a shared part
 
     def add(self, inner: "ParameterIndex", path: str, first: str) -> None:
         """Add the index of a submodule at `path`. Its first use, which names the parameters, is at `first`."""
@@ -55,7 +56,9 @@ class ParameterIndex:
         self.paths.update(f"{path}.{name}" for name in inner.paths)
         for name, weight in inner.weights.items():
             self.weights[f"{path}.{name}"] = replace(weight, name=f"{first}.{weight.name}")
-        self.buffers.update({f"{path}.{name}": shape for name, shape in inner.buffers.items()})
+        for name, shape in inner.buffers.items():
+            self.buffers[f"{path}.{name}"] = shape
+            self.first_buffers[f"{path}.{name}"] = f"{first}.{inner.first_buffers.get(name, name)}"
 
     @property
     def names(self) -> frozenset[str]:
@@ -71,6 +74,11 @@ class ParameterIndex:
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shapes of the `state_dict`."""
         return {name: weight.shape for name, weight in self.weights.items()} | self.buffers
+
+    def first_name(self, name: str) -> str:
+        """Return the first of the names that a tensor of the `state_dict` has."""
+        weight = self.weights.get(name)
+        return weight.name if weight is not None else self.first_buffers.get(name, name)
 
 
 def divide_parameters(
