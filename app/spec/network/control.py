@@ -11,10 +11,8 @@ from pydantic import Field
 
 from app.spec.base import Name, OneOrMany, Size
 from app.spec.kinds import Kind, KindTable
-from app.spec.network.fields import MAX_INPUTS
+from app.spec.network.fields import MAX_INPUTS, OPTIONAL_REF, NodeRef
 
-# A node's id, or one of its outputs: "scan.state".
-NodeRef = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}(\.[A-Za-z_][A-Za-z0-9_]{0,63})?$")]
 NodeRefs = Annotated[tuple[NodeRef, ...], Field(max_length=64), OneOrMany()]
 BODY_REF = "BodyRef"  # defined where the union of all nodes is, see `app.spec.network.nodes`
 BODY_REFS = Annotated[tuple["BodyRef", ...], Field(min_length=1, max_length=256)]  # type: ignore[name-defined]  # noqa: F821
@@ -22,7 +20,7 @@ BODY_REFS = Annotated[tuple["BodyRef", ...], Field(min_length=1, max_length=256)
 _EXAMPLE = {"layers": [{"kind": "Linear", "out_features": 8}, {"kind": "ReLU"}]}
 
 _OPTIONAL = (f"{BODY_REF} | None", None)
-_REF = (NodeRef | None, None)
+_REF = OPTIONAL_REF
 _TIMES = Annotated[int, Field(strict=True, ge=1, le=1000)] | NodeRef
 _OVER = Annotated[tuple[NodeRef, ...], Field(min_length=1, max_length=64), OneOrMany()]
 _STEP = {
