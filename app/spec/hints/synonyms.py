@@ -107,6 +107,8 @@ _KINDS_OF_TRAINING = {
     "OneCycleLR": "onecycle",
     "CyclicLR": "cyclic",
     "ReduceLROnPlateau": "plateau reduceonplateau",
+    "SequentialLR": "sequential sequentialscheduler",
+    "ChainedScheduler": "chained chainedlr chain",
     "ema": "exponentialmovingaverage movingaverage",
     "swa": "stochasticweightaveraging",
     "accuracy": "acc categoricalaccuracy binaryaccuracy sparsecategoricalaccuracy accuracyscore",
@@ -176,6 +178,7 @@ _JOB_FIELDS = {  # of everything but layers
     "max_seconds": "timeout maxtime",
     "metadata": "tags labels",
     "start_from": "pretrained resumefrom initfrom",
+    "weights": "pretrained imagenet",
     "layers": "layer modules",
     "outputs": "output",
 }

@@ -1,19 +1,18 @@
 """The training plan: the optimiser, how long it runs, and when to evaluate, save and stop."""
 
-import math
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable
+from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter, ValidationInfo, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from app.errors import Problem
-from app.spec.base import NonNegative, Positive, Seed, Size, SpecModel, Steps, validation_error
+from app.spec.base import NonNegative, Seed, Size, SpecModel, Steps, validation_error
 from app.spec.training.checkpointing import Checkpointing
-from app.spec.training.optimizers import BaseOptimizer, Optimizer
-from app.spec.training.parameter_groups import ParameterGroup, group_problems
 from app.spec.training.planned_edits import PlannedEdit, planned_edit_problems
-from app.spec.training.schedules import Schedule, Warmup, warmup_problems
 from app.spec.training.statistics import Statistics
-from app.spec.training.weight_averages import Average
+from app.spec.training.updates.target_networks import TargetNetwork
+from app.spec.training.updates.update import BaseUpdate, UpdatePlan, updates_problems
+from app.spec.training.updates.weight_averages import Average
 
 
 class EarlyStop(SpecModel):
@@ -31,34 +30,20 @@ class Evaluation(SpecModel):
     every_steps: Steps | None = None
 
 
-DEFAULT_OPTIMIZER = "Adam"  # with its own defaults
+class Training(BaseUpdate):
+    """The plan. Its own optimiser and what goes with it describe one update of all parameters in every step."""
 
-
-def _default_optimizer() -> BaseOptimizer:
-    return TypeAdapter[BaseOptimizer](Optimizer).validate_python(DEFAULT_OPTIMIZER)
-
-
-def _is_rate(value: object) -> bool:
-    """Say whether a value is a valid learning rate, which any optimiser takes."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
-
-
-class Training(SpecModel):
-    """The plan."""
-
-    optimizer: Optimizer = Field(default_factory=_default_optimizer)
-    groups: Annotated[tuple[ParameterGroup, ...], Field(max_length=100)] = ()
-    schedule: Schedule | None = None
-    warmup: Warmup | None = None
+    updates: Annotated[tuple[UpdatePlan, ...], Field(max_length=32)] = Field(
+        (), description="Several updates in every step, each with its own loss, parameters and optimiser."
+    )
+    target_networks: Annotated[tuple[TargetNetwork, ...], Field(max_length=100)] = Field(
+        (), description="Nodes whose weights follow those of other nodes."
+    )
     average: Average | None = None
     epochs: Steps | None = None
     steps: Steps | None = None
-    lr: Annotated[NonNegative, Field(strict=True)] | None = Field(
-        None, description="The optimizer's rate, which may be written here instead."
-    )
     batch_size: Size = 64
     accumulate: Size = 1
-    clip_norm: Positive | None = None
     precision: Literal["float32", "bf16", "fp16"] = "float32"
     mode: Literal["eager", "compiled"] = "eager"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -76,28 +61,6 @@ class Training(SpecModel):
         (), description="Changes that the plan makes by itself."
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _move_rate(cls, value: Any) -> Any:
-        """Move the rate into the optimiser, unless that has another one."""
-        if not isinstance(value, dict) or not _is_rate(value.get("lr")):
-            return value
-        optimizer = value.get("optimizer", DEFAULT_OPTIMIZER)
-        if isinstance(optimizer, str):
-            optimizer = {"kind": optimizer}
-        if not isinstance(optimizer, dict) or optimizer.get("lr", value["lr"]) != value["lr"]:
-            return value
-        others = {name: each for name, each in value.items() if name != "lr"}
-        return {**others, "optimizer": {**optimizer, "lr": value["lr"]}}
-
-    @field_validator("lr")
-    @classmethod
-    def _one_rate(cls, rate: float | None, info: ValidationInfo) -> float | None:
-        if rate is not None and "optimizer" in info.data:  # it was not moved
-            detail = f"the optimizer has another lr, {info.data['optimizer'].settings()['lr']:g}"
-            raise validation_error("contradiction", detail, "remove it")
-        return rate
-
     @model_validator(mode="after")
     def _one_length(self) -> "Training":
         if self.epochs is not None and self.steps is not None:
@@ -106,6 +69,24 @@ class Training(SpecModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _one_form(self) -> "Training":
+        own = [name for name in BaseUpdate.model_fields if name in self.model_fields_set]
+        if self.updates and own:
+            verb = "belongs" if len(own) == 1 else "belong"
+            hint = f"move {'it' if len(own) == 1 else 'them'} into the updates, or remove updates"
+            raise validation_error("contradiction", f"with updates, {', '.join(own)} {verb} to each update", hint)
+        return self
+
+    def all_updates(self) -> list[tuple[str, BaseUpdate]]:
+        """Return the updates of a step, in order, with their pointers into the plan; by default the plan itself."""
+        return [(f"/updates/{place}", update) for place, update in enumerate(self.updates)] or [("", self)]
+
+    def minimised_heads(self, heads: Iterable[str]) -> tuple[str, ...]:
+        """Return those of some heads whose losses are minimised; the others are evaluated only."""
+        named = {head for update in self.updates for head in update.loss}
+        return tuple(head for head in heads if not self.updates or head in named)
+
     def total_steps(self, steps_per_epoch: int) -> int:
         """Return the number of optimiser steps of the run (one epoch by default)."""
         return self.steps or (self.epochs or 1) * steps_per_epoch
@@ -113,8 +94,9 @@ class Training(SpecModel):
     def monitors(self) -> list[tuple[str, str]]:
         """Return the pointer and the series of everything that follows a series."""
         monitors = [("/training/early_stop/monitor", self.early_stop.monitor)] if self.early_stop else []
-        if self.schedule is not None and self.schedule.kind == "ReduceLROnPlateau":
-            monitors.append(("/training/schedule/monitor", self.schedule.settings()["monitor"]))
+        for pointer, update in self.all_updates():
+            if update.schedule is not None and update.schedule.kind == "ReduceLROnPlateau":
+                monitors.append((f"/training{pointer}/schedule/monitor", update.schedule.settings()["monitor"]))
         for position, rule in enumerate(self.edits):
             for pointer, condition in rule.conditions():
                 monitors.append((f"/training/edits/{position}{pointer}/metric", condition.metric))
@@ -122,23 +104,19 @@ class Training(SpecModel):
 
     def problems(self) -> list[Problem]:
         """Return the contradictions in the plan; pointers lead into it."""
-        problems = group_problems(self.optimizer, self.groups)
-        problems += planned_edit_problems(self.edits, self.on_nan)
-        if self.optimizer.row.closure:
-            problems += self._line_search_problems()
-        if self.warmup is not None:
-            problems += warmup_problems(self.warmup, self.schedule, self.epochs, self.steps)
+        problems = [*planned_edit_problems(self.edits, self.on_nan), *updates_problems(self.updates)]
+        searches = [each.optimizer.kind for _, each in self.all_updates() if each.optimizer.row.closure]
+        problems += self._line_search_problems(searches[0]) if searches else []
+        for pointer, update in self.all_updates():
+            problems += [each.with_prefix(pointer) for each in update.update_problems(self.epochs, self.steps)]
         return problems
 
-    def _line_search_problems(self) -> list[Problem]:
-        """Return the settings that change losses or gradients while a line search compares them."""
-        kind, problems = self.optimizer.kind, []
+    def _line_search_problems(self, kind: str) -> list[Problem]:
+        """Return the settings that change losses or weights while a line search of this kind compares them."""
+        problems = []
         if self.precision == "fp16":
             detail = f"{kind} compares losses, and fp16 scales them differently as it goes"
             problems.append(Problem("/precision", "unsupported", detail, 'use "float32" or "bf16"'))
-        if self.clip_norm is not None:
-            detail = f"{kind} compares gradients, which clipping changes"
-            problems.append(Problem("/clip_norm", "unsupported", detail, "remove clip_norm"))
         if self.on_nan == "skip":
             detail = f"{kind} changes the weights during a step, which cannot be skipped afterwards"
             problems.append(Problem("/on_nan", "unsupported", detail, 'use "fail"'))

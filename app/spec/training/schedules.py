@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -26,7 +26,7 @@ class ScheduleKind(Kind):
     on_plateau: bool = False  # moves after an evaluation, by the monitored value
 
 
-SCHEDULES: Mapping[str, ScheduleKind] = {
+PLAIN_SCHEDULES: Mapping[str, ScheduleKind] = {
     "StepLR": ScheduleKind(
         "Multiplies the rate by gamma every step_size.",
         {"step_size": Size, "gamma": (Positive, 0.1), "interval": _INTERVAL},
@@ -126,8 +126,77 @@ class BaseSchedule(KindModel):
         """The row of the kind."""
         return SCHEDULES[self.kind]
 
+    @property
+    def parts(self) -> tuple["BaseSchedule", ...]:
+        """The schedules that this one is made of."""
+        return ()
 
-SCHEDULE_CLASSES = create_kind_models(SCHEDULES, BaseSchedule)
+
+class BaseCompositeSchedule(BaseSchedule):
+    """The base of schedules that are made of others."""
+
+    @property
+    def parts(self) -> tuple[BaseSchedule, ...]:
+        """The schedules that this one is made of."""
+        parts: tuple[BaseSchedule, ...] = self.settings()["schedulers"]
+        return parts
+
+    @model_validator(mode="before")
+    @classmethod
+    def _give_interval(cls, value: Any) -> Any:
+        """Give the parts of a sequence its interval, unless they name one."""
+        parts = value.get("schedulers") if isinstance(value, dict) and "interval" in cls.model_fields else None
+        if not isinstance(parts, list | tuple):
+            return value
+        interval = value.get("interval", cls.model_fields["interval"].default)
+        return {**value, "schedulers": [_with_interval(part, interval) for part in parts]}
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        settings = self.settings()
+        for position, part in enumerate(self.parts):
+            if part.row.on_plateau or part.row.rates:
+                why = "moves after an evaluation" if part.row.on_plateau else "sets the rate itself"
+                detail = f"{part.kind} {why}, and cannot be part {position} of {self.kind}"
+                raise validation_error("contradiction", detail, "use another schedule for it")
+            interval = part.settings()["interval"]
+            if interval != settings.get("interval", interval):
+                detail = f"{self.kind} counts in {settings['interval']}s, and its part {position} in {interval}s"
+                raise validation_error("contradiction", detail, "remove the interval of the part")
+        if "milestones" in settings:
+            _check_milestones(settings["milestones"], len(self.parts))
+        return self
+
+
+def _with_interval(part: Any, interval: Any) -> Any:
+    part = {"kind": part} if isinstance(part, str) else part
+    row = PLAIN_SCHEDULES.get(str(part.get("kind"))) if isinstance(part, dict) else None
+    return {"interval": interval, **part} if row is not None and "interval" in row.fields else part
+
+
+def _check_milestones(milestones: tuple[int, ...], parts: int) -> None:
+    if len(milestones) != parts - 1:
+        detail = f"{parts} schedules have {parts - 1} milestones between them, and there are {len(milestones)}"
+        raise validation_error("contradiction", detail, f"give {parts - 1} milestones")
+    if 0 in milestones or sorted(set(milestones)) != list(milestones):
+        detail = "milestones are counts above 0, each above the one before it"
+        raise validation_error("out_of_range", detail, "sort them, and name each once")
+
+
+_PLAIN_CLASSES = create_kind_models(PLAIN_SCHEDULES, BaseSchedule)
+_PARTS = Annotated[tuple[discriminated_union(_PLAIN_CLASSES), ...], Field(min_length=1, max_length=100)]
+
+COMPOSITE_SCHEDULES: Mapping[str, ScheduleKind] = {
+    "SequentialLR": ScheduleKind(
+        "One schedule after another: the next one begins at a milestone, with the rates of the optimiser.",
+        {"schedulers": _PARTS, "milestones": tuple[Count, ...], "interval": _INTERVAL},
+    ),
+    "ChainedScheduler": ScheduleKind(
+        "Several schedules at once, whose factors are multiplied; each has its own interval.", {"schedulers": _PARTS}
+    ),
+}
+SCHEDULES: Mapping[str, ScheduleKind] = {**PLAIN_SCHEDULES, **COMPOSITE_SCHEDULES}
+SCHEDULE_CLASSES = {**_PLAIN_CLASSES, **create_kind_models(COMPOSITE_SCHEDULES, BaseCompositeSchedule)}
 
 if TYPE_CHECKING:
     Schedule = BaseSchedule

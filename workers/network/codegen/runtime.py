@@ -8,8 +8,8 @@ from functools import cache
 from types import ModuleType
 
 from workers.network.kinds import functional, sequences, stacks
-from workers.network.kinds.control import CONTROL
-from workers.network.runtime import control_flow, fold, fold_bodies, tree_levels
+from workers.network.kinds.control import CONTROL, FREE_RUNNING
+from workers.network.runtime import control_flow, fold, fold_bodies, generation, tree_levels
 
 MODULES = (
     functional,
@@ -19,6 +19,7 @@ MODULES = (
     tree_levels,
     fold,
     fold_bodies,
+    generation,
 )  # each after those that it imports
 _OWN = [
     value
@@ -29,7 +30,10 @@ _OWN = [
 OWN_FUNCTIONS = frozenset(filter(inspect.isroutine, _OWN))
 OWN_MODULES = frozenset(filter(inspect.isclass, _OWN))
 CONTROL_FLOW_FUNCTIONS = frozenset(row.function for row in CONTROL.values() if row.function is not None)
-COPIED_CALLABLES: frozenset[Callable[..., object]] = OWN_FUNCTIONS | OWN_MODULES | CONTROL_FLOW_FUNCTIONS
+FREE_RUNNING_FUNCTIONS = frozenset(FREE_RUNNING.values())
+COPIED_CALLABLES: frozenset[Callable[..., object]] = (
+    OWN_FUNCTIONS | OWN_MODULES | CONTROL_FLOW_FUNCTIONS | FREE_RUNNING_FUNCTIONS
+)
 CALLED_NAMES = frozenset(each.__name__ for each in COPIED_CALLABLES)
 IMPORTS = ("torch", "torch.Tensor", "torch.nn")  # of every file
 

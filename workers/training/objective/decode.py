@@ -14,7 +14,7 @@ from app.spec.data.columns import Column
 from app.spec.training.losses import TaskType, equivalent_loss, task_type
 from app.spec.training.objective import Head
 from workers.data.columns import PreparedColumn, RaggedTensor
-from workers.data.features.scaling import Scaling
+from workers.data.features.scaling import BaseScaling
 from workers.training.objective.losses import LOSSES, LossFunction
 
 
@@ -88,7 +88,8 @@ class OutputDecoder:
     is_log_output: bool = False  # the output is the logarithm of the number
     classes: int = 2
     labels: tuple[str, ...] | None = None
-    scaling: Scaling | None = None  # of a target of numbers: predictions are in the units of the data
+    scaling: BaseScaling | None = None  # of a target of numbers: predictions are in the units of the data
+    follows: str | None = None  # the input of tokens whose next ones are the target
 
     def decode(self, output: Tensor) -> Predictions:
         """Return the predictions of a batch of outputs (N, …)."""
@@ -105,7 +106,7 @@ class OutputDecoder:
         values = values.double()
         if self.scaling is None:
             return values
-        shape = self.scaling.factor.shape
+        shape = self.scaling.shape
         row_size = values[0].numel() if len(values) else 0
         aligned = values.reshape(len(values), *shape) if row_size == shape.numel() else values
         return self.scaling.inverse_transform(aligned)
@@ -208,7 +209,7 @@ LABELLED: Mapping[TaskType, Callable[[OutputDecoder, Predictions, Tensor, bool],
 
 
 def build_decoder(
-    head: Head, column: Column, output: str, target: str = "", scaling: Scaling | None = None
+    head: Head, column: Column, output: str, target: str = "", scaling: BaseScaling | None = None
 ) -> OutputDecoder:
     """Return how `output` is decoded, by the loss of its head.
 
@@ -227,4 +228,5 @@ def build_decoder(
         classes=column.classes or 2 if task in ("classes", "tags") else 2,
         labels=column.labels,
         scaling=scaling if task == "numbers" else None,
+        follows=column.follows,
     )

@@ -47,6 +47,11 @@ class TrainingLoss(Protocol):
 class EvaluationLoss(TrainingLoss, Protocol):
     """A loss that can be summed over the batches of a split."""
 
+    @property
+    def output(self) -> str:
+        """The output of the network that it reads."""
+        ...
+
     def is_mean_over_targets(self, targets: Mapping[str, PreparedColumn]) -> bool:
         """Return whether the loss is a mean over the targets that are not ignored, and not over all examples."""
         ...

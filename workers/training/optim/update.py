@@ -7,22 +7,13 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.amp.grad_scaler import GradScaler
 from torch.nn.utils import clip_grad_norm_, get_total_norm
-from torch.optim import Optimizer
 
-from app.spec.training.plan import Training
+from app.spec.training.updates.update import BaseUpdate
 from workers.training.optim.optimizers import can_skip_on_device
+from workers.training.optim.update_state import UpdateState
 
 Closure = Callable[[], Tensor]  # computes the step's gradients again, and returns its loss (scalar)
-
-
-class UpdateState(Protocol):
-    """What an update reads and changes: it is passed to every call, and may be another one at every step."""
-
-    optimizer: Optimizer
-    parameters: Sequence[nn.Parameter]  # all that the optimizer trains
-    scaler: GradScaler | None  # for fp16
 
 
 class Update(Protocol):
@@ -60,7 +51,7 @@ class OptimizerStep:
 
     def backward(self, state: UpdateState, loss: Tensor) -> None:
         """Add the gradients of a loss (scalar)."""
-        (loss if state.scaler is None else state.scaler.scale(loss)).backward()
+        (loss if state.scaler is None else state.scaler.scale(loss)).backward(inputs=state.inputs)
 
     def step(self, state: UpdateState, loss: Tensor, closure: Closure) -> Tensor | None:
         """Step, and clear the gradients; see `Update`."""
@@ -98,7 +89,7 @@ class ClosureStep:
 
     def backward(self, state: UpdateState, loss: Tensor) -> None:
         """Add the gradients of a loss (scalar)."""
-        loss.backward()
+        loss.backward(inputs=state.inputs)
 
     def step(self, state: UpdateState, loss: Tensor, closure: Closure) -> Tensor | None:
         """Step, and clear the gradients. The first evaluation is `loss`, whose gradients are there already."""
@@ -115,11 +106,11 @@ class ClosureStep:
         return None
 
 
-def build_update(plan: Training, has_scaler: bool, device: torch.device) -> Update:
-    """Return how the steps of a plan are taken on a device; a scaler finds losses that are not finite by itself."""
-    if plan.optimizer.row.closure:
+def build_update(spec: BaseUpdate, on_nan: str, has_scaler: bool, device: torch.device) -> Update:
+    """Return how an update is taken on a device; a scaler finds losses that are not finite by itself."""
+    if spec.optimizer.row.closure:
         return ClosureStep()
     finite_check = FiniteCheck.NOBODY
-    if plan.on_nan == "skip" and not has_scaler:
-        finite_check = FiniteCheck.DEVICE if can_skip_on_device(plan.optimizer, device) else FiniteCheck.HOST
-    return OptimizerStep(plan.clip_norm, finite_check)
+    if on_nan == "skip" and not has_scaler:
+        finite_check = FiniteCheck.DEVICE if can_skip_on_device(spec.optimizer, device) else FiniteCheck.HOST
+    return OptimizerStep(spec.clip_norm, finite_check)

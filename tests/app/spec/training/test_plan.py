@@ -50,8 +50,6 @@ UNSUPPORTED_CLASSES: Mapping[str, str] = {
     "LRScheduler": "the base of all",
     "LambdaLR": "takes code",
     "MultiplicativeLR": "takes code",
-    "SequentialLR": "takes schedules, of which a plan has one",
-    "ChainedScheduler": "takes schedules, of which a plan has one",
 }
 SERVICE_FIELDS = frozenset({"interval", "monitor"})  # the service's own, of schedules
 
@@ -67,6 +65,8 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "CosineAnnealingWarmRestarts": {"T_0": 3},
     "OneCycleLR": {"max_lr": 0.1},
     "CyclicLR": {"base_lr": 0.1, "max_lr": 0.2},
+    "SequentialLR": {"schedulers": [{"kind": "LinearLR"}, {"kind": "CosineAnnealingLR"}], "milestones": [2]},
+    "ChainedScheduler": {"schedulers": [{"kind": "LinearLR"}, {"kind": "ExponentialLR", "gamma": 0.9}]},
 }
 
 

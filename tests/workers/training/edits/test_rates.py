@@ -63,6 +63,13 @@ SCHEDULES = [
     {"kind": "CyclicLR", "base_lr": 0.001, "max_lr": 0.01, "step_size_up": 4},
     {"kind": "CosineAnnealingLR"},
     {"kind": "PolynomialLR"},
+    {
+        "kind": "SequentialLR",
+        "interval": "step",
+        "milestones": [4],
+        "schedulers": [{"kind": "LinearLR", "total_iters": 4}, {"kind": "ExponentialLR", "gamma": 0.9}],
+    },
+    {"kind": "ChainedScheduler", "schedulers": [{"kind": "CosineAnnealingLR", "eta_min": 0.0}]},
 ]
 
 

@@ -11,7 +11,7 @@ from app.spec.training.optimizers import OPTIMIZER_CLASSES
 from app.spec.training.schedules import SCHEDULE_CLASSES
 from workers.training.optim.learning_rate import LearningRateSchedule
 from workers.training.optim.optimizers import build_optimizer
-from workers.training.optim.schedules import SCHEDULES, TorchSchedule, build_schedule, scale_by_group
+from workers.training.optim.schedules import SCHEDULES, ChainedSchedule, TorchSchedule, build_schedule, scale_by_group
 
 REQUIRED: dict[str, dict[str, Any]] = {
     "StepLR": {"step_size": 2},
@@ -22,11 +22,19 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "OneCycleLR": {"max_lr": 0.5},
     "CyclicLR": {"base_lr": 0.01, "max_lr": 0.5, "step_size_up": 3},
     "ReduceLROnPlateau": {"patience": 0},
+    "SequentialLR": {
+        "schedulers": [{"kind": "LinearLR", "total_iters": 2}, {"kind": "ExponentialLR", "gamma": 0.5}],
+        "milestones": [3],
+        "interval": "step",
+    },
+    "ChainedScheduler": {
+        "schedulers": [{"kind": "ConstantLR", "total_iters": 2}, {"kind": "CosineAnnealingLR", "eta_min": 0.0}]
+    },
 }
 STEPS, PER_EPOCH = 12, 4
 
 
-def build_schedule_for(kind: str, **settings: Any) -> tuple[TorchSchedule, Optimizer]:
+def build_schedule_for(kind: str, **settings: Any) -> tuple[TorchSchedule | ChainedSchedule, Optimizer]:
     optimizer = SGD([nn.Parameter(torch.ones(2))], lr=0.1)
     spec = SCHEDULE_CLASSES[kind].model_validate({"kind": kind, **REQUIRED.get(kind, {}), **settings})
     return build_schedule(spec, optimizer, STEPS, PER_EPOCH, has_momentum=False), optimizer

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import LBFGS, SGD, Adam
 
-from tests.workers.training.harness import StepState
 from workers.training.optim.update import ClosureStep, FiniteCheck, OptimizerStep
+from workers.training.optim.update_state import UpdateState
 
 OPTIMIZERS = {
     "fused Adam": lambda parameters: Adam(parameters, lr=0.1, fused=True),
@@ -19,15 +19,15 @@ def unreachable_closure() -> Tensor:
     raise AssertionError("a step of this kind looks once")
 
 
-def step(update: OptimizerStep, state: StepState, factor: float) -> Tensor | None:
+def step(update: OptimizerStep, state: UpdateState, factor: float) -> Tensor | None:
     loss = (state.parameters[0] * factor).sum()
     update.backward(state, loss)
     return update.step(state, loss.detach(), unreachable_closure)
 
 
-def build_state(name: str) -> tuple[nn.Parameter, StepState]:
+def build_state(name: str) -> tuple[nn.Parameter, UpdateState]:
     parameter = nn.Parameter(torch.ones(3))
-    return parameter, StepState(OPTIMIZERS[name]([parameter]), [parameter])
+    return parameter, UpdateState(OPTIMIZERS[name]([parameter]), [parameter])
 
 
 @pytest.mark.parametrize("clip_norm", [None, 1.0])
@@ -105,7 +105,7 @@ def test_a_search_looks_as_often_as_it_likes_first_at_what_is_there() -> None:
         return loss.item()
 
     optimizer, plain = LBFGS([ours], line_search_fn="strong_wolfe"), LBFGS([theirs], line_search_fn="strong_wolfe")
-    update, state = ClosureStep(), StepState(optimizer, [ours])
+    update, state = ClosureStep(), UpdateState(optimizer, [ours])
     first = loss_of(ours)
     update.backward(state, first)
     assert update.step(state, first.detach(), again) is None
