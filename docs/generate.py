@@ -242,6 +242,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "backbones": lambda: kinds_table("backbone"),
     "control": lambda: kinds_table("control"),
     "leaves": lambda: kinds_table("leaf"),
+    "parametrizations": lambda: kinds_table("parametrization"),
     "initialisers": lambda: kinds_table("initialiser"),
     "reserved": reserved_ids,
     "features": features_table,
