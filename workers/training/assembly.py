@@ -143,7 +143,8 @@ def assemble(
     state.revision = revision
     parameters = sum(parameter.numel() for parameter in network.parameters())
     revision.parameters = revision.parameters or parameters
-    update = build_update(plan, state.scaler is not None, device)
+    weights = groups.weight_positions(network, state.parameters)
+    update = build_update(plan, state.scaler is not None, device, weights)
     return PreparedTraining(
         plan=plan,
         document=document,

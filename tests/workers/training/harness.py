@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from workers.training.checkpoints.files import checkpoint_ref
 from workers.training.context import MemoryContext
 from workers.training.loop import train
 from workers.training.prepare import prepare
+from workers.training.state import Counters
 
 MLP = [
     {"kind": "Flatten"},
@@ -58,6 +59,7 @@ class StepState:
     optimizer: Optimizer
     parameters: Sequence[nn.Parameter]
     scaler: GradScaler | None = None
+    counters: Counters = field(default_factory=Counters)
 
 
 @dataclass

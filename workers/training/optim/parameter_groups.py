@@ -38,6 +38,12 @@ class ParameterSplit:
             groups.append({"params": parameters, **settings})
         return groups
 
+    def weight_positions(self, network: nn.Module, parameters: Sequence[nn.Parameter]) -> frozenset[int]:
+        """Return the positions among parameters of those that are trained, but for biases and the scales of norms."""
+        members = [each for group, _ in self.trainable for each in group if not each.is_bias_or_norm]
+        weights = {id(network.get_parameter(each.name)) for each in members}
+        return frozenset(place for place, parameter in enumerate(parameters) if id(parameter) in weights)
+
 
 def split_parameters(blueprint: Blueprint, plan: Training) -> ParameterSplit:
     """Return the parameters of a network by the groups of a plan."""

@@ -5,7 +5,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import LBFGS, SGD, Adam
 
+from app.spec.training.plan import Training
 from tests.workers.training.harness import StepState
+from workers.training.optim.gradients import NormClipping, ValueClipping, gradient_changes
 from workers.training.optim.update import ClosureStep, FiniteCheck, OptimizerStep
 
 OPTIMIZERS = {
@@ -30,7 +32,19 @@ def build_state(name: str) -> tuple[nn.Parameter, StepState]:
     return parameter, StepState(OPTIMIZERS[name]([parameter]), [parameter])
 
 
-@pytest.mark.parametrize("clip_norm", [None, 1.0])
+CHANGES = {
+    "": (),
+    "norm": (NormClipping(1.0),),
+    "value": (ValueClipping(1.0),),
+    "all": gradient_changes(
+        Training.model_validate({"l1": 0.1, "clip_value": 3.0, "clip_norm": 1.0, "gradient_noise": {"eta": 0.1}}),
+        frozenset({0}),
+        7,
+    ),
+}
+
+
+@pytest.mark.parametrize("changes", CHANGES)
 @pytest.mark.parametrize(
     ("name", "guard"),
     [
@@ -40,10 +54,8 @@ def build_state(name: str) -> tuple[nn.Parameter, StepState]:
     ],
 )
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_a_step_that_is_not_finite_leaves_no_trace(
-    name: str, guard: FiniteCheck, bad: float, clip_norm: float | None
-) -> None:
-    update = OptimizerStep(clip_norm, guard)
+def test_a_step_that_is_not_finite_leaves_no_trace(name: str, guard: FiniteCheck, bad: float, changes: str) -> None:
+    update = OptimizerStep(CHANGES[changes], guard)
     parameter, state = build_state(name)
     other, same = build_state(name)
     assert step(update, state, bad) == 1  # also as the very first step
@@ -69,7 +81,7 @@ def test_nobody_looks_unless_asked() -> None:
 
 def test_gradients_are_clipped_to_a_norm() -> None:
     parameter, state = build_state("plain SGD")
-    step(OptimizerStep(clip_norm=0.5), state, 100.0)
+    step(OptimizerStep((NormClipping(0.5),)), state, 100.0)
     assert (1 - parameter).norm().item() == pytest.approx(0.05)
 
 
