@@ -14,6 +14,7 @@ from app.spec.data.sequence_features import TagsFeature
 from app.spec.job import JobSpec, head_targets
 from app.spec.prediction import PredictionOptions
 from app.spec.training.losses import TaskType
+from app.spec.training.metrics import MEDIAN
 from app.spec.training.objective import Head
 from workers.data.features.preparation import Preparation
 from workers.data.features.scaling import Scaling
@@ -58,7 +59,7 @@ class OutputFormatter:
         fields = self._fields(output, options)
         if lengths is not None:
             fields = {
-                name: [value[:length] for value, length in zip(values, lengths, strict=True)]
+                name: [_shorten(value, length) for value, length in zip(values, lengths, strict=True)]
                 for name, values in fields.items()
             }
         if "raw" in options.outputs or not fields:
@@ -67,6 +68,8 @@ class OutputFormatter:
 
     def _fields(self, output: Tensor, options: PredictionOptions) -> Fields:
         if self.decoder is None or (options.outputs == ("raw",) and options.top is None):
+            return {}
+        if not self.decoder.can_scale(output):  # one variance of several numbers in units of their own
             return {}
         if output.is_floating_point():
             return FIELD_FORMATTERS[self.decoder.task_type](self, self.decoder.decode(output), options)
@@ -80,6 +83,11 @@ class OutputFormatter:
         words[:] = [*self.labels[:classes], *range(len(self.labels), classes)]
         labels: list[Any] = words[codes.cpu().numpy()].tolist()
         return labels
+
+
+def _shorten(value: Any, length: int) -> Any:
+    """Return the first places of a list, or of every list of an object."""
+    return {name: each[:length] for name, each in value.items()} if isinstance(value, dict) else value[:length]
 
 
 def json_values(values: Tensor) -> list[Any]:
@@ -158,10 +166,21 @@ def _number_fields(formatter: OutputFormatter, predictions: Predictions, options
         return {}
     scaling = formatter.decoder.scaling if formatter.decoder is not None else None
     dtype = scaling.factor.dtype if scaling is not None else torch.float32  # timestamps, say, need more digits
-    values = predictions.predicted.to(dtype)
+    if predictions.quantiles is None or formatter.decoder is None:
+        return {"value": _number_values(formatter, predictions.predicted.to(dtype))}
+    names = [f"{each:g}" for each in formatter.decoder.quantiles]
+    columns = [_number_values(formatter, each.to(dtype)) for each in predictions.quantiles.unbind(-1)]
+    fields: Fields = {"quantiles": [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]}
+    if MEDIAN in formatter.decoder.quantiles:
+        fields = {"value": columns[formatter.decoder.quantiles.index(MEDIAN)], **fields}
+    return fields
+
+
+def _number_values(formatter: OutputFormatter, values: Tensor) -> list[Any]:
+    """Return a number, or a date, for each row."""
     if formatter.is_date:
-        return {"value": [format_datetime(float(each)) for each in values.double().flatten().nan_to_num()]}
-    return {"value": json_values(_squeeze(values))}
+        return [format_datetime(float(each)) for each in values.double().flatten().nan_to_num()]
+    return json_values(_squeeze(values))
 
 
 def _squeeze(values: Tensor) -> Tensor:
@@ -203,7 +222,17 @@ def output_formatters(
                 is_date = sources[0].type == "datetime"
                 formatter = replace(formatter, unit=sources[0].unit, is_date=is_date)
             formatters[output] = formatter
+            if (variance := head.loss.other_outputs.get("var")) in formatters:
+                formatters[variance] = _variance_formatter(formatter, scaling)
     return formatters
+
+
+def _variance_formatter(mean: OutputFormatter, scaling: Scaling | None) -> OutputFormatter:
+    """Return how the variance of numbers is written: in the square of their unit."""
+    if mean.decoder is None or scaling is None:
+        return replace(mean, unit=None, is_date=False)
+    squared = Scaling(torch.zeros_like(scaling.shift), scaling.factor**2)
+    return replace(mean, decoder=replace(mean.decoder, scaling=squared), unit=None, is_date=False)
 
 
 def head_formatter(

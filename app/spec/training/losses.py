@@ -6,9 +6,11 @@ Facts of a loss stand in its `LossKind`; what needs torch is in the row of the s
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
-from app.spec.base import Finite, Int64, NonNegative, Positive, Probability
+from pydantic import AfterValidator, Field
+
+from app.spec.base import Finite, Int64, Name, NonNegative, Positive, Probability, validation_error
 from app.spec.data.columns import Column
 from app.spec.data.features import TargetTask
 from app.spec.kinds import Kind, KindModel, create_kind_models, discriminated_union
@@ -16,6 +18,15 @@ from app.spec.kinds import Kind, KindModel, create_kind_models, discriminated_un
 TaskType = Literal["classes", "tags", "decisions", "labels", "numbers"]
 ClassWeights = tuple[float, ...] | Literal["balanced"] | None
 
+
+def _ascending(quantiles: tuple[float, ...]) -> tuple[float, ...]:
+    if list(quantiles) != sorted(set(quantiles)):
+        raise validation_error("out_of_range", "quantiles are in ascending order, each of them once", "sort them")
+    return quantiles
+
+
+Quantile = Annotated[float, Field(gt=0, lt=1)]
+Quantiles = Annotated[tuple[Quantile, ...], Field(min_length=1, max_length=100), AfterValidator(_ascending)]
 REDUCTION = (Literal["mean", "sum"], "mean")
 BALANCED = "balanced"
 CLASS_WEIGHTS = (tuple[NonNegative, ...] | Literal["balanced"] | None, None)
@@ -30,13 +41,15 @@ class LossKind(Kind):
     decides. `gives_probabilities` is true of losses that are least where an activation of the output is the
     probability of the target (proper scoring rules). `takes_soft_targets` is true of a loss whose targets may be
     probabilities of classes. `scales_targets` is true of losses of numbers whose unit is arbitrary: the default target
-    is standardised, and predictions are in its units.
+    is standardised, and predictions are in its units. `other_outputs` are fields that name further outputs of the
+    network, which the loss reads beside its own.
     """
 
     task_type: TaskType | None = "numbers"
     gives_probabilities: bool = False
     takes_soft_targets: bool = False
     scales_targets: bool = False
+    other_outputs: tuple[str, ...] = ()
 
 
 TORCH_LOSSES: Mapping[str, LossKind] = {
@@ -98,9 +111,24 @@ TORCH_LOSSES: Mapping[str, LossKind] = {
         task_type="classes",
     ),
 }
+# Losses that are no function of one output and one target of its shape.
+OTHER_LOSSES: Mapping[str, LossKind] = {
+    "GaussianNLLLoss": LossKind(
+        "Numbers with their uncertainty: the output is the mean, and the output `var` the variance, above 0.",
+        {"var": Name, "full": (bool, False), "eps": (Positive, 1e-6), "reduction": REDUCTION},
+        scales_targets=True,
+        other_outputs=("var",),
+    ),
+    "QuantileLoss": LossKind(
+        "Quantiles of a number, (N, …, Q) in their order: the pinball loss (Koenker and Bassett 1978).",
+        {"quantiles": Quantiles, "reduction": REDUCTION},
+        scales_targets=True,
+    ),
+}
 OUTPUT_LOSS = "Output"
 LOSSES: Mapping[str, LossKind] = {
     **TORCH_LOSSES,
+    **OTHER_LOSSES,
     OUTPUT_LOSS: LossKind(
         "The network's own: the output is the loss, one number, or one for each example, which are averaged.",
         task_type=None,
@@ -131,6 +159,7 @@ class LossOptions(NamedTuple):
     ignore_index: int = IGNORE_INDEX
     log_input: bool = False
     log_target: bool = True
+    quantiles: tuple[float, ...] = ()
 
     @property
     def is_log_output(self) -> bool:
@@ -150,6 +179,12 @@ class BaseLoss(KindModel):
     def options(self) -> LossOptions:
         """Its options that more than torch reads."""
         return LossOptions(**{name: value for name, value in self if name in LossOptions._fields})
+
+    @property
+    def other_outputs(self) -> dict[str, str]:
+        """The outputs that it reads beside its own, by the field that names each."""
+        names = {field: getattr(self, field) for field in self.row.other_outputs}
+        return {field: name for field, name in names.items() if name is not None}
 
 
 LOSS_CLASSES = create_kind_models(LOSSES, BaseLoss)

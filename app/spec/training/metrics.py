@@ -13,11 +13,11 @@ from app.spec.training.losses import BaseLoss, TaskType, equivalent_loss, task_t
 
 
 class MetricKind(NamedTuple):
-    """A row of the table. `requires` is what an output must give: decisions, scores, or probabilities."""
+    """A row of the table. `requires` is what an output must give: decisions, scores, probabilities, or quantiles."""
 
     sentence: str
     task_types: tuple[TaskType, ...]
-    requires: Literal["predicted", "scores", "probabilities"] = "predicted"
+    requires: Literal["predicted", "scores", "probabilities", "quantiles"] = "predicted"
 
 
 _MULTICLASS: tuple[TaskType, ...] = ("classes", "tags")
@@ -69,7 +69,11 @@ METRICS: Mapping[str, MetricKind] = {
     ),
     "pearson": MetricKind("Pearson's correlation of output and target.", _REGRESSION),
     "spearman": MetricKind("Spearman's rank correlation of output and target.", _REGRESSION),
+    "coverage": MetricKind("Share of targets from the lowest to the highest quantile.", _REGRESSION, "quantiles"),
+    "interval_width": MetricKind("Mean distance of the lowest and the highest quantile.", _REGRESSION, "quantiles"),
+    "pinball": MetricKind("Mean pinball loss of the quantiles.", _REGRESSION, "quantiles"),
 }
+MEDIAN = 0.5
 MAX_CLASSES = 1000  # of metrics that count every pair of classes, or keep every score
 UNLIMITED_CLASS_METRICS = frozenset({"accuracy", "top5_accuracy", "log_loss", "perplexity", "exact_match"})
 SPAN_METRICS = frozenset({"span_precision", "span_recall", "span_f1"})
@@ -89,9 +93,18 @@ def _metrics_of_loss(loss: BaseLoss) -> Iterator[str]:
     """Yield the metrics that go with a loss, whatever its target is."""
     task = loss.row.task_type
     for name, row in METRICS.items():
-        has_scores = row.requires != "probabilities" or loss.row.gives_probabilities
-        if task is None or (task in row.task_types and has_scores):
+        if task is None or (task in row.task_types and _gives(loss, row)):
             yield name
+
+
+def _gives(loss: BaseLoss, metric: MetricKind) -> bool:
+    """Return whether outputs of a loss give what a metric requires."""
+    quantiles = loss.options.quantiles
+    if metric.requires == "quantiles":
+        return bool(quantiles)
+    if quantiles:  # a number is compared, which is the median
+        return MEDIAN in quantiles
+    return metric.requires != "probabilities" or loss.row.gives_probabilities
 
 
 Metric = Annotated[str, AfterValidator(_validate_metric), Field(json_schema_extra={"enum": list(METRICS)})]
@@ -105,12 +118,8 @@ def is_iob_tag_set(labels: tuple[str, ...] | None) -> bool:
 def metric_mismatch(name: str, loss: BaseLoss, target: Column) -> tuple[str, str] | None:
     """Return why a metric cannot be reported, and a hint; `None` if it can."""
     task = task_type(loss, target)
-    has_probabilities = equivalent_loss(loss, target).row.gives_probabilities
-    applicable = [
-        metric
-        for metric, row in METRICS.items()
-        if task in row.task_types and (row.requires != "probabilities" or has_probabilities)
-    ]
+    scoring = equivalent_loss(loss, target)
+    applicable = [metric for metric, row in METRICS.items() if task in row.task_types and _gives(scoring, row)]
     if not is_iob_tag_set(target.labels):
         applicable = [metric for metric in applicable if metric not in SPAN_METRICS]
     if name in applicable:
@@ -120,4 +129,8 @@ def metric_mismatch(name: str, loss: BaseLoss, target: Column) -> tuple[str, str
         return f"{loss.kind} is about {task}, {name} is not", hint
     if name in SPAN_METRICS:
         return f'{name} needs tags such as B-PER, I-PER and O, which "{target.name}" does not have', hint
+    if METRICS[name].requires == "quantiles":
+        return f"{name} needs quantiles, and {loss.kind} gives none", hint
+    if loss.options.quantiles:
+        return f"{name} compares the median, which is not among the quantiles", f"add {MEDIAN} to them, or use {hint}"
     return f"{name} needs probabilities, and {loss.kind} gives only scores", hint

@@ -21,18 +21,20 @@ from workers.training.objective.decode import LabelledPredictions, OutputDecoder
 # isort: split
 from torchmetrics import Metric, MetricCollection, classification, regression
 
-from workers.training.metrics import custom
+from workers.training.metrics.formulas import classification as custom
+from workers.training.metrics.formulas import intervals
 
 NO_VALIDATION: Any = {"validate_args": False}  # each check of a batch would wait for the device
 CALIBRATION_BINS = 15
 
 
-InputField = Literal["predicted", "scores", "ranking", "probabilities", "tag_lists"]
+InputField = Literal["predicted", "scores", "ranking", "probabilities", "tag_lists", "quantiles"]
 INPUTS: Mapping[InputField, Callable[[LabelledPredictions], Tensor | None]] = {
     "predicted": lambda predictions: predictions.predicted,
     "scores": lambda predictions: predictions.scores,
     "ranking": lambda predictions: predictions.ranking,
     "probabilities": lambda predictions: predictions.probabilities,
+    "quantiles": lambda predictions: predictions.quantiles,
 }
 
 
@@ -159,6 +161,9 @@ REGRESSION_METRICS: Mapping[str, MetricDefinition] = {
     "explained_variance": _regression_metric("target and error sums", custom.ExplainedVariance),
     "pearson": _regression_metric("pearson", regression.PearsonCorrCoef),
     "spearman": _regression_metric("ranks", custom.SpearmanCorrCoef),
+    "coverage": MetricDefinition("quantiles", "coverage", lambda decoder, size: intervals.Coverage()),
+    "interval_width": MetricDefinition("quantiles", "width", lambda decoder, size: intervals.IntervalWidth()),
+    "pinball": MetricDefinition("quantiles", "pinball", lambda decoder, size: intervals.PinballLoss(decoder.quantiles)),
 }
 
 METRIC_DEFINITIONS: Mapping[TaskType, Mapping[str, MetricDefinition]] = {

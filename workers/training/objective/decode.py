@@ -4,7 +4,7 @@ Decisions are taken on the scores, never on rounded probabilities, and probabili
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -16,6 +16,7 @@ from app.spec.training.objective import Head
 from workers.data.columns import PreparedColumn, RaggedTensor
 from workers.data.features.scaling import Scaling
 from workers.training.objective.losses import LOSSES, LossFunction
+from workers.training.objective.quantiles import median_position
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,14 @@ class Predictions:
 
     Shapes by task type: classes and tags have scores (N, …, C) in float32, or none if the output is classes already,
     and decisions (N, …) in int64; decisions (N, …) and labels (N, C) have both in one shape. Numbers (N, …) are
-    `predicted` in double precision and in the units of the data, without scores.
+    `predicted` in double precision and in the units of the data, without scores; quantiles (N, …, Q) likewise, of which
+    the one nearest to the median is `predicted`.
     """
 
     loss: LossFunction
     scores: Tensor | None
     predicted: Tensor
+    quantiles: Tensor | None = field(default=None, kw_only=True)
 
     @cached_property
     def probabilities(self) -> Tensor | None:
@@ -70,8 +73,9 @@ class LabelledPredictions(Predictions):
     def select(self, kept: Tensor | slice) -> "LabelledPredictions":
         """Return the predictions where a mask (M) is true, or those of a slice; tag lists stay."""
         scores = self.scores[kept] if self.scores is not None else None
-        predicted, target, rows = self.predicted[kept], self.target[kept], self.rows[kept]
-        return replace(self, scores=scores, predicted=predicted, target=target, rows=rows, is_selection=True)
+        quantiles = self.quantiles[kept] if self.quantiles is not None else None
+        kept_only = replace(self, scores=scores, quantiles=quantiles, is_selection=True)
+        return replace(kept_only, predicted=self.predicted[kept], target=self.target[kept], rows=self.rows[kept])
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,7 @@ class OutputDecoder:
     classes: int = 2
     labels: tuple[str, ...] | None = None
     scaling: Scaling | None = None  # of a target of numbers: predictions are in the units of the data
+    quantiles: tuple[float, ...] = ()  # that the last dimension of the output holds
 
     def decode(self, output: Tensor) -> Predictions:
         """Return the predictions of a batch of outputs (N, …)."""
@@ -99,6 +104,11 @@ class OutputDecoder:
         if not isinstance(target, Tensor) or target.is_floating_point():
             return isinstance(target, RaggedTensor)
         return self.task_type in ("classes", "tags") and bool(torch.eq(target, self.ignore_index).any())
+
+    def can_scale(self, output: Tensor) -> bool:
+        """Return whether every number of an output (N, …) has a scaling."""
+        sizes = (1, output[:1].numel() // max(1, len(self.quantiles)))
+        return self.scaling is None or not len(output) or self.scaling.factor.numel() in sizes
 
     def in_data_units(self, values: Tensor) -> Tensor:
         """Return numbers (N, …), outputs or targets, as they were before the target was scaled, in float64."""
@@ -145,6 +155,9 @@ def _decode_binary(decoder: OutputDecoder, output: Tensor) -> Predictions:
 
 def _decode_numbers(decoder: OutputDecoder, output: Tensor) -> Predictions:
     values = output.double()
+    if decoder.quantiles:
+        quantiles = torch.stack([decoder.in_data_units(each) for each in values.unbind(-1)], -1)
+        return Predictions(decoder.loss, None, quantiles[..., median_position(decoder.quantiles)], quantiles=quantiles)
     return Predictions(decoder.loss, None, decoder.in_data_units(values.exp() if decoder.is_log_output else values))
 
 
@@ -193,8 +206,11 @@ def _labelled_decisions(
 def _labelled_numbers(
     decoder: OutputDecoder, predictions: Predictions, target: Tensor, drop_ignored: bool
 ) -> LabelledPredictions:
-    rows, target = len(target), decoder.in_data_units(target).flatten()
-    labelled = LabelledPredictions(decoder.loss, None, predictions.predicted.flatten(), target, _rows_of(target, rows))
+    rows, target, quantiles = len(target), decoder.in_data_units(target).flatten(), predictions.quantiles
+    if quantiles is not None:
+        quantiles = quantiles.reshape(-1, quantiles.shape[-1])
+    predicted = predictions.predicted.flatten()
+    labelled = LabelledPredictions(decoder.loss, None, predicted, target, _rows_of(target, rows), quantiles=quantiles)
     return labelled.select(~target.isnan()) if drop_ignored else labelled
 
 
@@ -227,4 +243,5 @@ def build_decoder(
         classes=column.classes or 2 if task in ("classes", "tags") else 2,
         labels=column.labels,
         scaling=scaling if task == "numbers" else None,
+        quantiles=loss.options.quantiles,
     )

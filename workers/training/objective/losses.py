@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from app.spec.data.columns import Column
 from app.spec.training.losses import BaseLoss
 from workers.data.columns import PreparedColumn, RaggedTensor
+from workers.training.objective.quantiles import QuantileLoss
 
 
 def _softmax(scores: Tensor) -> Tensor:
@@ -72,6 +73,8 @@ LOSSES: Mapping[str, LossFunction] = {
         nn.MultiLabelSoftMarginLoss, divisible=False, to_probability=torch.sigmoid
     ),
     "MultiMarginLoss": LossFunction(nn.MultiMarginLoss, elementwise=False, divisible=False),
+    "GaussianNLLLoss": LossFunction(nn.GaussianNLLLoss),
+    "QuantileLoss": LossFunction(QuantileLoss),
 }
 
 

@@ -76,8 +76,9 @@ def dry_run_plan(job: JobSpec, schema: DataSchema, draft: PartialNetwork) -> Dry
 def _loss_nodes(job: JobSpec, draft: PartialNetwork) -> set[str]:
     """Return the ids of the nodes whose outputs losses read."""
     outputs = draft.blueprint.outputs
-    first = next(iter(outputs.values()))
-    return {outputs.get(head.output, first) if head.output else first for head in job.objective.all_heads().values()}
+    first = next(iter(outputs))
+    read = (name for head in job.objective.all_heads().values() for name in head.loss_outputs(first))
+    return {outputs.get(name, outputs[first]) for name in read}
 
 
 def _one_element_parameter() -> nn.Parameter:

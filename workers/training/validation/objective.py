@@ -16,7 +16,7 @@ from app.spec.training.metrics import MAX_CLASSES, METRICS, SPAN_METRICS, UNLIMI
 from app.spec.training.objective import Head, head_pointer
 from workers.network.inference.input_checks import SYMBOLIC_BATCH_SIZE, describe_shape
 from workers.network.inference.partial_network import InferredNode, PartialNetwork
-from workers.training.validation.target_shapes import TargetShapeCheck
+from workers.training.validation.target_shapes import TargetShapeCheck, variance_problem
 
 KINDS_WITH_LENGTHS = frozenset(
     {"RNN", "GRU", "LSTM", "TransformerEncoderLayer", "pool_sequence"}
@@ -51,6 +51,9 @@ def objective_problems(job: JobSpec, targets: Mapping[str, Column | None], draft
                     head.loss, output.value, target, output.path, f"{where}/loss", head.classes == "last"
                 )
                 wrong += [*check.problems(), *_metric_problems(head, where, output.value, target)]
+                others = [find_output(draft, each) for each in head.loss.other_outputs.values()]
+                found = [variance_problem(check, each.value) for each in others if each is not None]
+                wrong += [each for each in found if each is not None]
             if output.source not in trained and output.value.is_floating_point():
                 detail = f"{output.source} depends on nothing that is trained"
                 wrong.insert(

@@ -184,6 +184,8 @@ def _elementwise_problems(check: TargetShapeCheck) -> Iterator[Problem]:
         detail = f'{check.kind} answers yes or no but "{target.name}" has {classes} classes'
         hint = f'use {{"kind": "CrossEntropyLoss"}} on {classes} scores per example'
         yield Problem(check.pointer, "contradiction", detail, hint)
+    elif check.loss.options.quantiles:
+        yield from _quantile_problems(check)
     elif shape[1:] != target.shape and {shape[1:], target.shape} != {(), (1,)}:
         yield _shape_problem(check)
     weight = check.loss.options.pos_weight
@@ -191,6 +193,28 @@ def _elementwise_problems(check: TargetShapeCheck) -> Iterator[Problem]:
     if weight not in (None, BALANCED) and len(weight) not in (1, wide):
         detail = f"pos_weight has {len(weight)} values for outputs of {wide}"
         yield Problem(f"{check.pointer}/pos_weight", "shape_mismatch", detail, f"give one value, or {wide}")
+
+
+def _quantile_problems(check: TargetShapeCheck) -> Iterator[Problem]:
+    """Quantiles are the last dimension of an output, after those of its target."""
+    shape, target, quantiles = check.shape[1:], check.target.shape, len(check.loss.options.quantiles)
+    if shape == (*target, quantiles) or (target == (1,) and shape == (quantiles,)):
+        return
+    detail = f"{check.shapes_text}, of each of which it gives {quantiles} quantiles"
+    if len(shape) == 1 and prod(target) == 1:
+        yield _width_problem(check, detail, quantiles)
+    else:
+        expected = describe_shape((SYMBOLIC_BATCH_SIZE, *target, quantiles))
+        yield Problem(check.pointer, "shape_mismatch", detail, f"give an output of {expected}")
+
+
+def variance_problem(check: TargetShapeCheck, variance: Tensor) -> Problem | None:
+    """Return why an output is no variance of another one: it has its shape, or one number for its last dimension."""
+    shape, given = tuple(check.output.shape), tuple(variance.shape)
+    if given in (shape, shape[:-1], (*shape[:-1], 1)) and len(given) > 0 and variance.is_floating_point():
+        return None
+    detail = f"{check.kind} reads a variance of {describe_shape(given)} beside an output of {describe_shape(shape)}"
+    return Problem(f"{check.pointer}/var", "shape_mismatch", detail, f"give an output of {describe_shape(shape)}")
 
 
 def _shape_problem(check: TargetShapeCheck) -> Problem:
