@@ -1,16 +1,23 @@
 """What the statistics of a network's inside cost: ``python benchmarks/statistics_cost.py``.
 
 Small networks, of which a step takes least, on one CPU thread: the service's own loop with `training.statistics` as it
-is by default, histograms too, beside the same training with `false`. In every round both train once, in turn, and the
-ratio is that of the processor's time of this process, so that other programs count less. Their weights are compared bit
-by bit at the end.
+is by default, histograms too, beside the same training with `false`. Both train in one process, and take turns of 50
+steps, so that a machine whose speed changes from second to second changes both. The time is the processor's, of the
+thread that trains. A block is 800 steps of each: its samples are those of a long job, one in 200 steps and every fourth
+with histograms. The ratio is the median over blocks; the same training twice without statistics tells how much of a
+ratio is noise. The first steps, which are sampled more often, come before the first block. The weights are compared
+bit by bit at the end.
 """
 
 import argparse
 import json
 import tempfile
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import count
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -26,12 +33,13 @@ from torch import Tensor
 from app.spec.data.columns import Column, DataSchema
 from app.storage.catalog import open_store
 from workers.protocol.assignment import Assignment, DatasetRef
-from workers.protocol.messages import Ending
+from workers.protocol.messages import Command, Ending
 from workers.training.loop import train
 from workers.training.prepare import prepare
 
 ROWS, CLASSES, BATCH = 3200, 10, 64
-WARMUP_STEPS = 200
+WARMUP_STEPS, BLOCK_STEPS, TURN_STEPS = 400, 800, 50
+TRAININGS = ("on", "off")
 OWN_GRU = Path(__file__).parents[1] / "examples" / "own-gru.json"
 MLP = [{"kind": "Linear", "out_features": 128}, "ReLU", {"kind": "Linear", "out_features": CLASSES}]
 CNN = [
@@ -64,8 +72,56 @@ def write_examples(folder: Path, shape: tuple[int, ...]) -> str:
     return open_store(str(folder / "store"), {}).put_file("examples.npz", path).key
 
 
+class Baton:
+    """Lets one of two threads run at a time, a turn of some steps each, and adds up the processor's time of each."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._running: str | None = TRAININGS[0]
+        self._began = 0.0
+        self.seconds: dict[str, list[float]] = {name: [] for name in TRAININGS}  # by turn
+
+    def take(self, name: str) -> None:
+        """Wait for the first turn."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._running == name)
+        self._began = time.thread_time()
+
+    def hand_over(self, name: str) -> None:
+        """End a turn, and wait for the next one."""
+        self.seconds[name].append(time.thread_time() - self._began)
+        with self._changed:
+            self._running = next(other for other in TRAININGS if other != name)
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._running == name)
+        self._began = time.thread_time()
+
+    def leave(self, name: str) -> None:
+        """End the last turn."""
+        self.seconds[name].append(time.thread_time() - self._began)
+        with self._changed:
+            self._running = next(other for other in TRAININGS if other != name)
+            self._changed.notify_all()
+
+
+@dataclass(frozen=True)
+class TurnContext(ConnectionContext):
+    """The context of one of two trainings: it hands the baton over when it has been asked for commands often enough."""
+
+    baton: Baton
+    name: str
+    step: Iterator[int] = field(default_factory=count)
+
+    def commands(self) -> list[Command]:
+        """Return nothing, after the other training's turn."""
+        step = next(self.step)  # the loop asks before every one
+        if step and step % TURN_STEPS == 0:
+            self.baton.hand_over(self.name)
+        return []
+
+
 class Comparison:
-    """One network, trained with statistics and without."""
+    """One network, trained twice at once."""
 
     def __init__(self, folder: Path, pipe: Connection, model: Any, shape: tuple[int, ...]) -> None:
         self._folder, self._pipe, self._model = folder, pipe, model
@@ -76,10 +132,41 @@ class Comparison:
         self._schema = DataSchema(columns=columns, rows={"train": ROWS}, inputs=("image",), target="y")
         self._key = write_examples(folder, shape)
 
-    def train(self, steps: int, statistics: Any) -> tuple[float, list[Tensor]]:
-        """Return the processor's seconds of a step, and the weights."""
+    def ratios(self, blocks: int, statistics: Any) -> tuple[list[float], list[float], list[float]]:
+        """Return the ratios of blocks with `statistics` to blocks without, and the seconds of a step with and without.
+
+        Exits if the weights differ.
+        """
+        baton, steps = Baton(), WARMUP_STEPS + blocks * BLOCK_STEPS
+        with ThreadPoolExecutor(2) as threads:
+            plans = zip(TRAININGS, (statistics, False), strict=True)
+            ends = [threads.submit(self._train, baton, name, steps, plan) for name, plan in plans]
+            weights = [end.result() for end in ends]
+        if not all(map(torch.equal, *weights)):
+            raise SystemExit("the weights differ")
+        on, off = (_by_block(baton.seconds[name], blocks) for name in TRAININGS)
+        ratios = [one / two for one, two in zip(on, off, strict=True)]
+        return ratios, [each / BLOCK_STEPS for each in on], [each / BLOCK_STEPS for each in off]
+
+    def _train(self, baton: Baton, name: str, steps: int, statistics: Any) -> list[Tensor]:
+        """Train in this thread, turn by turn; return the weights."""
+        torch.set_num_threads(1)  # holds for a thread
+        baton.take(name)
+        try:
+            store = open_store(str(self._folder / "store"), {})
+            with tempfile.TemporaryDirectory(dir=self._folder) as workdir:
+                context = TurnContext(self._pipe, baton, name)
+                prepared = prepare(self._assignment(steps, statistics), store, context, Path(workdir))
+                outcome = train(prepared)
+        finally:
+            baton.leave(name)
+        if outcome.ending is not Ending.SUCCEEDED:
+            raise SystemExit(f"the training {outcome.ending}")
+        return [value.clone() for value in prepared.network.state_dict().values()]
+
+    def _assignment(self, steps: int, statistics: Any) -> Assignment:
         plan = {"optimizer": {"kind": "Adam"}, "batch_size": BATCH, "steps": steps, "device": "cpu"}
-        assignment = Assignment(
+        return Assignment(
             job_id="job_bench",
             fence=time.monotonic_ns(),
             spec={
@@ -93,49 +180,33 @@ class Comparison:
             data_root="",
             dataset=DatasetRef({"kind": "upload", "format": "npz"}, self._key),
         )
-        store = open_store(str(self._folder / "store"), {})
-        with tempfile.TemporaryDirectory(dir=self._folder) as workdir:
-            prepared = prepare(assignment, store, ConnectionContext(self._pipe), Path(workdir))
-            began = time.process_time()
-            outcome = train(prepared)
-            seconds = time.process_time() - began
-        if outcome.ending is not Ending.SUCCEEDED:
-            raise SystemExit(f"the training {outcome.ending}")
-        return seconds / steps, [value.clone() for value in prepared.network.state_dict().values()]
 
-    def measure(self, rounds: int, steps: int) -> dict[str, list[float]]:
-        """Return the seconds of a step with statistics ("on") and without ("off"), one of each for every round."""
-        self.train(WARMUP_STEPS, {})
-        seconds: dict[str, list[float]] = {"on": [], "off": []}
-        for turn in range(rounds):
-            weights = {}
-            for name in ("on", "off") if turn % 2 else ("off", "on"):
-                taken, weights[name] = self.train(steps, {} if name == "on" else False)
-                seconds[name].append(taken)
-            if not all(map(torch.equal, weights["on"], weights["off"])):
-                raise SystemExit("the weights differ")
-        return seconds
+
+def _by_block(turns: Sequence[float], blocks: int) -> list[float]:
+    """Return the seconds of every block, of the turns after the first steps."""
+    first, each = WARMUP_STEPS // TURN_STEPS, BLOCK_STEPS // TURN_STEPS
+    return [sum(turns[first + each * block : first + each * (block + 1)]) for block in range(blocks)]
 
 
 def main() -> None:
     """Measure and write results/statistics_cost.json."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=11, help="trainings with and without, of every network")
-    parser.add_argument("--steps", type=int, default=2000, help="steps of a training")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
+    parser.add_argument("--blocks", type=int, default=15, help=f"of {BLOCK_STEPS} steps, of every network")
+    blocks = parser.parse_args().blocks
     processes = get_context("spawn")
     ours, theirs = processes.Pipe()
     drainer = processes.Process(target=drain_pipe, args=(theirs,), daemon=True)
     drainer.start()
     theirs.close()
-    ratios: dict[str, float] = {}
-    times = {}
+    found, noise, times = {}, {}, {}
     for name, (model, shape) in NETWORKS.items():
         with tempfile.TemporaryDirectory(prefix="graftwerk-bench-") as folder:
-            seconds = Comparison(Path(folder), ours, model, shape).measure(options.rounds, options.steps)
-        ratios[name] = round(median(one / two for one, two in zip(seconds["on"], seconds["off"], strict=True)), 4)
-        times[name] = {which: summarize_times(each) for which, each in seconds.items()}
+            comparison = Comparison(Path(folder), ours, model, shape)
+            same, _, _ = comparison.ratios(max(1, blocks // 3), False)
+            ratios, on, off = comparison.ratios(blocks, {})
+        found[name], noise[name] = round(median(ratios), 4), round(median(same), 4)
+        times[name] = {"on": summarize_times(on), "off": summarize_times(off)}
+        print(f"{name}: {found[name]} (the same twice: {noise[name]})", flush=True)
     ours.close()
     claims = [
         {
@@ -145,9 +216,10 @@ def main() -> None:
             "bound": BOUND,
             "at_most": True,
         }
-        for name, ratio in ratios.items()
+        for name, ratio in found.items()
     ]
-    write_results("statistics_cost", {"step_ms": times, "steps": options.steps}, claims)
+    result = {"step_ms": times, "same_twice": noise, "block_steps": BLOCK_STEPS, "blocks": blocks}
+    write_results("statistics_cost", result, claims)
 
 
 if __name__ == "__main__":

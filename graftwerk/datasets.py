@@ -95,12 +95,13 @@ class DatasetsResource(Resource):
 
     @operation
     async def upload(
-        self, dataset_id: str, file: Path, on_progress: Callable[[int, int], None] = lambda received, size: None
+        self, dataset_id: str, file: str | Path, on_progress: Callable[[int, int], None] = lambda received, size: None
     ) -> Dataset:
         """Upload a file in chunks, starting at the first byte that the service lacks.
 
         Raises `InvalidRequest` with every problem if the content is not a data set.
         """
+        file = Path(file)
         size = file.stat().st_size
         dataset = await DatasetsResource.get(self, dataset_id)
         if await self._is_uploaded(dataset, file):

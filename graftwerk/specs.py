@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from graftwerk.errors import CannotExpress, InvalidData, Obstacle
 from graftwerk.tracing.trace import trace
 
-Spec = Mapping[str, Any] | Path
+Spec = Mapping[str, Any] | str | PathLike[str]  # text is the path of a file
 YAML_SUFFIXES = frozenset({".yaml", ".yml"})
 
 
@@ -41,17 +42,25 @@ def _frozen_obstacle(name: str, frozen: Sequence[str]) -> Obstacle:
 
 
 def encode_spec(spec: Spec) -> tuple[bytes, dict[str, str]]:
-    """Return the request's body and headers."""
-    if isinstance(spec, Path):
-        kind = "application/yaml" if spec.suffix.lower() in YAML_SUFFIXES else "application/json"
-        return spec.read_bytes(), {"Content-Type": kind}
-    return json.dumps(spec).encode(), {"Content-Type": "application/json"}
+    """Return the request's body and headers. Raises `InvalidData` for the text of a spec."""
+    if isinstance(spec, Mapping):
+        return json.dumps(spec).encode(), {"Content-Type": "application/json"}
+    path = spec_path(spec)
+    kind = "application/yaml" if path.suffix.lower() in YAML_SUFFIXES else "application/json"
+    return path.read_bytes(), {"Content-Type": kind}
 
 
-def read_spec(path: str | Path) -> dict[str, Any]:
+def spec_path(spec: str | PathLike[str]) -> Path:
+    """Return the path of a spec's file. Raises `InvalidData` for the text of a spec, which is no path."""
+    if isinstance(spec, str) and ("\n" in spec or spec.lstrip().startswith("{")):
+        raise InvalidData("text is taken for the path of a file: give the spec itself as a mapping, json.loads(text)")
+    return Path(spec)
+
+
+def read_spec(path: str | PathLike[str]) -> dict[str, Any]:
     """Read a spec from a JSON file. Raises `InvalidData` if the file is not JSON, or not a spec."""
     try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        document = json.loads(spec_path(path).read_text(encoding="utf-8"))
     except ValueError as error:
         raise InvalidData(f"{path} is not JSON, which --data, --vectors, --weights and --folds need: {error}") from None
     if not isinstance(document, dict) or not isinstance(document.get("data"), dict):

@@ -18,7 +18,7 @@ from app.spec.training.losses import LOSS_CLASSES, LOSSES
 from app.spec.training.metrics import METRICS
 from app.spec.training.optimizers import OPTIMIZER_CLASSES, OPTIMIZERS
 from app.spec.training.schedules import SCHEDULE_CLASSES, SCHEDULES
-from app.spec.training.weight_averages import AVERAGE_CLASSES, AVERAGES
+from app.spec.training.updates.weight_averages import AVERAGE_CLASSES, AVERAGES
 
 # Group → its table and the classes made from it.
 KIND_GROUPS: Mapping[str, tuple[KindTable, Mapping[str, type[SpecModel]]]] = {

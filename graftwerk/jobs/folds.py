@@ -5,7 +5,6 @@ import statistics
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
 from graftwerk.errors import InvalidData
@@ -114,7 +113,7 @@ class FoldGroupsResource(Resource, Generic[J, F]):
         All of them are validated with the first fold before any is submitted. With an idempotency key, a call that is
         repeated creates no further jobs. Raises `InvalidRequest` with every problem of the spec, and `InvalidData`.
         """
-        document = read_spec(spec) if isinstance(spec, Path) else spec
+        document = spec if isinstance(spec, Mapping) else read_spec(spec)
         group = uuid.uuid5(uuid.NAMESPACE_OID, idempotency_key).hex if idempotency_key is not None else None
         specs = fold_specs(document, count, group)
         await JobsResource.validate(self._jobs, specs[0])

@@ -15,7 +15,7 @@ from app.spec.training.losses import OTHER_LOSSES, TORCH_LOSSES
 from app.spec.training.metrics import METRICS, SPAN_METRICS
 from app.spec.training.optimizers import OPTIMIZERS
 from app.spec.training.schedules import SCHEDULES
-from app.spec.training.weight_averages import AVERAGES
+from app.spec.training.updates.weight_averages import AVERAGES
 
 
 @pytest.mark.parametrize(

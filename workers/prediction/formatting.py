@@ -17,7 +17,7 @@ from app.spec.training.losses import TaskType
 from app.spec.training.metrics import MEDIAN
 from app.spec.training.objective import Head
 from workers.data.features.preparation import Preparation
-from workers.data.features.scaling import Scaling
+from workers.data.features.scaling import BaseScaling, Scaling
 from workers.data.notation.datetime_formats import format_datetime
 from workers.training.objective.decode import OutputDecoder, Predictions, build_decoder
 
@@ -165,7 +165,7 @@ def _number_fields(formatter: OutputFormatter, predictions: Predictions, options
     if options.outputs == ("raw",):
         return {}
     scaling = formatter.decoder.scaling if formatter.decoder is not None else None
-    dtype = scaling.factor.dtype if scaling is not None else torch.float32  # timestamps, say, need more digits
+    dtype = scaling.dtype if scaling is not None else torch.float32  # timestamps, say, need more digits
     if predictions.quantiles is None or formatter.decoder is None:
         return {"value": _number_values(formatter, predictions.predicted.to(dtype))}
     names = [f"{each:g}" for each in formatter.decoder.quantiles]
@@ -227,16 +227,18 @@ def output_formatters(
     return formatters
 
 
-def _variance_formatter(mean: OutputFormatter, scaling: Scaling | None) -> OutputFormatter:
-    """Return how the variance of numbers is written: in the square of their unit."""
+def _variance_formatter(mean: OutputFormatter, scaling: BaseScaling | None) -> OutputFormatter:
+    """Return how the variance of numbers is written: in the square of their unit, or as it is if scaling bends them."""
     if mean.decoder is None or scaling is None:
         return replace(mean, unit=None, is_date=False)
+    if not isinstance(scaling, Scaling) or scaling.is_log:
+        return OutputFormatter()
     squared = Scaling(torch.zeros_like(scaling.shift), scaling.factor**2)
     return replace(mean, decoder=replace(mean.decoder, scaling=squared), unit=None, is_date=False)
 
 
 def head_formatter(
-    head: Head, output: str, target: Column, features: ResolvedFeatures, scaling: Scaling | None = None
+    head: Head, output: str, target: Column, features: ResolvedFeatures, scaling: BaseScaling | None = None
 ) -> OutputFormatter:
     """Return how an output is written that a head compares with a target."""
     decoder, feature = build_decoder(head, target, output, scaling=scaling), features.features[target.name]

@@ -18,7 +18,7 @@ from app.spec.network.nodes import NODE_KINDS, BaseNode
 from app.spec.training.losses import LOSSES
 from app.spec.training.optimizers import OPTIMIZERS
 from app.spec.training.schedules import SCHEDULES
-from app.spec.training.weight_averages import AVERAGES
+from app.spec.training.updates.weight_averages import AVERAGES
 
 MAX_LISTED_NAMES = 40  # kinds by name; the catalogue has the others
 SCHEMA_REF = "#/components/schemas/{model}"

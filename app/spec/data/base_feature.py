@@ -10,10 +10,12 @@ from app.spec.base import SpecModel
 from app.spec.data.columns import Column, ColumnName, ColumnType, DataSchema
 from app.spec.data.images.transforms import BaseTransform
 
-Scale = Literal["none", "unit", "standard"]
+Scale = Literal["none", "unit", "standard", "log", "min_max", "robust", "quantile", "quantile_uniform"]
 SCALE_DESCRIPTION = (
-    "Scaling of numbers, fitted on train. none; unit: divided by the largest value, so images lie in 0..1; standard: "
-    "zero mean and unit variance, element by element. Default: unit for images of bytes, else none."
+    "Scaling of numbers, fitted on train. none; unit: divided by the largest value, so images lie in 0..1; element by "
+    "element standard: zero mean and unit variance; log: log(1 + x), then standard; min_max: to 0..1; robust: the "
+    "median and the range between the quartiles; quantile, quantile_uniform: by rank to the standard normal "
+    "distribution, or to 0..1. Default: unit for images of bytes, else none."
 )
 PadMode = Literal["batch", "max_length"]
 FeatureType = TypeVar("FeatureType", bound="BaseFeature")
@@ -83,6 +85,20 @@ class BaseFeature(SpecModel):
 
     def _with_scale(self, own: Scale | None, context: "FeatureContext") -> Self:
         return self if own is not None else self.model_copy(update={"scale": context.data.scale})
+
+
+def log_problems(
+    name: str, scale: Scale | None, sources: Sequence[str], context: "FeatureContext"
+) -> Iterator[Problem]:
+    """Yield the columns of numbers of -1 or less, of which the scale takes the logarithm of 1 + x."""
+    for source in sources if scale == "log" else ():
+        column = context.stored.column(source)
+        statistics = column.statistics or {} if column is not None else {}
+        least = statistics.get("values", statistics).get("min")
+        if isinstance(least, int | float) and least <= -1:
+            detail = f'"{source}" is {least:g} in some row, and 1 + x has no logarithm there'
+            hint = 'use "scale": "robust" or "quantile", or leave such rows out'
+            yield Problem(context.pointer(name, "/scale"), "out_of_range", detail, hint)
 
 
 class ColumnFeature(BaseFeature):

@@ -1,11 +1,20 @@
 """The kinds of features: how stored columns become the tensors that a network reads."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from app.errors import Problem
 from app.spec.base import Name
-from app.spec.data.base_feature import SCALE_DESCRIPTION, BaseFeature, ColumnFeature, FeatureContext, Scale
+from app.spec.data.base_feature import (
+    SCALE_DESCRIPTION,
+    BaseFeature,
+    ColumnFeature,
+    FeatureContext,
+    Scale,
+    log_problems,
+)
 from app.spec.data.columns import Column, ColumnName, ColumnType, DataSchema
 from app.spec.data.datetime_feature import DatetimeFeature
 from app.spec.data.images.feature import ImageFeature
@@ -40,6 +49,10 @@ class TensorFeature(ColumnFeature):
         if not transformed or name in context.declared or not self._is_image(context.stored):
             return scaled
         return ImageFeature(column=self.column, scale=scaled.scale).resolve(name, context)
+
+    def problems(self, name: str, context: FeatureContext) -> Iterator[Problem]:
+        """Yield numbers without a logarithm."""
+        return log_problems(name, self.scale, self.source_columns, context)
 
     def _is_image(self, stored: DataSchema) -> bool:
         column = stored.column(self.column)
@@ -83,6 +96,10 @@ class NumbersFeature(BaseFeature):
     def resolve(self, name: str, context: FeatureContext) -> "NumbersFeature":
         """Return the numbers, scaled as all data unless they have their own scale."""
         return self._with_scale(self.scale, context)
+
+    def problems(self, name: str, context: FeatureContext) -> Iterator[Problem]:
+        """Yield numbers without a logarithm."""
+        return log_problems(name, self.scale, self.source_columns, context)
 
 
 class CategoryFeature(ColumnFeature):

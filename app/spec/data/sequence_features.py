@@ -8,7 +8,15 @@ from pydantic import Field, ValidationInfo, field_validator
 from app.errors import Problem
 from app.ids import DATASET_ID_PATTERN
 from app.spec.base import Size, SpecModel, validation_error
-from app.spec.data.base_feature import SCALE_DESCRIPTION, ColumnFeature, FeatureContext, PadMode, Scale, SequenceLengths
+from app.spec.data.base_feature import (
+    SCALE_DESCRIPTION,
+    ColumnFeature,
+    FeatureContext,
+    PadMode,
+    Scale,
+    SequenceLengths,
+    log_problems,
+)
 from app.spec.data.columns import Column, ColumnName, ColumnType, DataSchema, Dtype
 from app.spec.kinds import kind_or_name
 
@@ -223,7 +231,8 @@ class SeriesFeature(ColumnFeature):
         return self._with_scale(self.scale, context)
 
     def problems(self, name: str, context: FeatureContext) -> Iterator[Problem]:
-        """Yield a minimum length above the maximum."""
+        """Yield a minimum length above the maximum, and numbers without a logarithm."""
+        yield from log_problems(name, self.scale, self.source_columns, context)
         if self.pad == "batch":
             most = self.sequence_lengths(context.stored).max_length
             yield from _min_length_problems(name, self.min_length, most, context)

@@ -6,11 +6,10 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from app.errors import Problem
-from app.spec.data.base_feature import BaseFeature, FeatureContext
+from app.spec.data.base_feature import BaseFeature, FeatureContext, Scale, log_problems
 from app.spec.data.columns import Column, ColumnName, ColumnType, DataSchema
 from app.spec.data.datetime_feature import DatetimeFeature
 
-TableScale = Literal["standard", "quantile", "unit", "none"]
 MAX_TABLE_WIDTH = 65_536  # numbers per example
 
 
@@ -24,12 +23,14 @@ class TableFeature(BaseFeature):
 
     kind: Literal["table"] = "table"
     columns: Annotated[tuple[ColumnName, ...], Field(min_length=1, max_length=10_000)]
-    scale: TableScale | None = Field(
+    scale: Scale | None = Field(
         None,
         description=(
-            "Scaling of numbers, fitted on train. standard: zero mean and unit variance; quantile: to a normal "
-            "distribution by rank, for numbers with long tails; unit: divided by the largest value; none. Default: "
-            "that of all data, else standard."
+            "Scaling of numbers, fitted on train. standard: zero mean and unit variance; log: log(1 + x), then "
+            "standard; min_max: to 0..1; robust: the median and the range between the quartiles; quantile: by rank to "
+            "the standard normal distribution, whose tails end at 3.1 deviations, for numbers with long tails; "
+            "quantile_uniform: by rank to 0..1; unit: divided by the largest value; none. Default: that of all data, "
+            "else standard."
         ),
     )
     missing: Literal["mean", "median", "zero"] = Field(
@@ -78,9 +79,11 @@ class TableFeature(BaseFeature):
         return self if self.scale is not None else self.model_copy(update={"scale": context.data.scale or "standard"})
 
     def problems(self, name: str, context: FeatureContext) -> Iterator[Problem]:
-        """Yield whether the row is empty, or too wide."""
+        """Yield whether the row is empty or too wide, and numbers without a logarithm."""
         if not all(context.stored.column(each) for each in self.columns):
             return
+        numbers = [each for each in self.columns if context.stored[each].type == "number"]
+        yield from log_problems(name, self.scale, numbers, context)
         width = self.width(context.stored)
         if width > MAX_TABLE_WIDTH:
             detail = f'"{name}" would have {width:,} numbers for each example, at most {MAX_TABLE_WIDTH:,} are allowed'

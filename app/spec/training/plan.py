@@ -9,8 +9,8 @@ from app.spec.base import NonNegative, Seed, Size, SpecModel, Steps, validation_
 from app.spec.training.checkpointing import Checkpointing
 from app.spec.training.planned_edits import PlannedEdit, planned_edit_problems
 from app.spec.training.statistics import Statistics
-from app.spec.training.updates import BaseUpdate, UpdatePlan
-from app.spec.training.weight_averages import Average
+from app.spec.training.updates.update import BaseUpdate, UpdatePlan
+from app.spec.training.updates.weight_averages import Average
 
 
 class EarlyStop(SpecModel):

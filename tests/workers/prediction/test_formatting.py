@@ -15,7 +15,7 @@ from app.spec.data.feature_schema import ResolvedFeatures
 from app.spec.prediction import PredictionOptions
 from app.spec.training.losses import LOSS_CLASSES, OUTPUT_LOSS, TaskType
 from app.spec.training.objective import Head
-from workers.data.features.numbers import Scaling
+from workers.data.features.scaling import Scaling
 from workers.prediction.formatting import FIELD_FORMATTERS, OutputFormatter, head_formatter, json_values
 from workers.training.metrics.metrics import MetricAccumulator
 from workers.training.objective.decode import DECODERS

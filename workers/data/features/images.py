@@ -10,7 +10,7 @@ from app.spec.data.images.feature import ImageFeature
 from app.spec.data.images.shapes import stored_image_shape
 from workers.data.columns import PreparedColumn, SplitColumns
 from workers.data.features.preprocessor import column_values
-from workers.data.features.scaling import Scaling, apply_scaling
+from workers.data.features.scaling import BaseScaling, apply_scaling, fit_scaling
 from workers.data.features.tensors import ScaledPreprocessor, shape_error
 from workers.data.images.column import ImageColumn, LazyImages, TransformPipeline
 
@@ -20,11 +20,11 @@ MAX_BYTE = 255.0  # the largest value of a byte
 class ImagePreprocessor(ScaledPreprocessor[ImageFeature]):
     """A column of images, or of tensors that are images."""
 
-    def fit_scaling(self, split: SplitColumns) -> Scaling | None:
+    def fit_scaling(self, split: SplitColumns) -> BaseScaling | None:
         """Return the scaling of numbers; that of bytes is known. Raises `DataError`."""
         values, peak = column_values(split, self.column.name), self.column.peak
         numbers = values.float() if isinstance(values, Tensor) and peak is None else torch.empty(0)
-        return Scaling.fit(numbers, self.feature.scale, MAX_BYTE if self.column.type == "image" else peak)
+        return fit_scaling(numbers, self.feature.scale, MAX_BYTE if self.column.type == "image" else peak)
 
     def transform(self, split: SplitColumns) -> dict[str, PreparedColumn]:
         """Return the images (rows, channels, height, width): uint8 as they are, anything else as scaled float32.

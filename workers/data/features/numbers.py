@@ -12,7 +12,14 @@ from app.spec.data.columns import DataSchema
 from app.spec.data.features import NumbersFeature
 from workers.data.columns import PreparedColumn, SplitColumns
 from workers.data.features.preprocessor import Preprocessor, column_values
-from workers.data.features.scaling import Scaling, ScalingState, apply_scaling
+from workers.data.features.scaling import (
+    BaseScaling,
+    ScalingState,
+    apply_scaling,
+    check_logarithms,
+    fit_scaling,
+    load_scaling,
+)
 
 
 class NumbersState(TypedDict):
@@ -30,7 +37,7 @@ class NumbersPreprocessor(Preprocessor[NumbersFeature, NumbersState]):
     """
 
     fill_values: Tensor | None  # float64 (columns); `None`: a missing number is an error
-    scaling: Scaling | None
+    scaling: BaseScaling | None
 
     @classmethod
     def fit(cls, name: str, feature: NumbersFeature, stored: DataSchema, split: SplitColumns) -> Self:
@@ -38,13 +45,13 @@ class NumbersPreprocessor(Preprocessor[NumbersFeature, NumbersState]):
         raw = stack_columns(split, feature.columns)
         fills = None if feature.missing == "refuse" else fill_values(raw, feature.missing)
         unscaled = cls(name, feature, fills, None)
-        return cls(name, feature, fills, Scaling.fit(unscaled._impute(raw), feature.scale, None))
+        return cls(name, feature, fills, fit_scaling(unscaled._impute(raw), feature.scale, None))
 
     @classmethod
     def load(cls, name: str, feature: NumbersFeature, stored: DataSchema, state: NumbersState) -> Self:
         """Return the preprocessor of a stored state."""
         fills = None if state["fills"] is None else torch.tensor(state["fills"], dtype=torch.float64)
-        return cls(name, feature, fills, Scaling.load(state["scaling"], torch.float64))
+        return cls(name, feature, fills, load_scaling(state["scaling"], torch.float64))
 
     def state(self) -> NumbersState:
         """Return the fills and the scaling as JSON, exactly."""
@@ -54,7 +61,7 @@ class NumbersPreprocessor(Preprocessor[NumbersFeature, NumbersState]):
         }
 
     @property
-    def target_scaling(self) -> Scaling | None:
+    def target_scaling(self) -> BaseScaling | None:
         """The scaling to undo in predictions; `None` with indicators, which double the width."""
         return None if self.feature.indicators else self.scaling
 
@@ -68,6 +75,7 @@ class NumbersPreprocessor(Preprocessor[NumbersFeature, NumbersState]):
         return {self.name: torch.cat([values, raw.isnan().float()], 1) if self.feature.indicators else values}
 
     def _impute(self, raw: Tensor) -> Tensor:
+        check_logarithms(self.feature.scale, raw, self.feature.columns)
         missing = raw.isnan()
         if self.fill_values is not None:
             return torch.where(missing, self.fill_values, raw)

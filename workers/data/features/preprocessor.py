@@ -8,7 +8,7 @@ from app.errors import DataError
 from app.spec.data.base_feature import BaseFeature
 from app.spec.data.columns import Column, DataSchema
 from workers.data.columns import ParsedColumn, PreparedColumn, SplitColumns
-from workers.data.features.scaling import Scaling
+from workers.data.features.scaling import BaseScaling
 
 FeatureType = TypeVar("FeatureType", bound=BaseFeature)
 StateType = TypeVar("StateType")
@@ -45,7 +45,7 @@ class Preprocessor(ABC, Generic[FeatureType, StateType]):
         return self.feature.column_names(self.name)
 
     @property
-    def target_scaling(self) -> Scaling | None:
+    def target_scaling(self) -> BaseScaling | None:
         """The scaling to undo in predictions of this feature, if there is one."""
         return None
 

@@ -15,7 +15,15 @@ from workers.data.features.categories import as_strings
 from workers.data.features.datetimes import DatetimePreprocessor, DatetimeState
 from workers.data.features.numbers import fill_values, stack_columns
 from workers.data.features.preprocessor import Preprocessor, column_schema, column_values
-from workers.data.features.scaling import QuantileScaling, Scaling, ScalingState, apply_scaling
+from workers.data.features.scaling import (
+    BaseScaling,
+    QuantileScaling,
+    ScalingState,
+    apply_scaling,
+    check_logarithms,
+    fit_scaling,
+    load_scaling,
+)
 
 
 class TableState(TypedDict):
@@ -33,7 +41,7 @@ class TablePreprocessor(Preprocessor[TableFeature, TableState]):
 
     columns_schema: Sequence[Column]
     fills: Tensor  # float64 (numbers)
-    scaling: Scaling | None
+    scaling: BaseScaling | None
     quantiles: QuantileScaling | None
     dates: Mapping[str, DatetimePreprocessor]  # by column
 
@@ -42,6 +50,7 @@ class TablePreprocessor(Preprocessor[TableFeature, TableState]):
         """Fit what replaces missing numbers, and the scaling, on the training rows."""
         columns = [column_schema(stored, each) for each in feature.columns]
         raw = _stack_numbers(columns, split)
+        check_logarithms(feature.scale, raw, number_names(columns))
         fills = fill_values(raw, feature.missing)
         values = torch.where(raw.isnan(), fills, raw)
         dates = {
@@ -53,7 +62,7 @@ class TablePreprocessor(Preprocessor[TableFeature, TableState]):
             return cls(name, feature, columns, fills, None, None, dates)
         if feature.scale == "quantile":
             return cls(name, feature, columns, fills, None, QuantileScaling.fit(values), dates)
-        return cls(name, feature, columns, fills, Scaling.fit(values, feature.scale, None), None, dates)
+        return cls(name, feature, columns, fills, fit_scaling(values, feature.scale, None), None, dates)
 
     @classmethod
     def load(cls, name: str, feature: TableFeature, stored: DataSchema, state: TableState) -> Self:
@@ -64,7 +73,7 @@ class TablePreprocessor(Preprocessor[TableFeature, TableState]):
             feature,
             [column_schema(stored, each) for each in feature.columns],
             torch.tensor(state["fills"], dtype=torch.float64),
-            Scaling.load(state["scaling"], torch.float64),
+            load_scaling(state["scaling"], torch.float64),
             None if quantiles is None else QuantileScaling(torch.tensor(quantiles, dtype=torch.float64)),
             {
                 column: DatetimePreprocessor.load(column, DatetimeFeature(column=column), stored, fitted)
@@ -84,6 +93,7 @@ class TablePreprocessor(Preprocessor[TableFeature, TableState]):
     def transform(self, split: SplitColumns) -> dict[str, PreparedColumn]:
         """Return float32 (rows, k): the columns in order. A missing or an unknown label is all zeros."""
         raw = _stack_numbers(self.columns_schema, split)
+        check_logarithms(self.feature.scale, raw, number_names(self.columns_schema))
         values = torch.where(raw.isnan(), self.fills, raw)
         values = self.quantiles(values) if self.quantiles is not None else apply_scaling(self.scaling, values)
         parts: list[Tensor] = []
@@ -102,9 +112,14 @@ class TablePreprocessor(Preprocessor[TableFeature, TableState]):
         return {self.name: torch.cat(parts, 1)}
 
 
+def number_names(columns: Sequence[Column]) -> list[str]:
+    """Return the names of the columns of numbers."""
+    return [each.name for each in columns if each.type == "number"]
+
+
 def _stack_numbers(columns: Sequence[Column], split: SplitColumns) -> Tensor:
     """Return the number columns as float64 (rows, numbers), NaN where a number is missing."""
-    if numbers := [each.name for each in columns if each.type == "number"]:
+    if numbers := number_names(columns):
         return stack_columns(split, numbers)
     return torch.zeros(len(column_values(split, columns[0].name)), 0, dtype=torch.float64)
 

@@ -13,7 +13,14 @@ from app.spec.data.columns import Column, DataSchema
 from app.spec.data.features import TensorFeature
 from workers.data.columns import PreparedColumn, SplitColumns
 from workers.data.features.preprocessor import Preprocessor, column_schema, column_values
-from workers.data.features.scaling import Scaling, ScalingState, apply_scaling
+from workers.data.features.scaling import (
+    BaseScaling,
+    ScalingState,
+    apply_scaling,
+    check_logarithms,
+    fit_scaling,
+    load_scaling,
+)
 
 ScaledType = TypeVar("ScaledType", bound=ColumnFeature)
 
@@ -23,7 +30,7 @@ class ScaledPreprocessor(Preprocessor[ScaledType, ScalingState | None]):
     """One column, of which the scaling is fitted."""
 
     column: Column
-    scaling: Scaling | None
+    scaling: BaseScaling | None
 
     @classmethod
     def fit(cls, name: str, feature: ScaledType, stored: DataSchema, split: SplitColumns) -> Self:
@@ -34,33 +41,36 @@ class ScaledPreprocessor(Preprocessor[ScaledType, ScalingState | None]):
     @classmethod
     def load(cls, name: str, feature: ScaledType, stored: DataSchema, state: ScalingState | None) -> Self:
         """Return the preprocessor of a stored state. Raises `DataError`."""
-        return cls(name, feature, column_schema(stored, feature.column), Scaling.load(state))
+        return cls(name, feature, column_schema(stored, feature.column), load_scaling(state))
 
     def state(self) -> ScalingState | None:
         """Return the scaling as JSON, exactly."""
         return self.scaling.state() if self.scaling is not None else None
 
     @property
-    def target_scaling(self) -> Scaling | None:
+    def target_scaling(self) -> BaseScaling | None:
         """The scaling to undo in predictions of this feature, if there is one."""
         return self.scaling
 
     @abstractmethod
-    def fit_scaling(self, split: SplitColumns) -> Scaling | None:
+    def fit_scaling(self, split: SplitColumns) -> BaseScaling | None:
         """Return the scaling of the training rows. Raises `DataError`."""
 
 
 class TensorPreprocessor(ScaledPreprocessor[TensorFeature]):
     """A column that is a tensor already: (rows, …), of the schema's shape and dtype."""
 
-    def fit_scaling(self, split: SplitColumns) -> Scaling | None:
+    def fit_scaling(self, split: SplitColumns) -> BaseScaling | None:
         """Return the scaling of floating-point numbers; other types are never scaled. Raises `DataError`."""
         values = self._values(split)
-        return Scaling.fit(values, self.feature.scale, self.column.peak) if values.is_floating_point() else None
+        check_logarithms(self.feature.scale, values, (self.column.name,))
+        return fit_scaling(values, self.feature.scale, self.column.peak) if values.is_floating_point() else None
 
     def transform(self, split: SplitColumns) -> dict[str, PreparedColumn]:
         """Return the column, scaled, of the schema's dtype. Raises `DataError` if its shape is not the schema's."""
-        return {self.name: apply_scaling(self.scaling, self._values(split)).to(self._dtype)}
+        values = self._values(split)
+        check_logarithms(self.feature.scale, values, (self.column.name,))
+        return {self.name: apply_scaling(self.scaling, values).to(self._dtype)}
 
     @property
     def _dtype(self) -> torch.dtype:

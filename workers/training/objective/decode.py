@@ -14,7 +14,7 @@ from app.spec.data.columns import Column
 from app.spec.training.losses import TaskType, equivalent_loss, task_type
 from app.spec.training.objective import Head
 from workers.data.columns import PreparedColumn, RaggedTensor
-from workers.data.features.scaling import Scaling
+from workers.data.features.scaling import BaseScaling
 from workers.training.objective.losses import LOSSES, LossFunction
 from workers.training.objective.quantiles import median_position
 
@@ -92,7 +92,7 @@ class OutputDecoder:
     is_log_output: bool = False  # the output is the logarithm of the number
     classes: int = 2
     labels: tuple[str, ...] | None = None
-    scaling: Scaling | None = None  # of a target of numbers: predictions are in the units of the data
+    scaling: BaseScaling | None = None  # of a target of numbers: predictions are in the units of the data
     quantiles: tuple[float, ...] = ()  # that the last dimension of the output holds
 
     def decode(self, output: Tensor) -> Predictions:
@@ -108,14 +108,14 @@ class OutputDecoder:
     def can_scale(self, output: Tensor) -> bool:
         """Return whether every number of an output (N, …) has a scaling."""
         sizes = (1, output[:1].numel() // max(1, len(self.quantiles)))
-        return self.scaling is None or not len(output) or self.scaling.factor.numel() in sizes
+        return self.scaling is None or not len(output) or self.scaling.shape.numel() in sizes
 
     def in_data_units(self, values: Tensor) -> Tensor:
         """Return numbers (N, …), outputs or targets, as they were before the target was scaled, in float64."""
         values = values.double()
         if self.scaling is None:
             return values
-        shape = self.scaling.factor.shape
+        shape = self.scaling.shape
         row_size = values[0].numel() if len(values) else 0
         aligned = values.reshape(len(values), *shape) if row_size == shape.numel() else values
         return self.scaling.inverse_transform(aligned)
@@ -224,7 +224,7 @@ LABELLED: Mapping[TaskType, Callable[[OutputDecoder, Predictions, Tensor, bool],
 
 
 def build_decoder(
-    head: Head, column: Column, output: str, target: str = "", scaling: Scaling | None = None
+    head: Head, column: Column, output: str, target: str = "", scaling: BaseScaling | None = None
 ) -> OutputDecoder:
     """Return how `output` is decoded, by the loss of its head.
 

@@ -8,7 +8,7 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import SWALR
 
 from app.spec.training.plan import Training
-from app.spec.training.weight_averages import BaseAverage
+from app.spec.training.updates.weight_averages import BaseAverage
 from workers.training.optim.schedules import JsonState, build_schedule, json_state, scale_by_group
 from workers.training.optim.weight_averages import AveragingSchedule, averaging_schedule
 

@@ -9,8 +9,8 @@ from torch import nn
 
 from app.errors import Problem
 from app.spec.hints.names import Hints
-from app.spec.training.parameter_groups import BaseParameterGroup
 from app.spec.training.plan import Training
+from app.spec.training.updates.parameter_groups import BaseParameterGroup
 from workers.network.analysis.parameters import ParameterIndex, ParameterInfo, index_parameters
 from workers.network.blueprint import Blueprint
 

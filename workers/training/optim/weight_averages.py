@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn, get_swa_multi_avg_fn
 
-from app.spec.training.weight_averages import BaseAverage
+from app.spec.training.updates.weight_averages import BaseAverage
 from workers.network.runtime.build import BuiltNetwork
 
 # From (averages, weights, number of updates before) to new averages, in place.

@@ -91,7 +91,7 @@ class ImageFeature(ColumnFeature):
             return
         pointers, training = self.setting_pointers(name, context), self.transforms or ()
         evaluation, before = self.evaluation_transforms or (), stored_image_shape(column.shape)
-        if self.scale == "standard":
+        if self.scale not in (None, "none", "unit"):
             detail = "images cannot be scaled pixel by pixel, since transforms move pixels"
             yield Problem(pointers["scale"], "contradiction", detail, 'use {"kind": "Normalize"}, or a tensor feature')
         after, in_training = infer_image_shape(training, before, pointers["transforms"])

@@ -10,7 +10,7 @@ from torch.optim import SGD
 from torch.optim.swa_utils import SWALR, AveragedModel, get_ema_multi_avg_fn
 
 from app.spec.training.plan import Training
-from app.spec.training.weight_averages import AVERAGE_CLASSES
+from app.spec.training.updates.weight_averages import AVERAGE_CLASSES
 from tests.workers.network.networks import build_model
 from tests.workers.network.runtime.control_flow_cases import CASES
 from tests.workers.training.harness import TrainingAttempt, TrainingHarness, digits_job, resume_candidates

@@ -9,8 +9,8 @@ from pydantic import Field, TypeAdapter, ValidationInfo, field_validator, model_
 from app.errors import Problem
 from app.spec.base import Name, NonNegative, OneOrMany, Positive, SpecModel, Steps, validation_error
 from app.spec.training.optimizers import BaseOptimizer, Optimizer
-from app.spec.training.parameter_groups import ParameterGroup, ParameterPath, group_problems
 from app.spec.training.schedules import Schedule, Warmup, warmup_problems
+from app.spec.training.updates.parameter_groups import ParameterGroup, ParameterPath, group_problems
 
 DEFAULT_OPTIMIZER = "Adam"  # with its own defaults
 
