@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor
 
 from app.spec.data.columns import Column, DataSchema
@@ -18,6 +19,7 @@ from app.spec.training.metrics import MEDIAN
 from app.spec.training.objective import Head
 from workers.data.features.preparation import Preparation
 from workers.data.features.scaling import BaseScaling, Scaling
+from workers.data.features.texts import TextPreprocessor
 from workers.data.notation.datetime_formats import format_datetime
 from workers.training.objective.decode import OutputDecoder, Predictions, build_decoder
 
@@ -38,6 +40,11 @@ class OutputFormatter:
     unit: str | None = None  # that stands beside each number of the target in the data, such as "kg"
     is_date: bool = False  # whether the numbers are seconds since 1970
     aligned_input: str | None = None  # the input of any length that has a prediction for each of its places
+    tokenizer: Tokenizer | None = None  # of sequences that are texts
+
+    def read(self, outputs: Mapping[str, Tensor], output: Tensor) -> Tensor:
+        """Return its output (N, …) of all the network's; steps behind the end of a row say nothing."""
+        return output if self.decoder is None else self.decoder.read(outputs)
 
     def describe(self) -> RowFields:
         """Return what all rows have in common."""
@@ -183,6 +190,18 @@ def _number_values(formatter: OutputFormatter, values: Tensor) -> list[Any]:
     return json_values(_squeeze(values))
 
 
+def _sequence_fields(formatter: OutputFormatter, predictions: Predictions, options: PredictionOptions) -> Fields:
+    """Return the list of labels of each row; of a text, also the text."""
+    if "labels" not in options.outputs:
+        return {}
+    codes = [[code for code in row if code >= 0] for row in predictions.predicted.tolist()]
+    words = formatter.labels
+    fields: Fields = {"sequence": [[words[code] if code < len(words) else code for code in row] for row in codes]}
+    if formatter.tokenizer is not None:
+        fields["text"] = [formatter.tokenizer.decode(row) for row in codes]
+    return fields
+
+
 def _squeeze(values: Tensor) -> Tensor:
     """Return (N) of values with one number per row, however nested."""
     return values.reshape(len(values)) if values.numel() == len(values) else values
@@ -194,6 +213,7 @@ FIELD_FORMATTERS: Mapping[TaskType, Callable[[OutputFormatter, Predictions, Pred
     "decisions": _decision_fields,
     "labels": _multilabel_fields,
     "numbers": _number_fields,
+    "sequences": _sequence_fields,
 }
 
 
@@ -217,6 +237,9 @@ def output_formatters(
             preprocessor = preparation.preprocessors.get(target.name)
             scaling = preprocessor.target_scaling if preprocessor is not None else None
             formatter = head_formatter(head, output, target, features, scaling)
+            if isinstance(preprocessor, TextPreprocessor) and formatter.about == "sequences":
+                tokens = map(preprocessor.tokenizer.id_to_token, range(preprocessor.tokenizer.get_vocab_size()))
+                formatter = replace(formatter, labels=tuple(tokens), tokenizer=preprocessor.tokenizer)
             sources = [stored[name] for name in features.features[target.name].source_columns if stored.column(name)]
             if formatter.about == "numbers" and len(sources) == 1:
                 is_date = sources[0].type == "datetime"

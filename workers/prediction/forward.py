@@ -35,7 +35,7 @@ def predict_rows(
                     for name, output in outputs.items():
                         formatter = trained.formatters[name]
                         lengths = _sequence_lengths(inputs, formatter.aligned_input, rows)
-                        fields = formatter.format(output, options, lengths)
+                        fields = formatter.format(formatter.read(outputs, output), options, lengths)
                         for row, each in zip(rows.tolist(), fields, strict=True):
                             predictions[row][name] = each
     except OutOfMemory:

@@ -20,7 +20,7 @@ class Chance(ResponseModel):
 class PredictedOutput(ResponseModel):
     """What one output of the network predicts."""
 
-    about: Literal["classes", "tags", "decisions", "labels", "numbers", "raw"] = Field(
+    about: Literal["classes", "tags", "decisions", "labels", "numbers", "sequences", "raw"] = Field(
         description="One of several classes; a tag for every token; yes or no; several labels; numbers; or no target."
     )
     target: str | None = Field(description="The column of the data that it was compared with.")

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field
 
-from app.spec.base import Finite, Int64, Name, NonNegative, Positive, Probability, validation_error
+from app.spec.base import Count, Finite, Int64, Name, NonNegative, Positive, Probability, validation_error
 from app.spec.data.columns import Column
 from app.spec.data.features import TargetTask
 from app.spec.kinds import Kind, KindModel, create_kind_models, discriminated_union
 
-TaskType = Literal["classes", "tags", "decisions", "labels", "numbers"]
+TaskType = Literal["classes", "tags", "decisions", "labels", "numbers", "sequences"]
 ClassWeights = tuple[float, ...] | Literal["balanced"] | None
 
 
@@ -124,6 +124,18 @@ OTHER_LOSSES: Mapping[str, LossKind] = {
         {"quantiles": Quantiles, "reduction": REDUCTION},
         scales_targets=True,
     ),
+    "CTCLoss": LossKind(
+        "Sequences without an alignment, from log-probabilities (N, C, T) of labels and a blank (Graves et al. 2006); "
+        "`input_lengths` is an output with the number of steps of each row, (N).",
+        {
+            "blank": (Count, 0),
+            "input_lengths": (Name | None, None),
+            "zero_infinity": (bool, False),
+            "reduction": REDUCTION,
+        },
+        task_type="sequences",
+        other_outputs=("input_lengths",),
+    ),
 }
 OUTPUT_LOSS = "Output"
 LOSSES: Mapping[str, LossKind] = {
@@ -142,13 +154,14 @@ EQUIVALENT_LOSSES: Mapping[TaskType, str] = {
     "decisions": "BCEWithLogitsLoss",
     "labels": "BCEWithLogitsLoss",
     "numbers": "MSELoss",
+    "sequences": "CTCLoss",
 }
 
 
 def target_task(loss: "BaseLoss") -> TargetTask | None:
     """Return what a loss makes of a column of numbers by default; `None` if the column alone decides."""
     task = loss.row.task_type
-    return None if task is None else "numbers" if task == "numbers" else "classes"
+    return None if task is None else "classes" if task not in ("numbers", "sequences") else task
 
 
 class LossOptions(NamedTuple):
@@ -160,6 +173,8 @@ class LossOptions(NamedTuple):
     log_input: bool = False
     log_target: bool = True
     quantiles: tuple[float, ...] = ()
+    blank: int = 0
+    input_lengths: str | None = None
 
     @property
     def is_log_output(self) -> bool:
@@ -199,7 +214,7 @@ def task_type(loss: BaseLoss, target: Column) -> TaskType:
     """Return what an output predicts of its target.
 
     classes: one of several; tags: one for every token of a list; decisions: yes or no; labels: a yes or no for each of
-    several labels; numbers: measured ones.
+    several labels; numbers: measured ones; sequences: lists of classes, of another length than what they are read from.
     """
     task = loss.row.task_type or _target_task_type(target)
     if task == "classes" and target.padded and target.labels:

@@ -24,6 +24,7 @@ _MULTICLASS: tuple[TaskType, ...] = ("classes", "tags")
 _SINGLE_LABEL: tuple[TaskType, ...] = (*_MULTICLASS, "decisions")
 _CLASSIFICATION: tuple[TaskType, ...] = (*_SINGLE_LABEL, "labels")
 _REGRESSION: tuple[TaskType, ...] = ("numbers",)
+_SEQUENCES: tuple[TaskType, ...] = ("sequences",)
 
 METRICS: Mapping[str, MetricKind] = {
     "accuracy": MetricKind("Share of examples (or tokens, or decisions) that are right.", _CLASSIFICATION),
@@ -54,11 +55,19 @@ METRICS: Mapping[str, MetricKind] = {
     "calibration_error": MetricKind("Expected calibration error in 15 bins.", _SINGLE_LABEL, "probabilities"),
     "log_loss": MetricKind("Mean negative log-likelihood of what is true.", _SINGLE_LABEL, "probabilities"),
     "perplexity": MetricKind("The exponential of the mean negative log-likelihood.", _MULTICLASS, "probabilities"),
-    "exact_match": MetricKind("Share of examples of which every label, or every token, is right.", ("labels", "tags")),
+    "exact_match": MetricKind(
+        "Share of examples of which every label, or every token, is right.", ("labels", "tags", "sequences")
+    ),
     "hamming": MetricKind("Share of labels that are wrong.", ("labels",)),
     "span_precision": MetricKind("Share of the predicted entities that are true: same place, same type.", ("tags",)),
     "span_recall": MetricKind("Share of the true entities that are found: same place, same type.", ("tags",)),
     "span_f1": MetricKind("F1 score of entities: same place, same type.", ("tags",)),
+    "error_rate": MetricKind(
+        "Insertions, deletions and substitutions from predicted to true sequences, by the length of the true ones: of "
+        "characters the CER, of words the WER.",
+        _SEQUENCES,
+    ),
+    "edit_distance": MetricKind("Mean number of insertions, deletions and substitutions (Levenshtein).", _SEQUENCES),
     "mae": MetricKind("Mean absolute error.", _REGRESSION),
     "mse": MetricKind("Mean squared error.", _REGRESSION),
     "rmse": MetricKind("Root of the mean squared error.", _REGRESSION),

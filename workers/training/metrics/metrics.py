@@ -22,7 +22,7 @@ from workers.training.objective.decode import LabelledPredictions, OutputDecoder
 from torchmetrics import Metric, MetricCollection, classification, regression
 
 from workers.training.metrics.formulas import classification as custom
-from workers.training.metrics.formulas import intervals
+from workers.training.metrics.formulas import intervals, sequences
 
 NO_VALIDATION: Any = {"validate_args": False}  # each check of a batch would wait for the device
 CALIBRATION_BINS = 15
@@ -166,12 +166,19 @@ REGRESSION_METRICS: Mapping[str, MetricDefinition] = {
     "pinball": MetricDefinition("quantiles", "pinball", lambda decoder, size: intervals.PinballLoss(decoder.quantiles)),
 }
 
+SEQUENCE_METRICS: Mapping[str, MetricDefinition] = {
+    "error_rate": MetricDefinition("predicted", "class", lambda decoder, size: sequences.EditDistance("class")),
+    "edit_distance": MetricDefinition("predicted", "row", lambda decoder, size: sequences.EditDistance("row")),
+    "exact_match": MetricDefinition("predicted", "exact", lambda decoder, size: sequences.EditDistance("exact")),
+}
+
 METRIC_DEFINITIONS: Mapping[TaskType, Mapping[str, MetricDefinition]] = {
     "classes": MULTICLASS_METRICS,
     "tags": TAG_METRICS,
     "decisions": BINARY_METRICS,
     "labels": MULTILABEL_METRICS,
     "numbers": REGRESSION_METRICS,
+    "sequences": SEQUENCE_METRICS,
 }
 
 

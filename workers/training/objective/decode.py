@@ -17,6 +17,7 @@ from workers.data.columns import PreparedColumn, RaggedTensor
 from workers.data.features.scaling import BaseScaling
 from workers.training.objective.losses import LOSSES, LossFunction
 from workers.training.objective.quantiles import median_position
+from workers.training.objective.sequences import END, blank_behind, greedy_decode
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,9 @@ class Predictions:
     """What a batch of outputs predicts.
 
     Shapes by task type: classes and tags have scores (N, …, C) in float32, or none if the output is classes already,
-    and decisions (N, …) in int64; decisions (N, …) and labels (N, C) have both in one shape. Numbers (N, …) are
-    `predicted` in double precision and in the units of the data, without scores; quantiles (N, …, Q) likewise, of which
-    the one nearest to the median is `predicted`.
+    and decisions (N, …) in int64; decisions (N, …) and labels (N, C) have both in one shape. Sequences are classes
+    (N, T) in int64, -1 behind the end. Numbers (N, …) are `predicted` in double precision and in the units of the data,
+    without scores; quantiles (N, …, Q) likewise, of which the one nearest to the median is `predicted`.
     """
 
     loss: LossFunction
@@ -94,6 +95,17 @@ class OutputDecoder:
     labels: tuple[str, ...] | None = None
     scaling: BaseScaling | None = None  # of a target of numbers: predictions are in the units of the data
     quantiles: tuple[float, ...] = ()  # that the last dimension of the output holds
+    blank: int = 0  # of sequences: the class of no label
+    lengths: str | None = None  # of sequences: the output with the number of steps of each row
+
+    def read(self, outputs: Mapping[str, Tensor]) -> Tensor:
+        """Return its output (N, …) of all the network's; steps behind the end of a row say nothing."""
+        output = outputs[self.output]
+        if self.lengths is None or self.lengths not in outputs:
+            return output
+        scores = output if self.classes_last else output.movedim(1, -1)
+        scores = blank_behind(scores, outputs[self.lengths], self.blank)
+        return scores if self.classes_last else scores.movedim(-1, 1)
 
     def decode(self, output: Tensor) -> Predictions:
         """Return the predictions of a batch of outputs (N, …)."""
@@ -161,12 +173,25 @@ def _decode_numbers(decoder: OutputDecoder, output: Tensor) -> Predictions:
     return Predictions(decoder.loss, None, decoder.in_data_units(values.exp() if decoder.is_log_output else values))
 
 
+def _decode_sequences(decoder: OutputDecoder, output: Tensor) -> Predictions:
+    """Greedily: the most probable class of each step. Labels are numbered without the blank, -1 is behind the end."""
+    codes = greedy_decode(output.float() if decoder.classes_last else output.float().movedim(1, -1), decoder.blank)
+    return Predictions(decoder.loss, None, _without_blank(decoder, codes))
+
+
+def _without_blank(decoder: OutputDecoder, codes: Tensor) -> Tensor:
+    """Return labels by their own numbers, -1 behind the end; classes without labels keep their numbers."""
+    codes = torch.where((codes < 0) | torch.eq(codes, decoder.blank), END, codes)
+    return codes if decoder.labels is None else codes - (codes > decoder.blank).long()
+
+
 DECODERS: Mapping[TaskType, Callable[[OutputDecoder, Tensor], Predictions]] = {
     "classes": _decode_classes,
     "tags": _decode_classes,
     "decisions": _decode_binary,
     "labels": _decode_binary,
     "numbers": _decode_numbers,
+    "sequences": _decode_sequences,
 }
 
 
@@ -214,12 +239,20 @@ def _labelled_numbers(
     return labelled.select(~target.isnan()) if drop_ignored else labelled
 
 
+def _labelled_sequences(
+    decoder: OutputDecoder, predictions: Predictions, target: Tensor, drop_ignored: bool
+) -> LabelledPredictions:
+    rows = torch.arange(len(target), device=target.device)
+    return LabelledPredictions(decoder.loss, None, predictions.predicted, _without_blank(decoder, target), rows)
+
+
 LABELLED: Mapping[TaskType, Callable[[OutputDecoder, Predictions, Tensor, bool], LabelledPredictions]] = {
     "classes": _labelled_classes,
     "tags": _labelled_classes,
     "decisions": _labelled_decisions,
     "labels": _labelled_labels,
     "numbers": _labelled_numbers,
+    "sequences": _labelled_sequences,
 }
 
 
@@ -244,4 +277,6 @@ def build_decoder(
         labels=column.labels,
         scaling=scaling if task == "numbers" else None,
         quantiles=loss.options.quantiles,
+        blank=loss.options.blank,
+        lengths=loss.options.input_lengths,
     )

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
-from app.spec.training.updates import BaseUpdate, GradientNoise
+from app.spec.training.updates.update import BaseUpdate, GradientNoise
 from workers.data.rng import step_seed, stream_seed
 
 NOISE_STREAM = 0x901E5  # keeps the numbers of the noise apart from those of dropout

@@ -16,7 +16,9 @@ from app.spec.training.metrics import MAX_CLASSES, METRICS, SPAN_METRICS, UNLIMI
 from app.spec.training.objective import Head, head_pointer
 from workers.network.inference.input_checks import SYMBOLIC_BATCH_SIZE, describe_shape
 from workers.network.inference.partial_network import InferredNode, PartialNetwork
-from workers.training.validation.target_shapes import TargetShapeCheck, variance_problem
+from workers.training.validation.other_losses import OTHER_OUTPUT_CHECKS
+from workers.training.validation.shape_check import TargetShapeCheck
+from workers.training.validation.target_shapes import target_shape_problems
 
 KINDS_WITH_LENGTHS = frozenset(
     {"RNN", "GRU", "LSTM", "TransformerEncoderLayer", "pool_sequence"}
@@ -50,10 +52,8 @@ def objective_problems(job: JobSpec, targets: Mapping[str, Column | None], draft
                 check = TargetShapeCheck(
                     head.loss, output.value, target, output.path, f"{where}/loss", head.classes == "last"
                 )
-                wrong += [*check.problems(), *_metric_problems(head, where, output.value, target)]
-                others = [find_output(draft, each) for each in head.loss.other_outputs.values()]
-                found = [variance_problem(check, each.value) for each in others if each is not None]
-                wrong += [each for each in found if each is not None]
+                wrong += [*target_shape_problems(check), *_metric_problems(head, where, output.value, target)]
+                wrong += _other_output_problems(check, draft)
             if output.source not in trained and output.value.is_floating_point():
                 detail = f"{output.source} depends on nothing that is trained"
                 wrong.insert(
@@ -64,6 +64,15 @@ def objective_problems(job: JobSpec, targets: Mapping[str, Column | None], draft
             scores = find_output(draft, head.scores)
             problems += _scores_problems(head, where, scores, target) if scores is not None else ()
     return list(dict.fromkeys(problems))
+
+
+def _other_output_problems(check: TargetShapeCheck, draft: PartialNetwork) -> Iterator[Problem]:
+    """Yield why the outputs that a loss reads beside its own are not what it takes them for."""
+    for field, name in check.loss.other_outputs.items():
+        other = find_output(draft, name)
+        problem = OTHER_OUTPUT_CHECKS[field](check, other.value) if other is not None else None
+        if problem is not None:
+            yield problem
 
 
 def find_output(draft: PartialNetwork, name: str | None) -> NetworkOutput | None:
@@ -118,7 +127,8 @@ def _scores_problems(head: Head, where: str, scores: NetworkOutput, target: Colu
         wrong = list(_compared_output_problems(scores))
         if not wrong:
             loss, is_last = equivalent_loss(head.loss, target), head.classes == "last"
-            wrong = list(TargetShapeCheck(loss, value, target, scores.path, f"{where}/scores", is_last).problems())
+            check = TargetShapeCheck(loss, value, target, scores.path, f"{where}/scores", is_last)
+            wrong = list(target_shape_problems(check))
         yield from wrong
     elif tuple(value.shape) != (SYMBOLIC_BATCH_SIZE, *target.shape):
         expected = describe_shape((SYMBOLIC_BATCH_SIZE, *target.shape))
