@@ -3,8 +3,10 @@
     tweets, mails   logistic regression on TF-IDF of words and pairs of words
     tags            the most frequent tag of each token
     trees           logistic regression on how often each kind of node occurs
+    airline         the same month a year before, and exponential smoothing: see `forecast_baselines`
     vowels          logistic regression on each coefficient's mean, deviation, first and last value
     plane, diabetes least squares in closed form
+    characters      the same network in a plain loop of PyTorch
 
 Hyperparameters are selected on a tenth of the training examples; the test set is used once, at the end.
 """
@@ -26,6 +28,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from examples.data.files import read_conll, read_csv, read_jsonl
+from examples.forecast_baselines import airline_baseline
+from examples.plain_characters import characters_baseline
 
 DIABETES = Path(__file__).parents[1] / "workers" / "data" / "samples" / "diabetes.npz"
 REGULARIZATION_STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
@@ -191,8 +195,10 @@ BASELINES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "tags": tags_baseline,
     "trees": trees_baseline,
     "vowels": series_baseline,
+    "airline": airline_baseline,
     "plane": plane_baseline,
     "diabetes": diabetes_baseline,
+    "characters": characters_baseline,
 }
 
 

@@ -30,6 +30,12 @@ def step_seed(seed: int, step: int) -> int:
     return splitmix64((seed + (step + 1) * GOLDEN_GAMMA) & WORD_MASK) >> 1
 
 
+def update_seed(seed: int, step: int, update: int) -> int:
+    """Return a 63-bit seed for the random numbers of one of a step's updates; the first has those of the step."""
+    own = step_seed(seed, step)
+    return own if update == 0 else splitmix64((own + update * GOLDEN_GAMMA) & WORD_MASK) >> 1
+
+
 def prng_keys(seed: int, epoch: int, rows: Tensor) -> Tensor:
     """Return a key for each row of an epoch: int64 (rows)."""
     return splitmix64(rows * GOLDEN_GAMMA + stream_seed(seed, IMAGE_STREAM, epoch))

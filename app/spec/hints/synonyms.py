@@ -120,7 +120,7 @@ _KINDS_OF_TRAINING = {
     "cohen_kappa": "kappa",
     "calibration_error": "ece",
     "perplexity": "crossentropy ppl",
-    "error_rate": "cer wer charerrorrate worderrorrate tokenerrorrate",
+    "token_error_rate": "cer wer charerrorrate worderrorrate tokenerrorrate",
     "edit_distance": "levenshtein levenshteindistance",
     "pinball": "pinballloss quantileloss",
     "coverage": "picp intervalcoverage quantilecoverage",
@@ -188,6 +188,7 @@ _JOB_FIELDS = {  # of everything but layers
     "max_seconds": "timeout maxtime",
     "metadata": "tags labels",
     "start_from": "pretrained resumefrom initfrom",
+    "weights": "pretrained imagenet",
     "layers": "layer modules",
     "outputs": "output",
 }

@@ -55,18 +55,23 @@ METRICS: Mapping[str, MetricKind] = {
     "calibration_error": MetricKind("Expected calibration error in 15 bins.", _SINGLE_LABEL, "probabilities"),
     "log_loss": MetricKind("Mean negative log-likelihood of what is true.", _SINGLE_LABEL, "probabilities"),
     "perplexity": MetricKind("The exponential of the mean negative log-likelihood.", _MULTICLASS, "probabilities"),
+    "bits_per_token": MetricKind(
+        "The mean negative log-likelihood in bits: of characters, bits per character.", _MULTICLASS, "probabilities"
+    ),
     "exact_match": MetricKind(
-        "Share of examples of which every label, or every token, is right.", ("labels", "tags", "sequences")
+        "Share of examples of which every label, or every token, is right; of a text that a network generates: as it "
+        "is generated, without the true one.",
+        ("labels", "tags", "classes", "sequences"),
+    ),
+    "token_error_rate": MetricKind(
+        "Edit distance (Levenshtein 1966) of sequences, or of the texts that a network generates, from the true ones, "
+        "in tokens, for each token of the true ones: of characters the character error rate.",
+        ("classes", "sequences"),
     ),
     "hamming": MetricKind("Share of labels that are wrong.", ("labels",)),
     "span_precision": MetricKind("Share of the predicted entities that are true: same place, same type.", ("tags",)),
     "span_recall": MetricKind("Share of the true entities that are found: same place, same type.", ("tags",)),
     "span_f1": MetricKind("F1 score of entities: same place, same type.", ("tags",)),
-    "error_rate": MetricKind(
-        "Insertions, deletions and substitutions from predicted to true sequences, by the length of the true ones: of "
-        "characters the CER, of words the WER.",
-        _SEQUENCES,
-    ),
     "edit_distance": MetricKind("Mean number of insertions, deletions and substitutions (Levenshtein).", _SEQUENCES),
     "mae": MetricKind("Mean absolute error.", _REGRESSION),
     "mse": MetricKind("Mean squared error.", _REGRESSION),
@@ -84,7 +89,10 @@ METRICS: Mapping[str, MetricKind] = {
 }
 MEDIAN = 0.5
 MAX_CLASSES = 1000  # of metrics that count every pair of classes, or keep every score
-UNLIMITED_CLASS_METRICS = frozenset({"accuracy", "top5_accuracy", "log_loss", "perplexity", "exact_match"})
+UNLIMITED_CLASS_METRICS = frozenset(
+    {"accuracy", "top5_accuracy", "log_loss", "perplexity", "bits_per_token", "exact_match", "token_error_rate"}
+)
+GENERATED_METRICS = frozenset({"exact_match", "token_error_rate"})  # of texts, which are run freely
 SPAN_METRICS = frozenset({"span_precision", "span_recall", "span_f1"})
 IOB_TAG_PATTERN = r"O|[BI](-.+)?"  # a tag of entities
 
@@ -131,15 +139,24 @@ def metric_mismatch(name: str, loss: BaseLoss, target: Column) -> tuple[str, str
     applicable = [metric for metric, row in METRICS.items() if task in row.task_types and _gives(scoring, row)]
     if not is_iob_tag_set(target.labels):
         applicable = [metric for metric in applicable if metric not in SPAN_METRICS]
+    if task == "classes" and target.follows is None:
+        applicable = [metric for metric in applicable if metric not in GENERATED_METRICS]
     if name in applicable:
         return None
     hint = "one of: " + ", ".join(applicable)
     if task not in METRICS[name].task_types:
         return f"{loss.kind} is about {task}, {name} is not", hint
+    return _missing_part(name, loss, target), hint
+
+
+def _missing_part(name: str, loss: BaseLoss, target: Column) -> str:
+    """Return what a metric needs that a loss or a target of its task does not have."""
+    if name in GENERATED_METRICS and loss.row.task_type != "sequences":
+        return f'{name} needs a text with [BEGIN] and [END], and "{target.name}" is none'
     if name in SPAN_METRICS:
-        return f'{name} needs tags such as B-PER, I-PER and O, which "{target.name}" does not have', hint
+        return f'{name} needs tags such as B-PER, I-PER and O, which "{target.name}" does not have'
     if METRICS[name].requires == "quantiles":
-        return f"{name} needs quantiles, and {loss.kind} gives none", hint
+        return f"{name} needs quantiles, and {loss.kind} gives none"
     if loss.options.quantiles:
-        return f"{name} compares the median, which is not among the quantiles", f"add {MEDIAN} to them, or use {hint}"
-    return f"{name} needs probabilities, and {loss.kind} gives only scores", hint
+        return f"{name} compares the median, which is not among the quantiles: add {MEDIAN}"
+    return f"{name} needs probabilities, and {loss.kind} gives only scores"

@@ -1,6 +1,6 @@
 """The objective: losses, the outputs and targets that they compare, and metrics."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -93,11 +93,12 @@ class Objective(BaseHead):
         fields: dict[str, Any] = {name: getattr(self, name) for name in BaseHead.model_fields}
         return {"": Head.model_construct(weight=1.0, **fields)}
 
-    def series_names(self) -> tuple[str, ...]:
-        """Return the names of all series that are evaluated."""
+    def series_names(self, minimised: Sequence[str] | None = None) -> tuple[str, ...]:
+        """Return the names of all series that are evaluated; `minimised` are the heads that are trained, if not all."""
         names = ["train/loss", "val/loss"]
         for name, head in self.all_heads().items():
-            names += [f"{split}/{name}/loss" for split in ("train", "val") if name]
+            splits = ("train", "val") if minimised is None or name in minimised else ("val",)
+            names += [f"{split}/{name}/loss" for split in splits if name]
             names += [f"val/{series_prefix(name)}{metric}" for metric in head.metrics]
         return tuple(names)
 

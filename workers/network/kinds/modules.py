@@ -39,7 +39,8 @@ class ModuleKind:
     `module(*inputs)`; it takes `call_parameters`, which the constructor does not. `probability_parameter` is the
     probability of random changes in training; `uses_rng` marks a module that is random whatever its parameters. `cost`
     is the time on the meta device, relative to an operation. `adapt(module, **parameters)` changes a built module;
-    `adapt_defaults` are the parameters that need no change. `path` is the name of `build` in Python source, by default
+    `adapt_defaults` are the parameters that need no change; `initial_parameters` those that say which weights a new
+    job gives the module. `path` is the name of `build` in Python source, by default
     in `torch.nn`. The operations of an `opaque` module are counted by running it. `lengths_index` is the index of the
     optional input with the lengths of sequences.
     """
@@ -56,6 +57,7 @@ class ModuleKind:
     uses_rng: bool = False
     adapt: Callable[..., nn.Module] | None = None
     adapt_defaults: Parameters = field(default_factory=dict)
+    initial_parameters: tuple[str, ...] = ()
     path: str = ""
     opaque: bool = False
     lengths_index: int = 0
@@ -73,7 +75,7 @@ class ModuleKind:
 
     def excluded_parameters(self) -> frozenset[str]:
         """Return the parameters that the constructor does not take."""
-        return frozenset((*self.call_parameters, *self.adapt_defaults))
+        return frozenset((*self.call_parameters, *self.adapt_defaults, *self.initial_parameters))
 
     def adapt_arguments(self, parameters: Parameters) -> dict[str, Any]:
         """Return the arguments of `adapt`; empty if it need not be called."""

@@ -96,6 +96,7 @@ MULTICLASS_METRICS: Mapping[str, MetricDefinition] = {
     ),
     "log_loss": MetricDefinition("scores", "likelihood", lambda decoder, size: custom.LogLoss()),
     "perplexity": MetricDefinition("scores", "likelihood", lambda decoder, size: custom.Perplexity()),
+    "bits_per_token": MetricDefinition("scores", "likelihood", lambda decoder, size: custom.BitsPerToken()),
 }
 
 TAG_METRICS: Mapping[str, MetricDefinition] = {
@@ -167,7 +168,7 @@ REGRESSION_METRICS: Mapping[str, MetricDefinition] = {
 }
 
 SEQUENCE_METRICS: Mapping[str, MetricDefinition] = {
-    "error_rate": MetricDefinition("predicted", "class", lambda decoder, size: sequences.EditDistance("class")),
+    "token_error_rate": MetricDefinition("predicted", "class", lambda decoder, size: sequences.EditDistance("class")),
     "edit_distance": MetricDefinition("predicted", "row", lambda decoder, size: sequences.EditDistance("row")),
     "exact_match": MetricDefinition("predicted", "exact", lambda decoder, size: sequences.EditDistance("exact")),
 }

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from workers.training.objective.decode import LabelledPredictions, OutputDecoder
-from workers.training.objective.sequences import edit_distances
+from workers.training.objective.sequences import sequence_distances
 
 MAX_LISTED_DISTANCE = 20
 
@@ -23,7 +23,7 @@ class SequenceAccumulator:
         """Count one batch."""
         predicted, target = predictions.predicted, predictions.target
         lengths = (predicted >= 0).sum(1), (target >= 0).sum(1)
-        self._counts.append(torch.stack([edit_distances(predicted, target), *lengths]))
+        self._counts.append(torch.stack([sequence_distances(predicted, target), *lengths]))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the number of sequences, how many are right, mean lengths, and sequences by distance."""

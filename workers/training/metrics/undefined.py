@@ -51,7 +51,7 @@ UNDEFINED_RULES: Mapping[TaskType, Mapping[str, UndefinedRule]] = {
         },
     },
     "numbers": dict.fromkeys(("r2", "explained_variance", "pearson", "spearman"), CONSTANT),
-    "sequences": {"error_rate": EMPTY},
+    "sequences": {"token_error_rate": EMPTY},
 }
 
 

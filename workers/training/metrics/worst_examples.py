@@ -12,7 +12,7 @@ from workers.data.loading.examples import ExampleSet
 from workers.data.preview import preview_rows
 from workers.training.devices import allow_nondeterminism
 from workers.training.objective.decode import LabelledPredictions, OutputDecoder
-from workers.training.objective.sequences import edit_distances
+from workers.training.objective.sequences import sequence_distances
 
 MAX_EXAMPLES = 16
 MAX_POSITIONS = 64  # tokens or numbers of one example that are listed
@@ -172,7 +172,7 @@ def _wrongness(predictions: LabelledPredictions, probability: Tensor | None) -> 
 def _sequence_wrongness(predictions: LabelledPredictions) -> Tensor:
     """Return the edit distance of each row, by the length of its target: float64 (N)."""
     lengths = (predictions.target >= 0).sum(1).clamp(min=1)
-    return edit_distances(predictions.predicted, predictions.target).double() / lengths
+    return sequence_distances(predictions.predicted, predictions.target).double() / lengths
 
 
 def _row_means(values: Tensor, rows: Tensor, count: int) -> Tensor:

@@ -97,10 +97,10 @@ class OutputDecoder:
     quantiles: tuple[float, ...] = ()  # that the last dimension of the output holds
     blank: int = 0  # of sequences: the class of no label
     lengths: str | None = None  # of sequences: the output with the number of steps of each row
+    follows: str | None = None  # the input of tokens whose next ones are the target
 
-    def read(self, outputs: Mapping[str, Tensor]) -> Tensor:
-        """Return its output (N, …) of all the network's; steps behind the end of a row say nothing."""
-        output = outputs[self.output]
+    def read(self, outputs: Mapping[str, Tensor], output: Tensor) -> Tensor:
+        """Return its output (N, …), one of the network's; of sequences, steps behind the end of a row say nothing."""
         if self.lengths is None or self.lengths not in outputs:
             return output
         scores = output if self.classes_last else output.movedim(1, -1)
@@ -279,4 +279,13 @@ def build_decoder(
         quantiles=loss.options.quantiles,
         blank=loss.options.blank,
         lengths=loss.options.input_lengths,
+        follows=column.follows,
     )
+
+
+def decoder_of_variance(mean: OutputDecoder | None) -> OutputDecoder | None:
+    """Return how the variance of numbers is decoded: in the square of their unit; `None` where scaling bends them."""
+    if mean is None or mean.scaling is None:
+        return mean
+    scaling = mean.scaling.of_variance()
+    return None if scaling is None else replace(mean, scaling=scaling)

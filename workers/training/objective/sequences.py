@@ -30,6 +30,11 @@ class SequenceLoss:
     lengths: str | None  # the output with the number of steps (N); `None`: all of them
     classes_last: bool = False
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The outputs that it reads."""
+        return (self.output,) if self.lengths is None else (self.output, self.lengths)
+
     def denominator_function(self, targets: Mapping[str, PreparedColumn], batches: int) -> DenominatorFunction | None:
         """Return `None`: all examples count alike."""
         return None
@@ -91,20 +96,22 @@ def blank_behind(scores: Tensor, lengths: Tensor, blank: int) -> Tensor:
     return torch.where(behind.unsqueeze(-1), only, scores)
 
 
-def edit_distances(predicted: Tensor, target: Tensor) -> Tensor:
-    """Return Levenshtein's distance of each row of (N, T) from that of (N, S): int64 (N).
+def sequence_distances(predicted: Tensor, target: Tensor) -> Tensor:
+    """Return the edit distances of rows of classes (N, T) and (N, S), which end at their first negative one: (N)."""
+    lengths = (predicted >= 0).sum(1)
+    width = int(lengths.max()) if len(lengths) else 0
+    return edit_distances(predicted[:, :width], lengths, target, (target >= 0).sum(1))
 
-    A row ends at its first negative class. It takes T vectorised steps: within a row of the table, what is inserted is
-    a running minimum.
-    """
-    ends, lengths = (target >= 0).sum(1), (predicted >= 0).sum(1)
-    places = torch.arange(target.shape[1] + 1, device=target.device)
-    row = places.expand(len(target), -1)
-    distances = row.gather(1, ends.unsqueeze(1)).squeeze(1)
-    for step in range(int(lengths.max()) if len(lengths) else 0):
-        differs = torch.ne(predicted[:, step : step + 1], target).long()
-        changed = torch.minimum(row[:, 1:] + 1, row[:, :-1] + differs)
-        row = torch.cat([row[:, :1] + 1, changed], 1)
-        row = (row - places).cummin(1).values + places
-        distances = torch.where(lengths == step + 1, row.gather(1, ends.unsqueeze(1)).squeeze(1), distances)
+
+def edit_distances(left: Tensor, left_lengths: Tensor, right: Tensor, right_lengths: Tensor) -> Tensor:
+    """Return the Levenshtein distances of rows of tokens, (N, T) and (N, U) of the lengths (N): int64 (N)."""
+    places = torch.arange(right.shape[1] + 1, device=right.device)
+    rows = torch.arange(len(right), device=right.device)
+    row = places.expand(len(right), -1)  # from nothing to each beginning of the right side
+    distances = row[rows, right_lengths]
+    for step in range(left.shape[1]):
+        replaced = row[:, :-1] + torch.ne(left[:, step : step + 1], right)
+        shorter = torch.cat([row[:, :1] + 1, torch.minimum(replaced, row[:, 1:] + 1)], 1)
+        row = (shorter - places).cummin(1).values + places  # insertions cost one for each place
+        distances = torch.where(left_lengths == step + 1, row[rows, right_lengths], distances)
     return distances

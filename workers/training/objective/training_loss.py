@@ -48,6 +48,11 @@ class TrainingLoss(Protocol):
 class EvaluationLoss(TrainingLoss, Protocol):
     """A loss that can be summed over the batches of a split."""
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The outputs of the network that it reads."""
+        ...
+
     def is_mean_over_targets(self, targets: Mapping[str, PreparedColumn]) -> bool:
         """Return whether the loss is a mean over the targets that are not ignored, and not over all examples."""
         ...
@@ -67,6 +72,11 @@ class OutputLoss:
     """A loss that is an output itself: one number, or one for each example, which are averaged."""
 
     output: str
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The output that it is."""
+        return (self.output,)
 
     def denominator_function(self, targets: Mapping[str, PreparedColumn], batches: int) -> DenominatorFunction | None:
         """Return `None`: all examples count alike."""
@@ -115,6 +125,11 @@ class TargetLoss:
     pointer: str = "/objective"
     others: tuple[str, ...] = ()  # outputs that the loss reads after its target
     quantiles: int = 0  # how many of each target an output (N, …, Q) holds
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The outputs that it reads."""
+        return (self.output, *self.others)
 
     def denominator_function(self, targets: Mapping[str, PreparedColumn], batches: int) -> DenominatorFunction | None:
         """Return what sums `denominator` over a step if its rows may count unlike."""

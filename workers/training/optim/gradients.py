@@ -80,12 +80,12 @@ class Noise:
             parameter.grad.add_(noise.mul_(deviation))
 
 
-def gradient_changes(plan: BaseUpdate, weights: frozenset[int], seed: int) -> tuple[GradientChange, ...]:
+def gradient_changes(plan: BaseUpdate, weights: frozenset[int], seed: int, place: int) -> tuple[GradientChange, ...]:
     """Return the changes of an update, in their order.
 
-    `weights` are the positions of the weights among its parameters, and `seed` is its own.
+    `weights` are the positions of the weights among its parameters, `place` its own among the updates of a step.
     """
-    return tuple(_changes(plan, weights, seed))
+    return tuple(_changes(plan, weights, stream_seed(seed, NOISE_STREAM, place)))
 
 
 def _changes(plan: BaseUpdate, weights: frozenset[int], seed: int) -> Iterator[GradientChange]:
@@ -96,4 +96,4 @@ def _changes(plan: BaseUpdate, weights: frozenset[int], seed: int) -> Iterator[G
     if plan.clip_norm is not None:
         yield NormClipping(plan.clip_norm)
     if plan.gradient_noise is not None:
-        yield Noise(plan.gradient_noise, stream_seed(seed, NOISE_STREAM))
+        yield Noise(plan.gradient_noise, seed)

@@ -1,7 +1,7 @@
 """Updates: which loss changes which parameters, by which optimiser. A plan itself is one update of all parameters."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationInfo, field_validator, model_validator
@@ -95,7 +95,7 @@ class BaseUpdate(SpecModel):
 class UpdatePlan(BaseUpdate):
     """One of several updates of a step: it lowers its losses by changing its parameters."""
 
-    name: Name | None = Field(None, description="In the names of series; default: the name of its loss.")
+    name: Name | None = Field(None, description="In the names of series; default: the names of its losses.")
     loss: Annotated[tuple[Name, ...], Field(min_length=1, max_length=64), OneOrMany()] = Field(
         description="A head of the objective, or several, whose weighted sum is minimised."
     )
@@ -103,3 +103,25 @@ class UpdatePlan(BaseUpdate):
         None, description="The nodes whose parameters it changes; default: all that no other update names."
     )
     every: Steps = Field(1, description="It is taken at the steps that this divides, counted from 1.")
+
+    @property
+    def series_name(self) -> str:
+        """Its name in series."""
+        return self.name or "_".join(self.loss)
+
+
+def updates_problems(updates: Sequence[UpdatePlan]) -> Iterator[Problem]:
+    """Yield how several updates contradict each other; pointers lead into the plan."""
+    names: dict[str, int] = {}
+    for place, update in enumerate(updates):
+        if (other := names.setdefault(update.series_name, place)) != place:
+            detail = f'update {other} is called "{update.series_name}" too'
+            yield Problem(f"/updates/{place}", "duplicate_id", detail, 'give it another "name"')
+        for position, head in enumerate(update.loss):
+            if head in update.loss[:position]:
+                pointer = f"/updates/{place}/loss/{position}"
+                yield Problem(pointer, "duplicate_id", f'"{head}" is listed twice', "remove it")
+    rest = [place for place, update in enumerate(updates) if update.parameters is None]
+    for place in rest[1:]:
+        detail = f"update {rest[0]} takes all parameters that no other one names already"
+        yield Problem(f"/updates/{place}", "contradiction", detail, 'name "parameters"')

@@ -15,7 +15,13 @@ from tests.workers.data.schemas import series_column, stored_schema
 from tests.workers.training.datasets import DatasetHarness, InMemoryDataset, dataset_job
 from tests.workers.training.test_resume import train_in_pieces
 from workers.training.objective.losses import target_cast
-from workers.training.objective.sequences import END, blank_behind, build_sequence_loss, edit_distances, greedy_decode
+from workers.training.objective.sequences import (
+    END,
+    blank_behind,
+    build_sequence_loss,
+    greedy_decode,
+    sequence_distances,
+)
 
 LETTERS = ("a", "b", "c", "d")
 SPOKEN = ["wave", "wave_length"]
@@ -57,7 +63,7 @@ def network(classes: int = 5, **outputs: str) -> dict[str, Any]:
 
 
 CTC = {"kind": "CTCLoss", "input_lengths": "steps"}
-METRICS = ["error_rate", "edit_distance", "exact_match"]
+METRICS = ["token_error_rate", "edit_distance", "exact_match"]
 
 
 def speech_job(model: Any = None, loss: Any = None, training: Any = None, **data: Any) -> dict[str, Any]:
@@ -115,11 +121,11 @@ def test_edit_distances_are_those_of_the_textbook() -> None:
     drawn = random.Random(0)
     lists = [[drawn.randrange(3) for _ in range(drawn.randint(0, 7))] for _ in range(200)]
     others = [[drawn.randrange(3) for _ in range(drawn.randint(0, 5))] for _ in range(200)]
-    found = edit_distances(padded(lists, 8), padded(others, 5))
+    found = sequence_distances(padded(lists, 8), padded(others, 5))
     assert found.tolist() == [levenshtein(one, other) for one, other in zip(lists, others, strict=True)]
-    assert edit_distances(padded([[]], 0), padded([[1, 2]], 2)).tolist() == [2]
-    assert edit_distances(padded([[1]], 1), padded([[]], 0)).tolist() == [1]
-    assert edit_distances(padded([], 3), padded([], 2)).tolist() == []
+    assert sequence_distances(padded([[]], 0), padded([[1, 2]], 2)).tolist() == [2]
+    assert sequence_distances(padded([[1]], 1), padded([[]], 0)).tolist() == [1]
+    assert sequence_distances(padded([], 3), padded([], 2)).tolist() == []
 
 
 def test_steps_are_decoded_greedily_up_to_the_end_of_their_row() -> None:
@@ -134,7 +140,7 @@ def test_letters_are_learned_and_evaluated_however_batches_are_cut(reading: Data
     reading.corpus = speech_dataset()
     attempt = reading.run(speech_job())
     values = {name: attempt.points(f"val/{name}")[-1][1] for name in ("loss", *METRICS)}
-    assert values["error_rate"] < 0.1
+    assert values["token_error_rate"] < 0.1
     prepared = attempt.prepared
     held = prepared.validation
     assert held is not None
@@ -152,7 +158,7 @@ def test_letters_are_learned_and_evaluated_however_batches_are_cut(reading: Data
             distance += levenshtein(said, target.tolist())
             letters, rows = letters + len(target), rows + 1
     assert values["loss"] == pytest.approx(totals / rows, rel=1e-5)
-    assert values["error_rate"] == pytest.approx(distance / letters)
+    assert values["token_error_rate"] == pytest.approx(distance / letters)
     assert values["edit_distance"] == pytest.approx(distance / rows)
 
 
@@ -161,7 +167,9 @@ def test_a_training_goes_on_to_the_bit(reading: DatasetHarness) -> None:
     job = speech_job(training={"steps": 6, "accumulate": 2, "batch_size": 8})
     whole, pieces = reading.run(job), train_in_pieces(reading, job, 2, 3)
     assert pieces[-1].weights() == whole.weights()
-    assert [point for piece in pieces for point in piece.points("val/error_rate")] == whole.points("val/error_rate")
+    assert [point for piece in pieces for point in piece.points("val/token_error_rate")] == whole.points(
+        "val/token_error_rate"
+    )
 
 
 def test_characters_of_a_text_are_learned(reading: DatasetHarness) -> None:
@@ -171,7 +179,7 @@ def test_characters_of_a_text_are_learned(reading: DatasetHarness) -> None:
     }
     reading.corpus = speech_dataset(text=True)
     attempt = reading.run(speech_job(network(6), features=features))
-    assert attempt.points("val/error_rate")[-1][1] < 0.1
+    assert attempt.points("val/token_error_rate")[-1][1] < 0.1
 
 
 @pytest.mark.parametrize(

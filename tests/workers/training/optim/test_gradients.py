@@ -45,7 +45,7 @@ def change_gradients(parameters: list[nn.Parameter], plan: Training, step: int) 
         nn.utils.clip_grad_norm_(parameters, plan.clip_norm)
     if plan.gradient_noise is not None:
         variance = plan.gradient_noise.eta / (1 + step) ** plan.gradient_noise.gamma
-        generator = torch.Generator().manual_seed(step_seed(stream_seed(SEED, NOISE_STREAM), step))
+        generator = torch.Generator().manual_seed(step_seed(stream_seed(SEED, NOISE_STREAM, 0), step))
         for parameter in parameters:
             assert parameter.grad is not None
             parameter.grad += torch.randn(parameter.shape, generator=generator) * variance**0.5
@@ -81,7 +81,7 @@ def test_a_training_is_that_of_plain_torch(laboratory: TrainingHarness, changes:
 
 def test_weights_that_a_penalty_alone_moves_reach_zero() -> None:
     weight, bias = nn.Parameter(torch.tensor([0.35, -0.2, 0.0])), nn.Parameter(torch.ones(2))
-    changes = gradient_changes(Training.model_validate({"l1": 1.0}), frozenset({0}), 0)
+    changes = gradient_changes(Training.model_validate({"l1": 1.0}), frozenset({0}), 0, 0)
     optimizer = torch.optim.SGD([weight, bias], lr=0.1)
     for step in range(2):
         weight.grad, bias.grad = torch.zeros(3), torch.zeros(2)
@@ -93,7 +93,7 @@ def test_weights_that_a_penalty_alone_moves_reach_zero() -> None:
 
 def test_noise_leaves_other_random_numbers_alone_and_shrinks() -> None:
     plan = Training.model_validate({"gradient_noise": {"eta": 1.0}})
-    (noise,) = gradient_changes(plan, frozenset(), 3)
+    (noise,) = gradient_changes(plan, frozenset(), 3, 0)
     parameter, deviations = nn.Parameter(torch.zeros(10_000)), []
     before = torch.get_rng_state()
     for step in (0, 99):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 import workers.torch_setup  # noqa: F401 - comes before torchmetrics, which imports torchvision
-from workers.training.objective.sequences import edit_distances
+from workers.training.objective.sequences import sequence_distances
 
 # isort: split
 from torchmetrics import Metric
@@ -26,7 +26,7 @@ class EditDistance(Metric):
 
     def update(self, predicted: Tensor, target: Tensor) -> None:
         """Take one batch into account."""
-        distances = edit_distances(predicted, target)
+        distances = sequence_distances(predicted, target)
         self.total += (distances == 0).sum() if self._per == "exact" else distances.sum()
         self.count += (target >= 0).sum() if self._per == "class" else len(target)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.spec.fork import Fork, fork_spec, merge_patch
+from app.spec.edits.fork import Fork, fork_spec, merge_patch
 from app.spec.job import parse_job, resume_problems
 
 SPEC: dict[str, Any] = {
