@@ -176,7 +176,7 @@ def assemble(
     loading = LoadingStrategy(resources.loaders, job.data.loading == "streamed")
     if not loading.always_stream:
         data = data.to_device_if_fits(device, max_resident_bytes(device))
-    sampler = _build_sampler(job, data.train, revision)
+    sampler = _build_sampler(job, data, revision)
     validation, test = (loading.evaluation_examples(rows, job.data.bucket) for rows in (data.validation, data.test))
     places = (saver.store, saver.workdir, resources.network_of)
     final_test = FinalTest(test, objective.heads, precision, plan, *places) if test else None
@@ -284,9 +284,12 @@ def _total_steps(plan: Training, sampler: Sampler) -> int:
     return sampler.origin.step + max(0, epochs) * sampler.steps_per_epoch
 
 
-def _build_sampler(job: JobSpec, train: ExampleSet, revision: RevisionState) -> Sampler:
-    plan = job.training
+def _build_sampler(job: JobSpec, data: TrainingData, revision: RevisionState) -> Sampler:
+    plan, train, sampling = job.training, data.train, job.data.sampler
     sampler = Sampler(plan.seed, len(train), plan.batch_size, plan.accumulate, plan.drop_last, train.device)
+    if sampling is not None:
+        sampler.weights, sampler.replacement = data.weights, sampling.replacement
+        sampler.rows = sampling.samples or len(train)
     if job.data.bucket is not None:
         sampler.lengths = train.lengths(job.data.bucket)
     sampler.origin = revision.origins.epochs
