@@ -9,7 +9,8 @@ from app.spec.data.columns import Column, DataSchema
 from app.spec.data.examples.sampling import sampling_problems
 from app.spec.data.examples.windows import read_target_problems
 from app.spec.data.feature_schema import ResolvedFeatures
-from app.spec.data.images.checks import loading_problems, mixing_loss_problems
+from app.spec.data.images.checks import loading_problems, mixing_loss_problems, row_mixing_problems
+from app.spec.data.images.feature import ImageFeature
 from app.spec.hints.names import did_you_mean
 from app.spec.job import JobSpec, head_targets, job_split_plan, resolve_job_features, target_name
 from app.spec.network.validation import check_network
@@ -45,7 +46,13 @@ def check_job(job: JobSpec, stored: DataSchema, max_nodes: int) -> list[Problem]
     problems += read_target_problems(features.windows, read, [*features.targets.values()])
     outputs, targets = job.model.outputs or ("output",), head_targets(job, stored, features)
     heads = [(head_pointer(name), head.loss, targets[name]) for name, head in job.objective.all_heads().items()]
-    problems += [*mixing_loss_problems(job.data, heads), *loading_problems(job.data, features.features, stored)]
+    has_images = any(isinstance(each, ImageFeature) for each in features.features.values())
+    read_columns = [column for name in read if (column := schema.column(name)) is not None]
+    problems += row_mixing_problems(job.data, features.features, read_columns)
+    problems += [
+        *mixing_loss_problems(job.data, heads, has_images),
+        *loading_problems(job.data, features.features, stored),
+    ]
     for pointer, loss, source, target, is_declared in _compared_columns(job, stored, features):
         problems += target_problems(pointer, loss, source, target, is_declared)
     return problems + objective_problems(job.objective, outputs, targets)

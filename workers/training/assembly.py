@@ -301,6 +301,7 @@ def _build_mixing(job: JobSpec, columns: Mapping[str, Column | None], rows: Exam
     if not (parts := mixing_transforms(job.data)):
         return None
     images = tuple(name for name, column in rows.inputs.items() if isinstance(column, ImageColumn))
+    mixed = images or tuple(rows.inputs)
     counts = {column.name: column.classes or 0 for column in columns.values() if column is not None}
     classes = {name: counts[name.partition("/")[0]] for name in rows.targets}
-    return Mixing(parts, job.training.seed, images, classes)
+    return Mixing(parts, job.training.seed, mixed, classes)
