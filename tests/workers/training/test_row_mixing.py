@@ -1,4 +1,4 @@
-"""MixUp on rows of a table: the same blend of inputs and targets, to the bit, and refused where nothing lies between."""
+"""MixUp on rows of a table: inputs and targets are blended alike, to the bit; words, which have no blend, are refused."""
 
 from pathlib import Path
 from typing import Any

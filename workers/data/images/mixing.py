@@ -1,4 +1,4 @@
-"""MixUp (Zhang et al. 2018) and CutMix (Yun et al. 2019): mixed images of a batch, or rows of a table, and their labels.
+"""MixUp (Zhang et al. 2018) and CutMix (Yun et al. 2019): mixed images or rows of a batch, and their labels.
 
 Each batch gets one of the kinds of a job. Everything is a function of (seed, step, batch).
 """
