@@ -17,9 +17,8 @@ from sqlalchemy.orm import Session
 from app.db.tables import MetricChunkRow
 
 POINT_DTYPE = np.dtype([("step", "<i8"), ("value", "<f8"), ("time", "<f8"), ("elapsed", "<f8")])
-SUMMARY_DTYPE = np.dtype(
-    [*POINT_DTYPE.descr, ("min", "<f8"), ("max", "<f8"), ("count", "<i8")]
-)  # the last point, and its block
+# The last point, and its block. Summaries without counts of NaN, as they were stored before, have `count` in 8 bytes.
+SUMMARY_DTYPE = np.dtype([*POINT_DTYPE.descr, ("min", "<f8"), ("max", "<f8"), ("count", "<i4"), ("nan", "<i4")])
 
 CHUNK_SIZE = 4096
 BLOCK_SIZE = 64
@@ -133,7 +132,7 @@ def _chunks(job_id: str, name: str) -> Any:
 
 
 def summarise(points: Points, width: int) -> Points:
-    """Return one summary for every `width` points: the last point, and min, max and count of the block."""
+    """Return one summary for every `width` points: the last point, and the block's min, max, count and NaN count."""
     return _merge(_as_summaries(points), width)
 
 
@@ -143,6 +142,7 @@ def _as_summaries(points: Points) -> Points:
         summaries[name] = points[name]
     summaries["min"] = summaries["max"] = points["value"]
     summaries["count"] = 1
+    summaries["nan"] = np.isnan(points["value"])
     return summaries
 
 
@@ -154,7 +154,8 @@ def _merge(summaries: Points, width: int) -> Points:
     merged: Points = summaries[np.append(starts[1:], len(summaries)) - 1].copy()
     merged["min"] = np.fmin.reduceat(summaries["min"], starts)
     merged["max"] = np.fmax.reduceat(summaries["max"], starts)
-    merged["count"] = np.add.reduceat(summaries["count"], starts)
+    for name in ("count", "nan"):
+        merged[name] = np.add.reduceat(summaries[name], starts)
     return merged
 
 
@@ -196,7 +197,7 @@ def downsample(
     smooth: float = 0.0,
     steps_per_epoch: int = 1,
 ) -> dict[str, dict[str, Any]]:
-    """Return columns for every series: `x`, `step`, `min`, `max`, `last`, `count`, and `width` (points per bucket).
+    """Return columns for every series: `x`, `step`, `min`, `max`, `last`, `count`, `nan`, `width` (points per bucket).
 
     Exact where the points fit, up to `MAX_RAW_POINTS`. Otherwise a bucket holds 2^k points, counted from the start of
     the series, so that buckets keep their place while the curve grows. Smoothing comes before thinning.
@@ -287,6 +288,6 @@ def _axis_values(points: Points, axis: Axis, steps_per_epoch: int) -> NDArray[np
 
 
 def _columns(summaries: Points, axis: Axis, steps_per_epoch: int) -> dict[str, Any]:
-    columns = {name: np.ascontiguousarray(summaries[name]) for name in ("step", "min", "max", "count")}
+    columns = {name: np.ascontiguousarray(summaries[name]) for name in ("step", "min", "max", "count", "nan")}
     columns["last"] = np.ascontiguousarray(summaries["value"])
     return columns | {"x": np.ascontiguousarray(_axis_values(summaries, axis, steps_per_epoch))}

@@ -6,6 +6,7 @@
     airline         the same month a year before, and exponential smoothing: see `forecast_baselines`
     vowels          logistic regression on each coefficient's mean, deviation, first and last value
     plane, diabetes least squares in closed form
+    characters      the same network in a plain loop of PyTorch
 
 Hyperparameters are selected on a tenth of the training examples; the test set is used once, at the end.
 """
@@ -28,6 +29,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from examples.data.files import read_conll, read_csv, read_jsonl
 from examples.forecast_baselines import airline_baseline
+from examples.plain_characters import characters_baseline
 
 DIABETES = Path(__file__).parents[1] / "workers" / "data" / "samples" / "diabetes.npz"
 REGULARIZATION_STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
@@ -196,6 +198,7 @@ BASELINES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "airline": airline_baseline,
     "plane": plane_baseline,
     "diabetes": diabetes_baseline,
+    "characters": characters_baseline,
 }
 
 

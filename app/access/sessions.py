@@ -6,6 +6,7 @@ A session ends with the secret of the key that it was opened with, when it was n
 import hashlib
 import hmac
 from collections.abc import Collection, Sequence
+from typing import TypeVar
 
 from sqlalchemy import Row, Select, delete, or_, select, update
 from sqlalchemy.orm import Session
@@ -27,6 +28,7 @@ from app.db.tables import KeyRow, SessionLinkRow, SessionRow, now
 from app.errors import Unauthenticated
 from app.ids import new_id
 
+R = TypeVar("R", SessionRow, SessionLinkRow)
 MAX_SECONDS = 7 * 86_400.0
 IDLE_SECONDS = 12 * 3600.0  # without a request
 LINK_SECONDS = 600.0
@@ -45,10 +47,7 @@ def create(session: Session, key: ValidKey) -> tuple[SessionRow, str]:
         key_digest=key.credential.digest,
         expires_at=now() + MAX_SECONDS,
     )
-    session.add(row)
-    session.flush()
-    session.refresh(row)
-    return row, make_token(row.id, secret)
+    return _insert(session, row), make_token(row.id, secret)
 
 
 def authenticate(session: Session, token: str) -> ValidKey:
@@ -109,10 +108,7 @@ def create_link(session: Session, credential: Credential) -> tuple[SessionLinkRo
         key_digest=key_digest,
         expires_at=now() + LINK_SECONDS,
     )
-    session.add(link)
-    session.flush()
-    session.refresh(link)
-    return link, make_token(link.id, secret)
+    return _insert(session, link), make_token(link.id, secret)
 
 
 def open_link(session: Session, token: str) -> ValidKey:
@@ -153,6 +149,14 @@ def purge(session: Session, limit: int = 1000) -> int:
     )
     options = {"synchronize_session": False}
     return sum(len(session.scalars(removal, execution_options=options).all()) for removal in removals)
+
+
+def _insert(session: Session, row: R) -> R:
+    """Insert a row, and return it with its times, which the database computes."""
+    session.add(row)
+    session.flush()
+    session.refresh(row)
+    return row
 
 
 def _with_keys() -> Select[SessionRow, KeyRow, float]:

@@ -61,6 +61,20 @@ def require_scope(scope: str) -> Callable[[Request], Awaitable[Principal]]:
     return principal
 
 
+async def reader_or_nobody(request: Request) -> Principal | None:
+    """Return who sends a request, as of routes that need the scope `read`; `None` for one without key and session.
+
+    A browser asks by it whether it is signed in. That it is not is no refusal, but counted by where it comes from.
+    """
+    services: Services = request.app.state.services
+    if not services.settings.auth or "authorization" in request.headers or session_token(request):
+        return await _read_principal(request)
+    limits = effective_limits(services.settings, None, admin=False)
+    _enforce_rate_limit(request, services, _address_key(request), limits)
+    await services.lanes.take(request, _address_key(request))
+    return None
+
+
 async def enter_lane(request: Request, services: ServicesDep) -> None:
     """Receive the body of a request that needs no key, and take a place in its lane."""
     if request.method not in SAFE_METHODS:
@@ -149,7 +163,9 @@ def _enforce_rate_limit(request: Request, services: Services, who: str, limits: 
         raise TooManyRequests(share.retry_after)
 
 
-ReadPrincipal = Annotated[Principal, Depends(require_scope("read"))]
+_read_principal = require_scope("read")
+reader_or_nobody.scope = "read"  # type: ignore[attr-defined] # as above
+ReadPrincipal = Annotated[Principal, Depends(_read_principal)]
 WritePrincipal = Annotated[Principal, Depends(require_scope("write"))]
 AdminPrincipal = Annotated[Principal, Depends(require_scope("admin"))]
 

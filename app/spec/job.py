@@ -108,8 +108,15 @@ def job_split_plan(job: JobSpec, stored: DataSchema, features: ResolvedFeatures)
 
 
 def target_name(job: JobSpec, stored: DataSchema, head: Head) -> str | None:
-    """Return the feature or column that a head is compared with, if there is one."""
-    return head.target or job.data.target or stored.target
+    """Return the feature or column that a head is compared with, if there is one.
+
+    The last column of a table is no target if nobody has said so, and nothing is compared with it or reads it.
+    """
+    named = head.target or job.data.target
+    if named is not None or head.has_metrics_output or not stored.guessed_target:
+        return named or stored.target
+    read = job.model.inputs or job.data.inputs or ()
+    return stored.target if stored.target in read else None
 
 
 def resume_problems(job: JobSpec, original: JobSpec) -> list[Problem]:

@@ -1,6 +1,6 @@
 """The checks of a job that need several of its parts, and the data: problems, warnings, and the roles of columns."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from app.errors import Problem
@@ -29,7 +29,7 @@ def check_job(job: JobSpec, stored: DataSchema, max_nodes: int) -> list[Problem]
     features = resolve_job_features(job, stored)
     schema = features.schema
     plan = job_split_plan(job, stored, features)
-    problems = [*features.problems, *_data_problems(job, stored, schema), *split_problems(plan, stored)]
+    problems = [*features.problems, *_data_problems(job, stored, features), *split_problems(plan, stored)]
     problems += _training_problems(job, plan.validation is not None)
     nodes = job.model.layers or job.model.nodes or ()
     if len(nodes) > max_nodes:
@@ -50,8 +50,13 @@ def check_job(job: JobSpec, stored: DataSchema, max_nodes: int) -> list[Problem]
 
 def job_column_roles(job: JobSpec, stored: DataSchema, resolved: ResolvedFeatures) -> list[ColumnRole]:
     """Return what the job makes of each stored column."""
-    read = job.model.input_names(job.data.inputs or resolved.schema.inputs)
-    return column_roles(without_split_columns(job.data, stored), resolved, read, job.data.features or {})
+    read, targets = (
+        job.model.input_names(job.data.inputs or resolved.schema.inputs),
+        head_targets(job, stored, resolved),
+    )
+    compared = [targets[name] for name, head in job.objective.all_heads().items() if head.has_metrics_output]
+    learned = {column.name for column in compared if column is not None}
+    return column_roles(without_split_columns(job.data, stored), resolved, read, job.data.features or {}, learned)
 
 
 def job_warnings(
@@ -83,16 +88,18 @@ def _compared_columns(
     for name, target in head_targets(job, stored, features).items():
         head = job.objective.all_heads()[name]
         if target is not None and head.has_loss_target:
-            source = stored.column(features.features[target.name].source_columns[0])
+            source = stored.column(features.feature_of(target.name).source_columns[0])
             if source is not None:
                 is_declared = target.name in (job.data.features or {})
                 yield head_pointer(name), head.loss, source, target, is_declared
 
 
-def _input_count_problems(job: JobSpec, inputs: tuple[str, ...]) -> Iterator[Problem]:
+def _input_count_problems(job: JobSpec, inputs: tuple[str, ...], targets: Iterable[str]) -> Iterator[Problem]:
     """Yield that a network reads nothing by default, or that a chain of layers would read one of several inputs."""
     if job.model.inputs is None and not inputs:
         hint = "name columns in features or inputs, or remove them from ignore"
+        declared = [name for name in targets if name in (job.data.features or {})]
+        hint += f'; an autoencoder reads its target: "inputs": ["{declared[0]}"] in data' if declared else ""
         yield Problem("/data", "no_inputs", "no column is left that the network could read", hint)
     if job.model.layers is not None and job.model.inputs is None and len(inputs) > 1:
         names = ", ".join(f'"{name}"' for name in inputs[:MAX_NAMED_COLUMNS])
@@ -101,7 +108,8 @@ def _input_count_problems(job: JobSpec, inputs: tuple[str, ...]) -> Iterator[Pro
         yield Problem("/model/layers", "several_inputs", detail, hint)
 
 
-def _data_problems(job: JobSpec, stored: DataSchema, schema: DataSchema) -> list[Problem]:
+def _data_problems(job: JobSpec, stored: DataSchema, features: ResolvedFeatures) -> list[Problem]:
+    schema, targets = features.schema, features.targets.values()
     columns = [column.name for column in schema.columns]
     problems = []
     inputs = job.data.inputs or ()
@@ -122,7 +130,7 @@ def _data_problems(job: JobSpec, stored: DataSchema, schema: DataSchema) -> list
     for place in dict.fromkeys(f"{head_pointer(name)}/target" if name else "/data/target" for name in missing):
         problems.append(Problem(place, "missing", "the data has no default target", "name a column"))
     if not problems:
-        problems += _input_count_problems(job, inputs or schema.inputs)
+        problems += _input_count_problems(job, inputs or schema.inputs, targets)
     for position, name in enumerate(job.data.ignore):
         if stored.column(name) is None:
             hint = did_you_mean(name, [column.name for column in stored.columns]) or "remove it"

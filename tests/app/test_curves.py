@@ -106,6 +106,7 @@ def test_buckets_are_those_of_a_naive_model(
     assert found["width"] == width
     assert found["points"] == len(values)
     assert found["count"].tolist() == [len(group) for group in groups.values()]
+    assert found["nan"].tolist() == [sum(math.isnan(values[index]) for index in group) for group in groups.values()]
     assert found["step"].tolist() == found["x"].tolist() == [group[-1] + 1 for group in groups.values()]
     same(found["last"], [values[group[-1]] for group in groups.values()])
     same(found["min"], [extreme(min, [values[index] for index in group]) for group in groups.values()])
@@ -133,7 +134,7 @@ def test_buckets_keep_their_place_while_the_curve_grows(database: Database, coun
     assert after["width"] % before["width"] == 0
     if after["width"] == before["width"]:
         settled = len(before["x"]) - 1
-        for column in ("step", "min", "max", "last", "count"):
+        for column in ("step", "min", "max", "last", "count", "nan"):
             assert after[column][:settled].tolist() == before[column][:settled].tolist()
 
 
@@ -145,7 +146,7 @@ def test_summaries_say_what_points_say(database: Database, job_id: str, count: i
     database.run(curves.append, job_id, {NAME: made(range(1, count + 1))})
     coarse = database.read(curves.downsample, job_id, [NAME], max_points=most)[NAME]
     exact = database.read(curves.downsample, job_id, [NAME], max_points=most, low=-1)[NAME]  # reads every point
-    for column in ("x", "step", "min", "max", "last", "count"):
+    for column in ("x", "step", "min", "max", "last", "count", "nan"):
         assert coarse[column].tolist() == exact[column].tolist()
     assert (coarse["width"], coarse["points"]) == (exact["width"], exact["points"])
 
@@ -195,7 +196,7 @@ def test_a_range_is_found_in_its_chunks(
             curves.downsample, job_id, [NAME], max_points=most, axis="time",
             low=None if low is None else low + 1e9, high=None if high is None else high + 1e9,
         )[NAME]  # fmt: skip
-        for column in ("step", "min", "max", "last", "count"):
+        for column in ("step", "min", "max", "last", "count", "nan"):
             assert found[column].tolist() == by_time[column].tolist()
         assert found["width"] == by_time["width"]
 
@@ -213,3 +214,10 @@ def test_the_average_is_that_of_the_definition(count: int, weight: float) -> Non
     found = curves.exponential_moving_average(points, weight)
     np.testing.assert_allclose(found["value"], expected, rtol=1e-9, atol=1e-12)
     assert found["step"].tolist() == points["step"].tolist()
+
+
+def test_summaries_from_before_counts_of_nan_have_none() -> None:
+    stored = np.zeros(3, [*curves.POINT_DTYPE.descr, ("min", "<f8"), ("max", "<f8"), ("count", "<i8")])
+    stored["count"] = [64, 64, 7]
+    found = np.frombuffer(stored.tobytes(), curves.SUMMARY_DTYPE)
+    assert (found["count"].tolist(), found["nan"].tolist()) == ([64, 64, 7], [0, 0, 0])

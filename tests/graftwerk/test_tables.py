@@ -62,7 +62,7 @@ def as_columns(frame: Any, package: str) -> dict[str, list[Any]]:
                 "count": [1, 1, 1],
             },
         ),
-        (Metrics("step", {}), {name: [] for name in ("series", "x", "step", "min", "max", "last", "count")}),
+        (Metrics("step", {}), {name: [] for name in ("series", "x", "step", "min", "max", "last", "count", "nan")}),
         (PREDICTIONS, {"file": ["1.png", "2.png"], "output.label": ["a", None], "output.probability": [0.5, 1]}),
         (DATASET, {"age": [1, 2.5, None], "kind": ["x", None, "y"]}),
     ],

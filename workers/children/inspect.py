@@ -59,7 +59,7 @@ WARM_UP_SCHEMA = {
 }
 
 NO_SCHEMAS: Mapping[str, DataSchema] = {}
-FATAL_CODES = frozenset({"network_form", "too_many_nodes", "too_deep", "unknown_block"})
+FATAL_CODES = frozenset({"no_inputs", "network_form", "too_many_nodes", "too_deep", "unknown_block"})
 
 MAX_CALLS = 10**9  # of nodes in a forward pass, which would take a quarter of an hour
 NODE_POINTER = r"/model((?:/blocks/\w+)?/(?:layers|nodes)/\d+)"  # the pointer of a node, or of something in it

@@ -18,6 +18,7 @@ from app.spec.training.objective import Head
 from workers.data.features.preparation import Preparation
 from workers.data.features.scaling import BaseScaling
 from workers.data.notation.datetime_formats import format_datetime
+from workers.prediction.pictures import MAX_BYTE, encode_pictures, is_picture_output
 from workers.training.objective.decode import OutputDecoder, Predictions, build_decoder
 
 Label = str | int | bool
@@ -37,6 +38,7 @@ class OutputFormatter:
     unit: str | None = None  # that stands beside each number of the target in the data, such as "kg"
     is_date: bool = False  # whether the numbers are seconds since 1970
     aligned_input: str | None = None  # the input of any length that has a prediction for each of its places
+    white: float = 1.0  # the number that is white in a picture
 
     def describe(self) -> RowFields:
         """Return what all rows have in common."""
@@ -61,12 +63,21 @@ class OutputFormatter:
                 name: [value[:length] for value, length in zip(values, lengths, strict=True)]
                 for name, values in fields.items()
             }
+        if "image" in options.outputs and is_picture_output(output):
+            fields["image"] = encode_pictures(self._brightness(output), self.white)
         if "raw" in options.outputs or not fields:
             fields["raw"] = json_values(output.float() if output.is_floating_point() else output)
         return [dict(zip(fields, values, strict=True)) for values in zip(*fields.values(), strict=True)]
 
+    def _brightness(self, output: Tensor) -> Tensor:
+        """Return an output (N, …) as the pictures show it: numbers in the units of the data, probabilities of yes."""
+        predictions = self.decoder.decode(output) if self.decoder is not None else None
+        if predictions is None or self.about not in ("numbers", "decisions"):
+            return output
+        return predictions.predicted if predictions.probabilities is None else predictions.probabilities
+
     def _fields(self, output: Tensor, options: PredictionOptions) -> Fields:
-        if self.decoder is None or (options.outputs == ("raw",) and options.top is None):
+        if self.decoder is None or (set(options.outputs) <= {"raw", "image"} and options.top is None):
             return {}
         if output.is_floating_point():
             return FIELD_FORMATTERS[self.decoder.task_type](self, self.decoder.decode(output), options)
@@ -154,7 +165,7 @@ def _multilabel_fields(formatter: OutputFormatter, predictions: Predictions, opt
 
 def _number_fields(formatter: OutputFormatter, predictions: Predictions, options: PredictionOptions) -> Fields:
     """Return numbers, in the units of the data; dates in ISO 8601."""
-    if options.outputs == ("raw",):
+    if set(options.outputs) <= {"raw", "image"}:
         return {}
     scaling = formatter.decoder.scaling if formatter.decoder is not None else None
     dtype = scaling.dtype if scaling is not None else torch.float32  # timestamps, say, need more digits
@@ -198,19 +209,29 @@ def output_formatters(
             preprocessor = preparation.preprocessors.get(target.name)
             scaling = preprocessor.target_scaling if preprocessor is not None else None
             formatter = head_formatter(head, output, target, features, scaling)
-            sources = [stored[name] for name in features.features[target.name].source_columns if stored.column(name)]
+            sources = [stored[name] for name in features.feature_of(target.name).source_columns if stored.column(name)]
             if formatter.about == "numbers" and len(sources) == 1:
                 is_date = sources[0].type == "datetime"
-                formatter = replace(formatter, unit=sources[0].unit, is_date=is_date)
+                white = _white(sources[0], scaling)
+                formatter = replace(formatter, unit=sources[0].unit, is_date=is_date, white=white)
             formatters[output] = formatter
     return formatters
+
+
+def _white(source: Column, scaling: BaseScaling | None) -> float:
+    """Return the largest value of a column of images, white in a picture: of bytes, or as `unit` found it."""
+    if source.type == "image" or source.peak:
+        return source.peak or MAX_BYTE
+    if scaling is None or scaling.shape:
+        return 1.0
+    return float(scaling.inverse_transform(torch.ones((), dtype=scaling.dtype)))
 
 
 def head_formatter(
     head: Head, output: str, target: Column, features: ResolvedFeatures, scaling: BaseScaling | None = None
 ) -> OutputFormatter:
     """Return how an output is written that a head compares with a target."""
-    decoder, feature = build_decoder(head, target, output, scaling=scaling), features.features[target.name]
+    decoder, feature = build_decoder(head, target, output, scaling=scaling), features.feature_of(target.name)
     about: TaskType = (
         "tags" if isinstance(feature, TagsFeature) and decoder.task_type == "classes" else decoder.task_type
     )
@@ -230,7 +251,7 @@ def head_formatter(
 
 def _aligned_input(target: str, features: ResolvedFeatures) -> str | None:
     """Return the input that a target goes along with, place by place: the one that tags belong to, or itself."""
-    tags = features.features[target]
+    tags = features.feature_of(target)
     if not isinstance(tags, TagsFeature):
         return target
     others = (name for name, feature in features.features.items() if feature is not tags)

@@ -14,13 +14,13 @@ from workers.network.blueprint import Blueprint
 from workers.network.inference.partial_network import PartialNetwork
 from workers.surgery.built_nodes import built_nodes, owner_path
 from workers.surgery.draft import Change, Draft, Revision, Weights, open_draft
-from workers.surgery.group_parameters import GroupParameters, drop_removed_paths
+from workers.surgery.group_parameters import drop_removed_paths, group_parameters
 from workers.surgery.initial.functions import check_initial_functions
 from workers.surgery.layer_ids import remove_layer_ids
 from workers.surgery.operations.catalog import OPERATIONS
 from workers.surgery.tensor_map import TensorMap
 
-GROUPS_POINTER = "/training/groups"
+PLAN_POINTER = "/training"
 MAX_ATTRIBUTIONS = 32  # beginnings of an edit that are tried for the operation that a problem comes from
 
 
@@ -116,8 +116,8 @@ def _settle(draft: Draft) -> Change:
         places = draft.places()
         raise _InvalidDocument([locate(each.with_prefix("/model"), places) for each in problems])
     for path in drop_removed_paths(draft.document, draft.blueprint, after):
-        detail = f'"{path}" has no parameters any more, and was taken out of its group'
-        draft.warnings.append(Problem(GROUPS_POINTER, "group_changed", detail))
+        detail = f'"{path}" has no parameters any more, and was taken out of the plan'
+        draft.warnings.append(Problem(PLAN_POINTER, "group_changed", detail))
     if refused := _new_pretrained_nodes(draft.blueprint, after):
         places = draft.places()
         raise _InvalidDocument([locate(problem, places) for problem in refused])
@@ -146,7 +146,8 @@ def _warn_of_frozen(draft: Draft, network: PartialNetwork, tensors: TensorMap) -
     """Warn of new nodes that a group of the plan freezes, since it names what they are in."""
     if not draft.has_groups:
         return
-    frozen = GroupParameters(draft.document, network.blueprint).frozen()
+    updates = group_parameters(draft.document, network.blueprint)
+    frozen = frozenset[str]().union(*(update.frozen() for update in updates))
     nodes, places = built_nodes(network.blueprint), draft.places()
     fresh = {owner_path(name, nodes) for name in frozen if name in tensors and tensors[name].name is None}
     for path in sorted(fresh):
@@ -154,7 +155,7 @@ def _warn_of_frozen(draft: Draft, network: PartialNetwork, tensors: TensorMap) -
             f"a group freezes {path}, so that it is not trained",
             f'add {{"op": "unfreeze", "nodes": ["{path}"]}}',
         )
-        place = places.get(f"/model{nodes[path].node.pointer}", GROUPS_POINTER)
+        place = places.get(f"/model{nodes[path].node.pointer}", PLAN_POINTER)
         draft.warnings.append(Problem(place, "frozen", detail, hint))
 
 

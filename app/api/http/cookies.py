@@ -1,7 +1,7 @@
 """The cookie of a session, and the proof that a request with it comes from the service's own page.
 
 Browsers send the cookie with whatever asks for it, scripts of other ports of the same host included: therefore the
-cookie alone opens nothing.
+cookie alone opens nothing. Its name has the port, so that services on one host do not sign each other's users out.
 """
 
 import hmac
@@ -14,7 +14,7 @@ from app.access.tokens import SESSION, parse_credential
 from app.api.lanes import SAFE_METHODS
 from app.errors import Forbidden, UnsupportedMediaType
 
-SESSION_COOKIE = "graftwerk_session"
+COOKIE_PREFIX = "graftwerk_session"
 CSRF_HEADER = "X-CSRF-Token"
 _OWN_SITES = frozenset({"same-origin", "none"})  # `none`: an address that the user typed, or a bookmark
 
@@ -25,9 +25,15 @@ class CsrfFailed(Forbidden):
     code = "csrf_failed"
 
 
+def cookie_name(request: Request) -> str:
+    """Return the name of the session's cookie at the address that the browser knows: with its port, if it names one."""
+    port = request.headers.get("host", "").rpartition(":")[2]
+    return f"{COOKIE_PREFIX}_{port}" if port.isascii() and port.isdigit() else COOKIE_PREFIX
+
+
 def session_token(request: Request) -> str:
     """Return the token in the cookie of a request; "" if it has none."""
-    token = request.cookies.get(SESSION_COOKIE, "")
+    token = request.cookies.get(cookie_name(request), "")
     return token if parse_credential(token, SESSION) is not None else ""
 
 
@@ -64,7 +70,7 @@ async def check_sign_in(request: Request) -> None:
 def set_session_cookie(response: Response, request: Request, token: str) -> None:
     """Let the browser keep a session's token; "" takes it away."""
     response.set_cookie(
-        SESSION_COOKIE,
+        cookie_name(request),
         token,
         max_age=round(MAX_SECONDS) if token else 0,
         path="/",

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from app.access.idempotency import IdempotentResponse
 
+MAX_BUCKETS = 200_000  # of all series of an answer together
 INFINITY_NAMES: Mapping[bool, str] = {True: "Infinity", False: "-Infinity"}
 
 

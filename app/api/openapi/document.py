@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from app.api.http.cookies import CSRF_HEADER, SESSION_COOKIE
+from app.api.http.cookies import COOKIE_PREFIX, CSRF_HEADER
 from app.api.http.problems import PROBLEM_MEDIA_TYPE
 from app.api.openapi.links import add_links
 from app.api.openapi.routes import SHARED_RESPONSES
@@ -46,8 +46,9 @@ SECURITY_SCHEMES: Mapping[str, Any] = {
     "session": {
         "type": "apiKey",
         "in": "cookie",
-        "name": SESSION_COOKIE,
-        "description": "A browser that is signed in (`POST /v1/session`). Methods that change something need the "
+        "name": COOKIE_PREFIX,
+        "description": "A browser that is signed in (`POST /v1/session`); the name ends in `_PORT` where the address "
+        "has a port. Methods that change something need the "
         f"header `{CSRF_HEADER}` with the session's `csrf_token`, others that or `Sec-Fetch-Site: same-origin`.",
     },
 }

@@ -1,6 +1,6 @@
 """Sessions of browsers: sign in with a key or a link, read who is signed in, sign out, and make a link."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from sqlalchemy.orm import Session
@@ -13,10 +13,12 @@ from app.access.keys import SCOPES, ValidKey
 from app.access.tokens import parse_credential
 from app.api import schemas
 from app.api.auth import (
+    Principal,
     ReadPrincipal,
     anonymous_actor,
     count_sign_in,
     enter_lane,
+    reader_or_nobody,
     record_failed_sign_in,
     request_credential,
 )
@@ -87,9 +89,13 @@ def _describe(services: Services, session_id: str, token: str) -> dict[str, Any]
     return schemas.SignedIn.from_rows(row, key, ends_at, sessions.csrf_token(token)).as_dict()
 
 
-@router.get("", responses=route_responses(200, schemas.SignedIn, 404))
-def read_session(request: Request, who: ReadPrincipal, services: ServicesDep) -> Response:
-    """Read who is signed in. With a key instead of a session: 404."""
+@router.get("", responses=route_responses(200, schemas.SignedIn, 404) | {204: {"description": "Nobody is signed in."}})
+def read_session(
+    request: Request, who: Annotated[Principal | None, Depends(reader_or_nobody)], services: ServicesDep
+) -> Response:
+    """Read who is signed in. With neither a session nor a key: 204; with a key instead of a session: 404."""
+    if who is None:
+        return Response(status_code=204)
     if not who.key_id:
         return JsonResponse(EVERYBODY.as_dict())
     if not who.session_id:

@@ -47,6 +47,7 @@ class Series(ResponseModel):
     max: list[JsonNumber]
     last: list[JsonNumber]
     count: list[int]
+    nan: list[int] = Field(description="How many of the bucket's points are NaN: min and max are of the others.")
 
 
 class Curves(ResponseModel):

@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from app.access import keys, sessions
 from app.access.first_key import OWNER
-from app.api.http.cookies import SESSION_COOKIE
+from app.api.http.cookies import COOKIE_PREFIX
 from app.api.key_cache import KeyCache
 from app.db.session import Database
 from app.db.tables import SessionRow, now
@@ -43,7 +43,7 @@ def sign_in(api: Api, **body: str) -> httpx.Response:
 def browser(api: Api, response: httpx.Response, **headers: str) -> Client:
     """Return a client with the session's cookie, and no proof unless it is in the headers."""
     assert response.status_code == 201, response.text
-    return Client(api.app, api.portal, Cookie=f"{SESSION_COOKIE}={response.cookies[SESSION_COOKIE]}", **headers)
+    return Client(api.app, api.portal, Cookie=f"{COOKIE_PREFIX}={response.cookies[COOKIE_PREFIX]}", **headers)
 
 
 def page(api: Api, response: httpx.Response) -> Client:
@@ -59,7 +59,7 @@ def test_a_key_signs_in(api: Api) -> None:
     assert document["scopes"] == ["read", "write"]
     assert token not in response.text
     cookie = response.headers["set-cookie"]
-    assert cookie.startswith(f"{SESSION_COOKIE}=gws_")
+    assert cookie.startswith(f"{COOKIE_PREFIX}=gws_")
     assert {"HttpOnly", "SameSite=strict", "Path=/"} <= {part.strip() for part in cookie.split(";")}
     assert "secure" not in cookie.lower()  # it came without TLS
     assert "domain" not in cookie.lower()
@@ -146,13 +146,13 @@ def test_a_read_comes_from_the_page(api: Api, headers: dict[str, str], opens: bo
 
 def test_an_authorization_counts_alone(api: Api) -> None:
     response = sign_in(api, key=new_key(api)[1])
-    cookie = response.cookies[SESSION_COOKIE]
+    cookie = response.cookies[COOKIE_PREFIX]
     signed_in = page(api, response)
     for header in ("Bearer gw_x_y", "Basic eDp5", "", f"Bearer {cookie}"):
         assert_problem(signed_in.get("/v1/jobs", headers={"Authorization": header}), 401, "unauthenticated")
-    by_key = {"Authorization": f"Bearer {new_key(api)[1]}", "Cookie": f"{SESSION_COOKIE}={cookie}"}
+    by_key = {"Authorization": f"Bearer {new_key(api)[1]}", "Cookie": f"{COOKIE_PREFIX}={cookie}"}
     assert Client(api.app, api.portal, **by_key).post("/v1/jobs", json=SPEC).status_code == 201  # needs no proof
-    key_as_cookie = {"Cookie": f"{SESSION_COOKIE}={new_key(api)[1]}", **SAME_ORIGIN}
+    key_as_cookie = {"Cookie": f"{COOKIE_PREFIX}={new_key(api)[1]}", **SAME_ORIGIN}
     assert_problem(Client(api.app, api.portal, **key_as_cookie).get("/v1/jobs"), 401, "unauthenticated")
 
 
@@ -194,7 +194,7 @@ def test_a_session_that_is_known_ends_at_once(serve: StartApp, database: Databas
     response = sign_in(api, key=token)
     anna = page(api, response)
     assert anna.get("/v1/jobs").status_code == 200
-    assert cache.find(response.cookies[SESSION_COOKIE]) is not None
+    assert cache.find(response.cookies[COOKIE_PREFIX]) is not None
     if by == "sign-out":
         assert anna.delete("/v1/session").status_code == 204
     else:
@@ -203,7 +203,7 @@ def test_a_session_that_is_known_ends_at_once(serve: StartApp, database: Databas
 
 
 def test_a_session_is_not_known_for_longer_than_it_lasts(api: Api, database: Database) -> None:
-    token = sign_in(api, key=new_key(api)[1]).cookies[SESSION_COOKIE]
+    token = sign_in(api, key=new_key(api)[1]).cookies[COOKIE_PREFIX]
     late = now() - sessions.IDLE_SECONDS + 60
     database.run(lambda session: session.execute(update(SessionRow).values(last_used_at=late)))
     cache = KeyCache(database, Settings(), max_age=HOUR)
@@ -222,7 +222,7 @@ def test_a_stream_and_a_long_poll_end_with_the_session(serve: StartApp, ending: 
     polled: list[httpx.Response] = []
     with server(api) as url:
         place = f"{url}/v1/jobs/{job_id}/stream"
-        with httpx.stream("GET", place, headers=reader.headers, timeout=60) as stream:
+        with httpx.stream("GET", place, headers=reader.headers | {"Host": "service"}, timeout=60) as stream:
             lines = stream.iter_lines()
             next(lines)
             polling = threading.Thread(target=lambda: polled.append(reader.get(f"/v1/jobs/{job_id}?wait=30")))
@@ -296,5 +296,5 @@ def test_without_authentication_everybody_is_signed_in(serve: StartApp) -> None:
     assert (document["owner"], document["key_id"], document["expires_at"]) == (OWNER, None, None)
     assert nobody.post("/v1/session", json={"key": "anything"}).json() == document
     assert nobody.post("/v1/session/links").json() == {"url": "http://service/", "expires_at": None}
-    assert nobody.post("/v1/jobs", json=SPEC, headers={"Cookie": f"{SESSION_COOKIE}=gws_x_y"}).status_code == 201
+    assert nobody.post("/v1/jobs", json=SPEC, headers={"Cookie": f"{COOKIE_PREFIX}=gws_x_y"}).status_code == 201
     assert nobody.delete("/v1/session").status_code == 204

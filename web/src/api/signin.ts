@@ -11,8 +11,8 @@ export async function loadSession(): Promise<void> {
   const before = signIns;
   const isCurrent = () => before === signIns; // an answer from before a sign-in says nothing about after it
   try {
-    const found = await call<Session>("GET", "/v1/session");
-    if (isCurrent()) session.value = found;
+    const found = await call<Session | undefined>("GET", "/v1/session");
+    if (isCurrent()) session.value = found ?? null; // an answer without a body: nobody is signed in
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 401) throw error;
     if (isCurrent()) signedOut();

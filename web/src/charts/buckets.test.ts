@@ -19,6 +19,7 @@ function bucketsOf(points: readonly [number, number][], width: number): Buckets 
     result.min.push(numbers.length ? Math.min(...numbers) : NaN);
     result.max.push(numbers.length ? Math.max(...numbers) : NaN);
     result.count.push(run.length);
+    result.nan.push(run.length - numbers.length);
   }
   return result;
 }
@@ -68,11 +69,11 @@ describe.each(Array.from({ length: 20 }, (_, seed) => seed))("with the series %i
 });
 
 it("starts in the middle of a bucket where the series was cut at its left", () => {
-  const live: Buckets = { ...emptyBuckets(), width: 4, first: 6, x: [8], step: [8], min: [1], max: [2], last: [2], count: [2] };
+  const live: Buckets = { ...emptyBuckets(), width: 4, first: 6, x: [8], step: [8], min: [1], max: [2], last: [2], count: [2], nan: [1] };
   add(live, [[9, 5], [10, 0]]);
   expect(live.count).toEqual([2, 2]);
   add(live, [[11, 5], [12, 0], [13, 7]], 2);
-  expect(live).toMatchObject({ width: 8, count: [2, 5], min: [1, 0], max: [2, 7], step: [8, 13] });
+  expect(live).toMatchObject({ width: 8, count: [2, 5], nan: [1, 0], min: [1, 0], max: [2, 7], step: [8, 13] });
 });
 
 it("says when a cut goes through a bucket", () => {

@@ -11,9 +11,10 @@ export interface Buckets {
   max: number[];
   last: number[];
   count: number[];
+  nan: number[]; // how many of the points are NaN
 }
 
-export const emptyBuckets = (): Buckets => ({ width: 1, first: 0, x: [], step: [], min: [], max: [], last: [], count: [] });
+export const emptyBuckets = (): Buckets => ({ width: 1, first: 0, x: [], step: [], min: [], max: [], last: [], count: [], nan: [] });
 
 /**
  * Add points in place; those that are not later than the last one are there already, as when an event and an answer
@@ -29,7 +30,7 @@ export function appendPoints(buckets: Buckets, steps: readonly number[], values:
 }
 
 function appendPoint(buckets: Buckets, index: number, step: number, value: number, x: number): void {
-  const { min, max, last, count } = buckets;
+  const { min, max, last, count, nan } = buckets;
   const row = count.length - 1;
   if (row < 0 || index % buckets.width === 0) {
     buckets.x.push(x);
@@ -38,6 +39,7 @@ function appendPoint(buckets: Buckets, index: number, step: number, value: numbe
     max.push(value);
     last.push(value);
     count.push(1);
+    nan.push(Number(Number.isNaN(value)));
     return;
   }
   buckets.x[row] = x;
@@ -46,11 +48,12 @@ function appendPoint(buckets: Buckets, index: number, step: number, value: numbe
   max[row] = largest(max[row]!, value);
   last[row] = value;
   count[row]!++;
+  nan[row]! += Number(Number.isNaN(value));
 }
 
 /** Merge neighbours, so that a bucket has twice as many points. */
 function halve(buckets: Buckets): void {
-  const { x, step, min, max, last, count } = buckets;
+  const { x, step, min, max, last, count, nan } = buckets;
   const offset = Math.floor(buckets.first / buckets.width);
   let end = -1;
   for (let row = 0; row < step.length; row++) {
@@ -59,11 +62,12 @@ function halve(buckets: Buckets): void {
     min[end] = joins ? least(min[end]!, min[row]!) : min[row]!;
     max[end] = joins ? largest(max[end]!, max[row]!) : max[row]!;
     count[end] = joins ? count[end]! + count[row]! : count[row]!;
+    nan[end] = joins ? nan[end]! + nan[row]! : nan[row]!;
     x[end] = x[row]!;
     step[end] = step[row]!;
     last[end] = last[row]!;
   }
-  for (const column of [x, step, min, max, last, count]) column.length = end + 1;
+  for (const column of [x, step, min, max, last, count, nan]) column.length = end + 1;
   buckets.width *= 2;
 }
 
@@ -75,7 +79,7 @@ export function cutAfter(buckets: Buckets, step: number): boolean {
   let end = buckets.step.length;
   while (end > 0 && buckets.step[end - 1]! > step) end--;
   const exact = end === buckets.step.length || buckets.width === 1;
-  for (const column of [buckets.x, buckets.step, buckets.min, buckets.max, buckets.last, buckets.count]) column.length = end;
+  for (const column of [buckets.x, buckets.step, buckets.min, buckets.max, buckets.last, buckets.count, buckets.nan]) column.length = end;
   return exact;
 }
 

@@ -40,6 +40,7 @@ it("has room for the spikes of what is seen, and not for the rest", () => {
 
 it("tells what has no place", () => {
   expect(unplaced(line(columns([1, NaN, -2, Infinity])), LINEAR).map(({ what }) => what)).toEqual(["NaN", "∞"]);
+  expect(unplaced(line({ ...columns([1, 2, Infinity]), nan: [0, 3, 0] }), LINEAR).map(({ x, what, count }) => [x, what, count])).toEqual([[1, "NaN", 3], [2, "∞", 1]]);
   expect(unplaced(line(columns([1, NaN, -2])), LOG).map(({ what }) => what)).toEqual(["NaN", "≤ 0"]);
 });
 

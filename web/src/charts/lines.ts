@@ -7,6 +7,7 @@ export interface Columns {
   min: readonly number[];
   max: readonly number[];
   last: readonly number[];
+  nan?: readonly number[]; // how many points of a bucket are NaN
 }
 
 /** A curve with what tells it apart from the others of its chart. */
@@ -142,15 +143,18 @@ export function visibleRange(lines: readonly Line[], low: number, high: number, 
 export interface Unplaced {
   x: number;
   what: "NaN" | "∞" | "−∞" | "≤ 0";
+  count: number; // of NaN all points of the bucket, of others 1
 }
 
 export function unplaced(line: Line, scale: Scale): Unplaced[] {
-  const { x, last, min, max } = line.columns;
+  const { x, last, min, max, nan } = line.columns;
   const found: Unplaced[] = [];
   for (let row = 0; row < x.length; row++) {
-    const value = [last[row]!, max[row]!, min[row]!].find((each) => !hasPlace(each, scale));
+    const missing = nan?.[row] ?? 0;
+    const value = missing ? NaN : [last[row]!, max[row]!, min[row]!].find((each) => !hasPlace(each, scale));
     if (value === undefined) continue;
-    found.push({ x: x[row]!, what: Number.isNaN(value) ? "NaN" : value === Infinity ? "∞" : value === -Infinity ? "−∞" : "≤ 0" });
+    const what = Number.isNaN(value) ? "NaN" : value === Infinity ? "∞" : value === -Infinity ? "−∞" : "≤ 0";
+    found.push({ x: x[row]!, what, count: missing || 1 });
   }
   return found;
 }

@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { expect, it } from "vitest";
 import { chartSvg } from "./svg";
 import type { ChartContent } from "./paint";

@@ -46,7 +46,7 @@ export function ChartPanel(props: Props) {
 /** What the chart does not show at its place, said in words. */
 function Notes({ content }: { content: ChartContent }) {
   const counts = new Map<string, number>();
-  for (const line of content.lines) for (const { what } of unplaced(line, content.yScale)) counts.set(what, (counts.get(what) ?? 0) + 1);
+  for (const line of content.lines) for (const { what, count } of unplaced(line, content.yScale)) counts.set(what, (counts.get(what) ?? 0) + count);
   const notes = [...counts].map(([what, count]) =>
     what === "≤ 0" ? `${count} × not positive: no place on a logarithmic axis (▽)` : `${count} × ${what} (${{ NaN: "✕", "∞": "▲", "−∞": "▼" }[what]})`,
   );

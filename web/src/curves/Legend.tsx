@@ -50,8 +50,8 @@ function LegendRow({ line, x, hidden, smooth, onToggle }: { line: Line; x: numbe
   return (
     <tr class={hidden ? "off" : ""}>
       <th scope="row">
-        <button type="button" class="plain" aria-pressed={!hidden} title={hidden ? "Show" : "Hide"} onClick={() => onToggle(line.id)}>
-          <Swatch line={line} /> {line.label}
+        <button type="button" class="plain" aria-pressed={!hidden} title={`${hidden ? "Show" : "Hide"} ${line.label}`} onClick={() => onToggle(line.id)}>
+          <Swatch line={line} /> <span class="curve-name">{line.label}</span>
         </button>
       </th>
       <td class="number">{row < 0 ? "–" : valueText(line, row)}</td>

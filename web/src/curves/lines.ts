@@ -32,8 +32,8 @@ function columnsOf({ raw, smooth }: LiveSeries, factor: number): Pick<Line, "col
 }
 
 function scaled(buckets: Buckets, factor: number): Columns {
-  const { step, min, max, last } = buckets;
-  return { x: ascending(factor === 1 ? buckets.x.slice() : buckets.x.map((x) => x * factor)), step, min, max, last };
+  const { step, min, max, last, nan } = buckets;
+  return { x: ascending(factor === 1 ? buckets.x.slice() : buckets.x.map((x) => x * factor)), step, min, max, last, nan };
 }
 
 /** A clock that was set back would bend a line: a point is not drawn before the one that it follows. */

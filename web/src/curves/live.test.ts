@@ -4,7 +4,7 @@ import type { JobEvent } from "../api/stream";
 import { applyEvents, bucketsFrom, type LiveSeries } from "./live";
 
 const series = (last: (number | "NaN")[], width = 1): Series => ({
-  x: last.map((_, i) => (i + 1) * width), step: last.map((_, i) => (i + 1) * width), last, min: last, max: last, count: last.map(() => width), width, points: last.length * width,
+  x: last.map((_, i) => (i + 1) * width), step: last.map((_, i) => (i + 1) * width), last, min: last, max: last, count: last.map(() => width), nan: last.map(() => 0), width, points: last.length * width,
 });
 const points = (id: number, from: number, values: (number | string)[], name = "train/loss"): JobEvent => ({
   id, kind: "metrics", data: { series: { [name]: [0, 1] }, points: { [name]: { step: values.map((_, i) => from + i), value: values } } },

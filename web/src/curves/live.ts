@@ -15,9 +15,9 @@ export const MOST_BUCKETS = 3000; // of a series that grows; then two become one
 /** What the API tells of a series. The selection ends with the series' last point, or its place is not known. */
 export function bucketsFrom(series: Series): Buckets {
   const counted = series.count.reduce((sum, count) => sum + count, 0);
-  const { step, width, count } = series;
+  const { step, width, count, nan } = series;
   const columns = { x: series.x.map(toNumber), min: series.min.map(toNumber), max: series.max.map(toNumber), last: series.last.map(toNumber) };
-  return { width, first: series.points - counted, step, count, ...columns };
+  return { width, first: series.points - counted, step, count, nan, ...columns };
 }
 
 /**

@@ -40,7 +40,7 @@ def build_windowed_data(
 ) -> TrainingData:
     """Return the windows of a source for training, validation and test. Raises `DataError`.
 
-    Preprocessors are fitted on the rows before the first border of time, unless a `preparation` is given, or as in
+    Preprocessors are fitted on the rows before the first border of time, unless a `preparation` is given; or as in
     `known`, see `Preparation.fit`.
     """
     index = WindowIndex.of(loaded.splits[TRAIN], windows, stored)

@@ -1,6 +1,6 @@
 """The parameters and buffers of a network by their names in `state_dict`, derived from its blueprint."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
@@ -61,6 +61,16 @@ class ParameterIndex:
             self.first_buffers[f"{path}.{name}"] = f"{first}.{inner.first_buffers.get(name, name)}"
 
     @property
+    def names(self) -> frozenset[str]:
+        """The first names of all parameters."""
+        return frozenset(weight.name for weight in self.weights.values())
+
+    def below(self, path: str) -> frozenset[str]:
+        """Return the first names of the parameters at a path, and below it."""
+        weights = self.weights.items()
+        return frozenset(weight.name for name, weight in weights if f"{name}.".startswith(f"{path}."))
+
+    @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shapes of the `state_dict`."""
         return {name: weight.shape for name, weight in self.weights.items()} | self.buffers
@@ -69,6 +79,18 @@ class ParameterIndex:
         """Return the first of the names that a tensor of the `state_dict` has."""
         weight = self.weights.get(name)
         return weight.name if weight is not None else self.first_buffers.get(name, name)
+
+
+def divide_parameters(
+    index: ParameterIndex, named: Sequence[Sequence[str] | None], excluded: frozenset[str]
+) -> list[frozenset[str]]:
+    """Return the parameters at some paths, by their first names; for `None` all that are at no others.
+
+    `excluded` are in none of them.
+    """
+    parts = [frozenset[str]().union(*map(index.below, paths)) if paths else None for paths in named]
+    rest = index.names.difference(excluded, *(part for part in parts if part is not None))
+    return [rest if part is None else part - excluded for part in parts]
 
 
 def index_parameters(blueprint: Blueprint, bodies: bool = True) -> ParameterIndex:

@@ -7,8 +7,7 @@ from app.errors import Problem
 from app.spec.hints.names import did_you_mean
 from app.spec.training.plan import Training
 from app.spec.training.updates.target_networks import TargetNetwork
-from app.spec.training.updates.update import UpdatePlan
-from workers.network.analysis.parameters import ParameterIndex, index_parameters
+from workers.network.analysis.parameters import ParameterIndex, divide_parameters, index_parameters
 from workers.network.blueprint import Blueprint
 from workers.training.optim.parameter_groups import MAX_LISTED_PARAMETERS, ParameterSplit, split_parameters
 
@@ -29,75 +28,56 @@ class UpdateParameters:
 
 def split_updates(blueprint: Blueprint, plan: Training) -> UpdateParameters:
     """Return the parameters of a network by the updates of a plan and their groups."""
-    index = _PathIndex(index_parameters(blueprint))
+    index = index_parameters(blueprint)
     result = UpdateParameters(problems=list(_target_problems(index, plan.target_networks)))
     targets = frozenset[str]().union(*(index.below(each.node) for each in plan.target_networks))
     if not plan.updates:
         result.splits = [split_parameters(blueprint, plan, among=index.names - targets if targets else None)]
     else:
-        paths = [update.parameters or () for update in plan.updates]
-        named = [_named_parameters(index, place, each, targets) for place, each in enumerate(paths)]
-        result.problems += [problem for _, problems in named for problem in problems]
-        rest = index.names.difference(targets, *(names for names, _ in named))
-        for (pointer, update), (names, _) in zip(plan.all_updates(), named, strict=True):
-            own = names if isinstance(update, UpdatePlan) and update.parameters else rest
-            result.splits.append(split_parameters(blueprint, update, f"/training{pointer}", own))
+        result.problems += _path_problems(index, plan, targets)
+        parts = divide_parameters(index, [update.parameters for update in plan.updates], targets)
+        result.splits = [
+            split_parameters(blueprint, update, f"/training{pointer}", part)
+            for (pointer, update), part in zip(plan.all_updates(), parts, strict=True)
+        ]
         result.problems += _division_problems(index, result.splits, targets)
     result.problems += [problem for split in result.splits for problem in split.problems]
     return result
 
 
-@dataclass(frozen=True)
-class _PathIndex:
-    """The parameters and buffers below paths."""
-
-    index: ParameterIndex
-
-    @property
-    def names(self) -> frozenset[str]:
-        """The parameters, by the first of their names."""
-        return frozenset(weight.name for weight in self.index.weights.values())
-
-    def has(self, path: str) -> bool:
-        """Say whether there is a node, a part of one, or a parameter with this path."""
-        return path in self.index.paths or path in self.index.weights
-
-    def below(self, path: str) -> frozenset[str]:
-        """Return the parameters below a path, by the first of their names."""
-        weights = self.index.weights.items()
-        return frozenset(weight.name for name, weight in weights if f"{name}.".startswith(f"{path}."))
-
-    def shapes(self, path: str) -> Shapes:
-        """Return the shapes of what is below a path, buffers as well, by the rest of their names."""
-        shapes = self.index.shapes.items()
-        return {name.removeprefix(path): shape for name, shape in shapes if f"{name}.".startswith(f"{path}.")}
-
-    def unknown(self, pointer: str, path: str) -> Problem:
-        """Return the problem of a path that the network does not have."""
-        hint = did_you_mean(path, sorted(self.index.paths | set(self.index.weights)))
-        return Problem(pointer, "unknown_node", f'the network has no node "{path}"', hint)
+def _has(index: ParameterIndex, path: str) -> bool:
+    """Say whether there is a node, a part of one, or a parameter with this path."""
+    return path in index.paths or path in index.weights
 
 
-def _named_parameters(
-    index: _PathIndex, place: int, paths: Sequence[str], targets: frozenset[str]
-) -> tuple[frozenset[str], list[Problem]]:
-    """Return the parameters that an update names, and its problems."""
-    names, problems = frozenset[str](), []
-    for position, path in enumerate(paths):
-        pointer, own = f"/training/updates/{place}/parameters/{position}", index.below(path)
-        if not index.has(path):
-            problems.append(index.unknown(pointer, path))
-        elif not own:
-            problems.append(Problem(pointer, "no_parameters", f'"{path}" has no parameters', "remove it"))
-        elif own & targets:
-            detail = f'"{path}" has parameters of a target network, which nothing trains'
-            problems.append(Problem(pointer, "in_target_network", detail, "remove it, or name only its other parts"))
-        names |= own
-    return names - targets, problems
+def _unknown(index: ParameterIndex, pointer: str, path: str) -> Problem:
+    """Return the problem of a path that the network does not have."""
+    hint = did_you_mean(path, sorted(index.paths | set(index.weights)))
+    return Problem(pointer, "unknown_node", f'the network has no node "{path}"', hint)
+
+
+def _shapes(index: ParameterIndex, path: str) -> Shapes:
+    """Return the shapes of what is below a path, buffers as well, by the rest of their names."""
+    shapes = index.shapes.items()
+    return {name.removeprefix(path): shape for name, shape in shapes if f"{name}.".startswith(f"{path}.")}
+
+
+def _path_problems(index: ParameterIndex, plan: Training, targets: frozenset[str]) -> Iterator[Problem]:
+    """Yield what is wrong with the parameters that updates name."""
+    for place, update in enumerate(plan.updates):
+        for position, path in enumerate(update.parameters or ()):
+            pointer, own = f"/training/updates/{place}/parameters/{position}", index.below(path)
+            if not _has(index, path):
+                yield _unknown(index, pointer, path)
+            elif not own:
+                yield Problem(pointer, "no_parameters", f'"{path}" has no parameters', "remove it")
+            elif own & targets:
+                detail = f'"{path}" has parameters of a target network, which nothing trains'
+                yield Problem(pointer, "in_target_network", detail, "remove it, or name only its other parts")
 
 
 def _division_problems(
-    index: _PathIndex, splits: Sequence[ParameterSplit], targets: frozenset[str]
+    index: ParameterIndex, splits: Sequence[ParameterSplit], targets: frozenset[str]
 ) -> Iterator[Problem]:
     """Yield what no update trains, and what one update trains and another one freezes."""
     trained = set[str]().union(*(split.trained_names() for split in splits))
@@ -114,13 +94,15 @@ def _division_problems(
             yield Problem(f"/training/updates/{place}", "nothing_to_train", detail, 'name "parameters", or remove it')
 
 
-def _target_problems(index: _PathIndex, targets: Sequence[TargetNetwork]) -> Iterator[Problem]:
+def _target_problems(index: ParameterIndex, targets: Sequence[TargetNetwork]) -> Iterator[Problem]:
     """Yield why nodes cannot follow others."""
     followers = [index.below(each.node) for each in targets]
     for place, target in enumerate(targets):
         pointer = f"/training/target_networks/{place}"
         paths = {"node": target.node, "source": target.source}
-        unknown = [index.unknown(f"{pointer}/{field}", path) for field, path in paths.items() if not index.has(path)]
+        unknown = [
+            _unknown(index, f"{pointer}/{field}", path) for field, path in paths.items() if not _has(index, path)
+        ]
         if unknown:
             yield from unknown
             continue
@@ -138,7 +120,7 @@ def _target_problems(index: _PathIndex, targets: Sequence[TargetNetwork]) -> Ite
         elif sources & others:
             detail = f'"{target.source}" is a target network itself'
             yield Problem(f"{pointer}/source", "contradiction", detail, "follow a node that is trained")
-        elif difference := _first_difference(target, index.shapes(target.node), index.shapes(target.source)):
+        elif difference := _first_difference(target, _shapes(index, target.node), _shapes(index, target.source)):
             hint = "let both be the same kind with the same settings, or uses of one block"
             yield Problem(f"{pointer}/node", "shape_mismatch", difference, hint)
 

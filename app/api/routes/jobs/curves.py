@@ -12,7 +12,7 @@ from app import curves
 from app.api import schemas
 from app.api.auth import ReadPrincipal
 from app.api.http.parameters import JobId, SearchText
-from app.api.http.responses import JsonResponse, json_columns, json_number
+from app.api.http.responses import MAX_BUCKETS, JsonResponse, json_columns, json_number
 from app.api.lanes import Lane, in_lane
 from app.api.openapi.routes import route_responses
 from app.api.services import ServicesDep
@@ -25,7 +25,6 @@ from app.spec.hints.names import did_you_mean
 router = APIRouter(prefix="/v1/jobs", tags=["metrics"])
 CSV, NDJSON = "text/csv", "application/x-ndjson"
 POINTS_PER_READ = 2 * curves.CHUNK_SIZE  # points read and written at a time
-MAX_BUCKETS = 200_000  # of all series of an answer together
 
 
 @router.get(

@@ -10,7 +10,7 @@ from app import statistics
 from app.api import schemas
 from app.api.auth import ReadPrincipal
 from app.api.http.parameters import IfNoneMatch, JobId, SearchText, etag_matches
-from app.api.http.responses import JsonResponse, json_columns
+from app.api.http.responses import MAX_BUCKETS, JsonResponse, json_columns
 from app.api.lanes import Lane, in_lane
 from app.api.openapi.routes import route_responses
 from app.api.services import ServicesDep
@@ -20,7 +20,6 @@ from app.spec.hints.names import did_you_mean
 from app.spec.training.statistics import QUANTITIES
 
 router = APIRouter(prefix="/v1/jobs", tags=["statistics"])
-MAX_BUCKETS = 200_000  # of all series of an answer together
 
 FirstStep = Annotated[int | None, Query(alias="from", ge=0, le=2**53, description="Least step.")]
 LastStep = Annotated[int | None, Query(ge=0, le=2**53, description="Largest step.")]

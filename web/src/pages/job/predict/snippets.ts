@@ -5,6 +5,8 @@ export interface PredictBody {
   checkpoint?: string;
   outputs?: string[];
   top?: number;
+  generate?: Record<string, unknown>;
+  seed?: unknown;
 }
 
 const LONG = 400; // characters of a text that is shortened in what is shown

@@ -12,6 +12,7 @@ interface Props {
   draft: Draft;
   series: readonly string[];
   step: number;
+  revision: number; // of the job
   target: number; // the revision that an edit sent now would meet
   error: unknown; // of the last dry run or submission
   busy: boolean;
@@ -35,7 +36,7 @@ export function DraftPanel(props: Props) {
         <h2>The edit <span class="muted">for revision {draft.expected}</span></h2>
         <button type="button" class="plain" onClick={props.onDiscard}>Discard</button>
       </div>
-      {stale && <Stale jobId={props.jobId} expected={draft.expected} target={target} onTake={() => onChange({ ...draft, expected: target })} />}
+      {stale && <Stale jobId={props.jobId} expected={draft.expected} revision={props.revision} target={target} onTake={() => onChange({ ...draft, expected: target })} />}
       <ol class="surgery-operations">
         {draft.operations.map((operation, index) => (
           <li key={index} class={placed.has(index) ? "wrong" : ""}>
@@ -72,12 +73,22 @@ function OperationProblem({ problem }: { problem: ProblemDetail }) {
   );
 }
 
-function Stale({ jobId, expected, target, onTake }: { jobId: string; expected: number; target: number; onTake: () => void }) {
+interface StaleProps {
+  jobId: string;
+  expected: number;
+  revision: number;
+  target: number;
+  onTake: () => void;
+}
+
+/** An edit that was written for a revision which the job no longer has, or will no longer have. */
+function Stale({ jobId, expected, revision, target, onTake }: StaleProps) {
+  if (target === expected) return <div class="notice warning" role="alert"><p>The job was edited a moment ago: reading what it is now…</p></div>;
   return (
     <div class="notice warning" role="alert">
       <p>This edit was written for revision {expected}, but the job is, or will be, at revision {target}: someone has edited it, or a rule of its plan has.</p>
       <div class="row">
-        <a href={`/jobs/${jobId}/network?with=${expected}`}>What changed</a>
+        {revision > expected && <a href={`/jobs/${jobId}/network?with=${expected}`}>What changed</a>}
         <button type="button" onClick={onTake}>Write it for revision {target}</button>
       </div>
     </div>

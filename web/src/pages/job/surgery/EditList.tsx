@@ -4,7 +4,7 @@ import type { Edit } from "../../../api/schema";
 import { ConfirmButton } from "../../../ui/ConfirmButton";
 import { CopyButton } from "../../../ui/CopyButton";
 import { Time } from "../../../ui/Time";
-import { describeOperation, describeTrigger } from "./draft";
+import { aroundStep, describeOperation, describeTrigger } from "./draft";
 
 const STATES: Record<Edit["state"], [string, string]> = {
   accepted: ["waits", "running"], applied: ["applied", "succeeded"], rejected: ["rejected", "failed"], withdrawn: ["withdrawn", ""],
@@ -34,7 +34,7 @@ function EditRow({ jobId, edit, reload }: { jobId: string; edit: Edit; reload: (
       <p class="muted">
         {edit.state === "applied" && edit.step !== null ? (
           <>
-            revision {edit.revision}, <a href={`/jobs/${jobId}/curves`}>at step {edit.step.toLocaleString("en")} of the curves</a>
+            revision {edit.revision}, <a href={`/jobs/${jobId}/curves?${aroundStep(edit.step)}`}>at step {edit.step.toLocaleString("en")} of the curves</a>
             {edit.revision !== null && edit.parent !== null && <>, <a href={`/jobs/${jobId}/network?revision=${edit.revision}&with=${edit.parent}`}>what changed</a></>}
           </>
         ) : (

@@ -1,15 +1,22 @@
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { get, post } from "../../../api/client";
 import { useResource } from "../../../api/resource";
-import type { Checkpoint, CheckpointPage, Job } from "../../../api/schema";
+import type { Checkpoint, CheckpointPage } from "../../../api/schema";
 import { ConfirmButton } from "../../../ui/ConfirmButton";
 import { Field } from "../../../ui/Field";
 import { toast } from "../../../ui/Toast";
 import { formatNumber, toNumber } from "../../../ui/format";
+import type { JobTabProps } from "../tabs";
+
+interface Props extends Pick<JobTabProps, "job" | "feed"> {
+  waiting: number; // edits that are not applied yet
+  onDone: () => void;
+}
 
 /** Let the job go on from a listed checkpoint, as a new revision. */
-export function RollbackPanel({ job, waiting, onDone }: { job: Job; waiting: number; onDone: () => void }) {
-  const { data } = useResource((signal) => get<CheckpointPage>(`/v1/jobs/${job.id}/checkpoints`, {}, signal), [job.id, job.revision, job.status]);
+export function RollbackPanel({ job, feed, waiting, onDone }: Props) {
+  const { data, reload } = useResource((signal) => get<CheckpointPage>(`/v1/jobs/${job.id}/checkpoints`, {}, signal), [job.id, job.revision, job.status]);
+  useEffect(() => feed.subscribe((events) => events.some(({ kind }) => kind === "checkpoint") && reload()), [feed, reload]);
   const [chosen, setChosen] = useState("");
   const checkpoints = data?.items ?? [];
   const checkpoint = checkpoints.find((each) => each.id === chosen) ?? checkpoints.find((each) => each.revision !== job.revision) ?? checkpoints[0];

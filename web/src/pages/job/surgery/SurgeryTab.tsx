@@ -1,5 +1,6 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { get, post } from "../../../api/client";
+import { ApiError } from "../../../api/problem";
 import { useResource } from "../../../api/resource";
 import type { Catalog, DryRun, Edit } from "../../../api/schema";
 import { allBoxes, boxesTo, buildTree } from "../../../graph/model/tree";
@@ -32,7 +33,7 @@ export default function SurgeryTab({ job, feed, reload }: JobTabProps) {
   };
   return (
     <div class="stack">
-      {ENDED.has(job.status) ? <Ended jobId={job.id} /> : <Editing job={job} edits={all} onChanged={onChanged} />}
+      {ENDED.has(job.status) ? <Ended jobId={job.id} /> : <Editing job={job} feed={feed} edits={all} onChanged={onChanged} />}
       <h2>Edits</h2>
       {edits.error !== undefined && !edits.data && <Problems error={edits.error} retry={edits.reload} />}
       <EditList jobId={job.id} edits={all} reload={onChanged} />
@@ -46,7 +47,12 @@ const Ended = ({ jobId }: { jobId: string }) => (
   </Message>
 );
 
-function Editing({ job, edits, onChanged }: { job: JobTabProps["job"]; edits: Edit[]; onChanged: () => void }) {
+interface EditingProps extends Pick<JobTabProps, "job" | "feed"> {
+  edits: Edit[];
+  onChanged: () => void;
+}
+
+function Editing({ job, feed, edits, onChanged }: EditingProps) {
   const catalog = useResource((signal) => get<Catalog>("/v1/catalog", {}, signal), ["catalog"]);
   const schemas = useMemo(() => catalog.data && new OperationSchemas(catalog.data), [catalog.data]);
   const made = edits.findLast((edit) => edit.revision === job.revision) ?? null;
@@ -69,13 +75,13 @@ function Editing({ job, edits, onChanged }: { job: JobTabProps["job"]; edits: Ed
         <OperationForm schemas={schemas} spec={spec} nodes={nodes} selected={box?.node ? { path: box.path, pointer: box.node.pointer } : null} onAdd={draft.add} />
         {draft.value && (
           <DraftPanel
-            jobId={job.id} draft={draft.value} series={Object.keys(latest)} step={step} target={job.revision + waiting} error={draft.error} busy={draft.busy}
+            jobId={job.id} draft={draft.value} series={Object.keys(latest)} step={step} revision={job.revision} target={job.revision + waiting} error={draft.error} busy={draft.busy}
             onChange={draft.change} onTry={draft.try} onApply={draft.apply} onDiscard={draft.discard}
           >
             {draft.result && <DryRunResult result={draft.result} />}
           </DraftPanel>
         )}
-        <RollbackPanel job={job} waiting={waiting} onDone={onChanged} />
+        <RollbackPanel job={job} feed={feed} waiting={waiting} onDone={onChanged} />
       </div>
     </div>
   );
@@ -100,6 +106,7 @@ function useDraft(jobId: string, target: number, onChanged: () => void) {
     } catch (failure) {
       setResult(undefined);
       setError(failure);
+      if (failure instanceof ApiError && failure.code === "stale_revision") onChanged(); // someone was faster
     } finally {
       setBusy(false);
     }

@@ -67,3 +67,9 @@ export function describeTrigger(at: unknown): string {
   if (typeof above === "number") return `when ${String(metric)} > ${above}`;
   return `when ${String(metric)} has not improved for ${String(plateau)} evaluations`;
 }
+
+/** The part of the address by which the curves show a step in their middle, pinned, with a quarter of the way to it at each side. */
+export function aroundStep(step: number): string {
+  const side = Math.max(20, Math.round(step / 4));
+  return `from=${Math.max(0, step - side)}&to=${step + side}&pin=${step}`;
+}

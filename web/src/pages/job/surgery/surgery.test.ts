@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Catalog } from "../../../api/schema";
-import { describeOperation, describeTrigger, documentOf, problemsByOperation } from "./draft";
+import { aroundStep, describeOperation, describeTrigger, documentOf, problemsByOperation } from "./draft";
 import { parseJson } from "./FieldControl";
 import { OperationSchemas, settablePaths } from "./schemas";
 
@@ -83,5 +83,11 @@ describe("a draft", () => {
 describe("a value", () => {
   it.each([["3", 3], ["[1, 2]", [1, 2]], ["null", null], ["same", "same"], ["  ", undefined]])("written as %j is %j", (text, value) => {
     expect(parseJson(text)).toEqual(value);
+  });
+});
+
+describe("an applied edit", () => {
+  it.each([[2, "from=0&to=22&pin=2"], [1000, "from=750&to=1250&pin=1000"]])("at step %i is shown amid %s", (step, query) => {
+    expect(aroundStep(step)).toBe(query);
   });
 });

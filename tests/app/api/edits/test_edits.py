@@ -11,19 +11,8 @@ from app.access import idempotency
 from app.access.idempotency import IdempotentResponse
 from app.jobs.states import Status
 from tests.app.api.client import Api, Client, assert_problem
-from tests.app.api.edited_job import INSERT, SPEC, submit_job
+from tests.app.api.edits.edited_job import INSERT, SPEC
 from tests.app.api.job_factories import create_job_in_status
-
-
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """The SQL is tested on both databases in `tests/app/edits`."""
-    return sqlite_url
-
-
-@pytest.fixture
-def job(anna: Client) -> str:
-    return submit_job(anna)
 
 
 def test_an_edit_is_accepted_and_listed(api: Api, anna: Client, job: str) -> None:

@@ -9,19 +9,8 @@ from app.db.tables import JobRow
 from app.edits import outcomes
 from app.edits.outcomes import Application, Rule
 from tests.app.api.client import Api, Client, assert_problem
-from tests.app.api.edited_job import INSERT, SPEC, submit_job
+from tests.app.api.edits.edited_job import INSERT, SPEC
 from tests.app.api.trained_jobs import train_unfinished_job
-
-
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """The SQL is tested on both databases in `tests/app/edits`."""
-    return sqlite_url
-
-
-@pytest.fixture
-def job(anna: Client) -> str:
-    return submit_job(anna)
 
 
 def apply_first(api: Api, job_id: str, document: Any) -> None:

@@ -40,6 +40,8 @@ def parse_prediction(body: RequestBody, defaults: PredictionOptions) -> Predicti
     rows = document.get("rows")
     if isinstance(rows, list):
         body.check_row_count(len(rows))
+    if isinstance(count := document.get("count"), int):
+        body.check_row_count(count)
     try:
         return Prediction.model_validate(defaults.model_dump(exclude_unset=True) | document)
     except ValidationError as error:
