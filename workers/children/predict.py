@@ -98,7 +98,7 @@ def _render_predictions(
     warnings = [*rows.warnings, *unknown_word_warnings(rows.split, trained.required_columns)]
     prepared = prepare_rows(trained, rows.split, rows.count)
     predictions = predict_rows(trained, prepared, options)
-    if "image" in options.outputs and not any("image" in fields for fields in predictions[0].values()):
+    if options.outputs == ("image",) and not any("image" in fields for fields in predictions[0].values()):
         detail, hint = (
             "no output is an image",
             "an image is an output of shape (1, height, width) or (3, height, width)",
