@@ -6,6 +6,7 @@ from 1 % of the labels, beside the same network that learns from those labels al
 """
 
 import argparse
+import gzip
 import json
 import os
 import sys
@@ -24,7 +25,6 @@ from examples.accuracy import CACHE_FOLDER, TIMEOUT_SECONDS, ensure_data
 from examples.demo import run_service
 from graftwerk import Client, Job
 from graftwerk.specs import read_spec
-from workers.data.formats.idx import read_idx
 
 from torchvision.models import resnet18  # isort: skip
 
@@ -43,9 +43,10 @@ def read_fashion(root: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the images (N, 1, 28, 28) and the labels (N) of a split of Fashion-MNIST."""
     raw = root / "FashionMNIST" / "raw"
     images, labels = (
-        read_idx((raw / f"{split}-{part}-ubyte.gz").read_bytes()) for part in ("images-idx3", "labels-idx1")
+        np.frombuffer(gzip.decompress((raw / f"{split}-{part}-ubyte.gz").read_bytes()), np.uint8, offset=offset)
+        for part, offset in (("images-idx3", 16), ("labels-idx1", 8))
     )
-    return np.asarray(images).reshape(-1, 1, IMAGE_SIZE, IMAGE_SIZE), np.asarray(labels).astype(np.int64)
+    return images.reshape(-1, 1, IMAGE_SIZE, IMAGE_SIZE), labels.astype(np.int64)
 
 
 def first_of_each(labels: np.ndarray, count: int) -> np.ndarray:
@@ -161,10 +162,10 @@ def run_transfer(client: Client, data: Path) -> Json:
 def run_simclr(client: Client, data: Path) -> Json:
     """Train an encoder on views without labels, a probe of it on few labels, and the whole network on these labels."""
     unlabelled, labelled = (client.datasets.add(data / f"{name}.npz").id for name in ("unlabelled", "labelled"))
-    views = read_spec(EXAMPLES_FOLDER / "real" / "fashion-simclr.json")
+    views = read_spec(EXAMPLES_FOLDER / "pretraining" / "fashion-simclr.json")
     views["data"] |= {"kind": "dataset", "id": unlabelled}
     encoder = train(client, views, "SimCLR on clothes")
-    probe = read_spec(EXAMPLES_FOLDER / "real" / "fashion-probe.json")
+    probe = read_spec(EXAMPLES_FOLDER / "pretraining" / "fashion-probe.json")
     probe["data"] |= {"kind": "dataset", "id": labelled}
     start = {"start_from": encoder.checkpoints()[0].id, "match": "shapes"}
     whole = {**probe, "training": {name: value for name, value in probe["training"].items() if name != "groups"}}
@@ -183,9 +184,7 @@ def transfer_claims(run: Json) -> list[Json]:
     behind = max(plain[name] - ours[name] for name in ("transfer", "scratch"))
     return [
         _claim("transfer of a traced resnet18: test/accuracy beside from scratch", gain, MIN_GAIN),
-        _claim(
-            "transfer of a traced resnet18: accuracy of plain PyTorch beside it", behind, MAX_DIFFERENCE, at_most=True
-        ),
+        _claim("transfer of a traced resnet18: plain PyTorch is ahead by", behind, MAX_DIFFERENCE, at_most=True),
     ]
 
 
