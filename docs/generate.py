@@ -37,6 +37,7 @@ from app.spec.data.sources import BUILTIN_SCHEMAS
 from app.spec.data.torchvision_datasets import HOMEPAGES, TORCHVISION_SCHEMAS, UNSUPPORTED_DATASETS
 from app.spec.data.upload_formats import UPLOAD_FORMATS
 from app.spec.inspection import Input, InspectionRequest
+from app.spec.network.generation import Generation
 from app.spec.network.wiring import RESERVED_IDS
 from app.spec.training.metrics import METRICS
 from app.spec.training.statistics import QUANTITIES
@@ -248,6 +249,8 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "edit-settings": edit_settings_table,
     "inspection": lambda: model_table(InspectionRequest),
     "inspection-input": lambda: model_table(Input),
+    "generation-methods": lambda: kinds_table("generation"),
+    "generation": lambda: model_table(Generation),
     "losses": lambda: kinds_table("loss"),
     "optimizers": lambda: kinds_table("optimizer"),
     "schedules": lambda: kinds_table("schedule"),

@@ -7,6 +7,7 @@
     vowels          logistic regression on each coefficient's mean, deviation, first and last value
     plane, diabetes least squares in closed form
     vae, denoising  the same networks in a plain loop of PyTorch, on Fashion-MNIST
+    characters      the same network in a plain loop of PyTorch
 
 Hyperparameters are selected on a tenth of the training examples; the test set is used once, at the end.
 """
@@ -30,6 +31,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from examples.data.files import read_conll, read_csv, read_jsonl
 from examples.forecast_baselines import airline_baseline
 from examples.generative_baselines import denoising_baseline, vae_baseline
+from examples.plain_characters import characters_baseline
 
 DIABETES = Path(__file__).parents[1] / "workers" / "data" / "samples" / "diabetes.npz"
 REGULARIZATION_STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
@@ -200,6 +202,7 @@ BASELINES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "diabetes": diabetes_baseline,
     "vae": vae_baseline,
     "denoising": denoising_baseline,
+    "characters": characters_baseline,
 }
 DATA = {"vae": "fashion", "denoising": "fashion"}  # where the folder has another name
 

@@ -88,7 +88,7 @@ def _compared_columns(
     for name, target in head_targets(job, stored, features).items():
         head = job.objective.all_heads()[name]
         if target is not None and head.has_loss_target:
-            source = stored.column(features.features[target.name].source_columns[0])
+            source = stored.column(features.feature_of(target.name).source_columns[0])
             if source is not None:
                 is_declared = target.name in (job.data.features or {})
                 yield head_pointer(name), head.loss, source, target, is_declared

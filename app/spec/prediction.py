@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from app.ids import CHECKPOINT_ID_PATTERN, DATASET_ID_PATTERN
 from app.spec.base import Name, OneOrMany, Seed, Size, SpecModel, validation_error
+from app.spec.network.generation import GenerationOptions
 
 OutputForm = Literal["labels", "probabilities", "raw", "image"]
 MAX_BATCH_SIZE = 4096
@@ -54,6 +55,11 @@ class PredictionOptions(SpecModel):
     )
     batch_size: Annotated[Size, Field(le=MAX_BATCH_SIZE)] = Field(
         256, description="Rows per forward pass, if memory allows; the outputs do not depend on it."
+    )
+    generate: GenerationOptions | Literal[False] | None = Field(
+        None,
+        description="How a network that generates texts goes on with those of the rows, over the settings of the job; "
+        "false: it does not, and scores each place of the texts.",
     )
 
 

@@ -9,6 +9,8 @@
     airline   passengers by month                               airline.csv
     trees     syntax trees                                      train.jsonl, test.jsonl
     plane     made-up measurements                           plane.csv
+    dates     made-up dates in words and in ISO 8601            train.jsonl, test.jsonl
+    characters  windows of a manual                             train.jsonl, test.jsonl
     vectors   GloVe's word vectors                              glove.50d.txt
     all       each of them                                      FOLDER/NAME
 
@@ -20,7 +22,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from examples.data import airline, images, mails, plane, series, tags, trees, tweets, vectors
+from examples.data import airline, characters, dates, images, mails, plane, series, tags, trees, tweets, vectors
 from examples.data.packages import DownloadError
 
 CACHE = Path("~/.cache/graftwerk-data")
@@ -34,6 +36,8 @@ WRITERS: Mapping[str, Callable[[Path, Path], Mapping[str, int]]] = {
     "airline": airline.write,
     "trees": trees.write,
     "plane": plane.write,
+    "dates": dates.write,
+    "characters": characters.write,
     "vectors": vectors.write,
 }
 

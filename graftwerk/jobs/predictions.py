@@ -75,7 +75,7 @@ async def _request_predictions(
 ) -> httpx.Response:
     if [source.rows, source.file, source.count].count(None) != 2:
         raise InvalidData("give either rows, a file of rows, or a count of samples")
-    params = {name: ",".join(value) if isinstance(value, tuple | list) else value for name, value in options.items()}
+    params = {name: _parameter(value) for name, value in options.items()}
     content, media_type = await transport.driver.work(source.encode)
     return await transport.request(
         "POST",
@@ -85,6 +85,13 @@ async def _request_predictions(
         repeatable=True,
         headers={"Content-Type": media_type, "Accept": accept},
     )
+
+
+def _parameter(value: Any) -> Any:
+    """Return an option as a parameter of the address: a list separated by commas, an object as JSON."""
+    if isinstance(value, tuple | list):
+        return ",".join(value)
+    return json.dumps(value) if isinstance(value, Mapping) or value is False else value
 
 
 def _to_json(value: Any) -> Any:

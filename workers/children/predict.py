@@ -9,12 +9,13 @@ import torch
 
 from app.errors import ContentTooLarge, InvalidInput, Problem
 from app.spec.prediction import Prediction, PredictionOptions
-from workers.prediction.files import InputRows, read_rows
 from workers.prediction.forward import predict_rows, prepare_rows
+from workers.prediction.generation import TEXT_DESCRIPTION
+from workers.prediction.inputs.files import InputRows, read_rows
+from workers.prediction.inputs.requests import RequestBody, parse_prediction
+from workers.prediction.inputs.rows import split_from_rows, unknown_word_warnings
 from workers.prediction.network import NetworkCache, NetworkSource, TrainedNetwork, load_network, prediction_device
-from workers.prediction.requests import RequestBody, parse_prediction
 from workers.prediction.responses import render_csv, render_json
-from workers.prediction.rows import split_from_rows, unknown_word_warnings
 from workers.prediction.selection import OutputSelection
 from workers.protocol.child_requests import CheckpointRequest, CheckpointResponse, PredictRequest, PredictResponse
 from workers.training.devices import set_determinism
@@ -105,9 +106,12 @@ def _render_predictions(
         raise InvalidInput([Problem("/outputs", "no_image", detail, hint)])
     if request.as_csv:
         return render_csv(predictions, trained.formatters, rows.files, prepared.origins)
+    described = {name: formatter.describe() for name, formatter in trained.formatters.items()}
+    if trained.generator is not None and options.generate is not False:
+        described[trained.generator.output] |= TEXT_DESCRIPTION
     head: Mapping[str, Any] = {
         **request.metadata,
-        "outputs": {name: formatter.describe() for name, formatter in trained.formatters.items()},
+        "outputs": described,
         "left_out": dict(trained.left_out),
         "files": list(rows.files) or None,
         "windows": prepared.origins,

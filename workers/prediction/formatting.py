@@ -209,7 +209,7 @@ def output_formatters(
             preprocessor = preparation.preprocessors.get(target.name)
             scaling = preprocessor.target_scaling if preprocessor is not None else None
             formatter = head_formatter(head, output, target, features, scaling)
-            sources = [stored[name] for name in features.features[target.name].source_columns if stored.column(name)]
+            sources = [stored[name] for name in features.feature_of(target.name).source_columns if stored.column(name)]
             if formatter.about == "numbers" and len(sources) == 1:
                 is_date = sources[0].type == "datetime"
                 white = _white(sources[0], scaling)
@@ -231,7 +231,7 @@ def head_formatter(
     head: Head, output: str, target: Column, features: ResolvedFeatures, scaling: BaseScaling | None = None
 ) -> OutputFormatter:
     """Return how an output is written that a head compares with a target."""
-    decoder, feature = build_decoder(head, target, output, scaling=scaling), features.features[target.name]
+    decoder, feature = build_decoder(head, target, output, scaling=scaling), features.feature_of(target.name)
     about: TaskType = (
         "tags" if isinstance(feature, TagsFeature) and decoder.task_type == "classes" else decoder.task_type
     )
@@ -251,7 +251,7 @@ def head_formatter(
 
 def _aligned_input(target: str, features: ResolvedFeatures) -> str | None:
     """Return the input that a target goes along with, place by place: the one that tags belong to, or itself."""
-    tags = features.features[target]
+    tags = features.feature_of(target)
     if not isinstance(tags, TagsFeature):
         return target
     others = (name for name, feature in features.features.items() if feature is not tags)

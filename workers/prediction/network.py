@@ -1,7 +1,7 @@
 """Trained networks, ready to predict: as much of each as rows alone can feed, with its public weights."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ from workers.network.blueprint import Blueprint
 from workers.network.inference.shape_inference import infer_shapes
 from workers.network.runtime.build import BuiltNetwork
 from workers.prediction.formatting import OutputFormatter, output_formatters
-from workers.prediction.required_columns import RequiredColumn
+from workers.prediction.generation import TextGenerator
+from workers.prediction.inputs.rows import RequiredColumn
 from workers.prediction.selection import OutputSelection, select_outputs
 
 ALL_OUTPUTS = OutputSelection()
@@ -55,6 +56,7 @@ class TrainedNetwork:
     formatters: Mapping[str, OutputFormatter]  # by output
     left_out: Mapping[str, str]  # other outputs, and why
     device: torch.device
+    generator: TextGenerator | None = None  # of the output that is a text
     windows: Windows | None = None  # rows are steps of time, and a prediction is of the last window of each series
 
     @property
@@ -113,16 +115,35 @@ def load_network(
     preparation = Preparation.load(features, stored, json.loads(source.preparation.read_text()))
     if inputs.keys() - preparation.preprocessors.keys():
         raise NotPredictable("the checkpoint does not say how rows were prepared")
+    generator = _text_generator(blueprint, features.schema, preparation)
+    generated = generator.texts.feature.source_columns if generator and generator.texts else ()
     return TrainedNetwork(
         network=build_with_weights(blueprint, source.weights).to(device),
         preparation=Preparation({name: preparation.preprocessors[name] for name in inputs}),
-        required_columns=tuple(_required_columns(inputs, stored, features.windows).values()),
+        required_columns=tuple(_required_columns(inputs, stored, features.windows, generated).values()),
         dataset_columns={column.name: column for column in stored.columns},
         formatters=output_formatters(job, stored, features, preparation, predicted, next(iter(whole.outputs))),
         left_out=left_out,
         device=device,
         windows=features.windows,
+        generator=generator,
     )
+
+
+def _text_generator(blueprint: Blueprint, schema: DataSchema, preparation: Preparation) -> TextGenerator | None:
+    """Return the node that generates, if the scores of one are an output of the network."""
+    node = blueprint.generator
+    if node is None or node.free_running is None:
+        return None
+    arguments, settings = node.free_running.arguments, node.free_running.settings
+    scores = f"{node.id}.{node.outputs[arguments['scores']]}"
+    sources = (scores, node.id) if arguments["scores"] == 0 else (scores,)
+    output = next((name for name, source in blueprint.outputs.items() if source in sources), None)
+    column = schema.column(node.inputs[arguments.get("carry", 0)])
+    if output is None or column is None:
+        return None
+    texts = preparation.text_preprocessors().get(column.name)
+    return TextGenerator(output, column, texts, settings, node.kind == "Scan")
 
 
 def build_with_weights(blueprint: Blueprint, weights: Path) -> BuiltNetwork:
@@ -138,11 +159,12 @@ def build_with_weights(blueprint: Blueprint, weights: Path) -> BuiltNetwork:
 
 
 def _required_columns(
-    features: Mapping[str, BaseFeature], stored: DataSchema, windows: Windows | None
+    features: Mapping[str, BaseFeature], stored: DataSchema, windows: Windows | None, generated: Collection[str] = ()
 ) -> dict[str, RequiredColumn]:
     """Return the stored columns of which the features are made, by name, and those that order rows in time.
 
-    Where the rows to be predicted are sent too, the columns that are not known there are null.
+    Where the rows to be predicted are sent too, the columns that are not known there are null. Those of `generated`
+    texts may be absent.
     """
     found: dict[str, RequiredColumn] = {}
     for feature in features.values():
@@ -156,6 +178,7 @@ def _required_columns(
                 before.max_length or feature.max_input_length(column),
                 before.is_required or (feature.requires_values and not (windows and windows.known)),
                 _takes_any_size(features, column),
+                name in generated,
             )
     for name in windows.columns if windows is not None else ():
         found[name] = RequiredColumn(stored[name], is_required=True)

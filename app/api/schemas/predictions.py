@@ -20,8 +20,9 @@ class Chance(ResponseModel):
 class PredictedOutput(ResponseModel):
     """What one output of the network predicts."""
 
-    about: Literal["classes", "tags", "decisions", "labels", "numbers", "raw"] = Field(
-        description="One of several classes; a tag for every token; yes or no; several labels; numbers; or no target."
+    about: Literal["classes", "tags", "decisions", "labels", "numbers", "raw", "text"] = Field(
+        description="One of several classes; a tag for every token; yes or no; several labels; numbers; no target; or "
+        "a text that the network generates."
     )
     target: str | None = Field(description="The column of the data that it was compared with.")
     loss: str | None
@@ -40,6 +41,12 @@ class Predicted(ResponseModel):
     value: Any = Field(None, description="A number or lists of them, in the units of the data.")
     probabilities: Any = Field(None, description="Of all labels, in their order, if requested.")
     image: str | None = Field(None, description="A PNG file in base64 of an output that is an image, if requested.")
+    text: str | None = Field(None, description="What the network adds to the text of the row.")
+    tokens: list[Any] | None = Field(None, description="The tokens of that text, with the one that ends it.")
+    log_probabilities: list[JsonNumber] | None = Field(None, description="The network's own, of each token.")
+    ended: Literal["stop", "max_length"] | None = Field(
+        None, description="Why the text ends: by the token that ends texts, or because it is as long as allowed."
+    )
     raw: Any = Field(None, description="The network's own output, if requested, or if no loss interprets it.")
 
 

@@ -51,6 +51,11 @@ class ResolvedFeatures:
     ignored: frozenset[str] = frozenset()  # stored columns that the job says no network shall read
     windows: Windows | None = None  # of rows, from which the columns of the schema are cut
 
+    def feature_of(self, column: str) -> BaseFeature:
+        """Return the feature that makes a column of the schema."""
+        found = self.features_for((column,))
+        return found[column] if column in found else next(iter(found.values()))
+
     def features_for(self, columns: Sequence[str]) -> dict[str, BaseFeature]:
         """Return the features that make these columns."""
         return {
@@ -131,12 +136,13 @@ def _resolve_targets(
     An autoencoder's target is what the network reads, so it needs no feature of its own.
     """
     declared = data.features or {}
+    derived = {column for name, feature in declared.items() for column in feature.target_names(name)}
     names: dict[TargetKey, str] = {}
     targeted: dict[str, BaseFeature] = {}
     problems: list[Problem] = []
     for request in targets:
         column = stored.column(request.name)
-        if request.name in declared:
+        if request.name in declared or request.name in derived:
             names[request.key] = request.name
         elif column is not None and request.key not in names:
             is_read = default_input(column).is_own_target and stored.is_input(request.name) and data.windows is None
@@ -149,7 +155,7 @@ def _resolve_targets(
                 scale: Scale = "standard" if request.is_scaled and data.scale != "none" else "none"
                 targeted[name] = default_target(column, request.task, scale)
         elif column is None:
-            choices = [*declared, *(column.name for column in stored.columns)]
+            choices = [*declared, *derived, *(column.name for column in stored.columns)]
             hint = did_you_mean(request.name, choices) or "one of: " + ", ".join(choices[:50])
             detail = f'the data has no column "{request.name}"'
             problems.append(Problem(request.pointer, "unknown_column", detail, hint))
@@ -266,5 +272,5 @@ def _source_problems(feature: BaseFeature, name: str, context: FeatureContext) -
 
 
 def _duplicate_column(name: str, context: FeatureContext) -> Problem:
-    detail = f'two features make the column "{name}": texts and series add <name>_length, trees <name>_children'
+    detail = f'two features make the column "{name}": some add <name>_length, <name>_next or <name>_children'
     return Problem(context.pointer(name, ""), "duplicate_id", detail, "give one of them another name")

@@ -54,7 +54,19 @@ METRICS: Mapping[str, MetricKind] = {
     "calibration_error": MetricKind("Expected calibration error in 15 bins.", _SINGLE_LABEL, "probabilities"),
     "log_loss": MetricKind("Mean negative log-likelihood of what is true.", _SINGLE_LABEL, "probabilities"),
     "perplexity": MetricKind("The exponential of the mean negative log-likelihood.", _MULTICLASS, "probabilities"),
-    "exact_match": MetricKind("Share of examples of which every label, or every token, is right.", ("labels", "tags")),
+    "bits_per_token": MetricKind(
+        "The mean negative log-likelihood in bits: of characters, bits per character.", _MULTICLASS, "probabilities"
+    ),
+    "exact_match": MetricKind(
+        "Share of examples of which every label, or every token, is right; of a text that a network generates: as it "
+        "is generated, without the true one.",
+        ("labels", "tags", "classes"),
+    ),
+    "token_error_rate": MetricKind(
+        "Edit distance (Levenshtein 1966) of the texts that a network generates from the true ones, in tokens, for "
+        "each token of the true ones: of characters the character error rate.",
+        ("classes",),
+    ),
     "hamming": MetricKind("Share of labels that are wrong.", ("labels",)),
     "span_precision": MetricKind("Share of the predicted entities that are true: same place, same type.", ("tags",)),
     "span_recall": MetricKind("Share of the true entities that are found: same place, same type.", ("tags",)),
@@ -71,7 +83,10 @@ METRICS: Mapping[str, MetricKind] = {
     "spearman": MetricKind("Spearman's rank correlation of output and target.", _REGRESSION),
 }
 MAX_CLASSES = 1000  # of metrics that count every pair of classes, or keep every score
-UNLIMITED_CLASS_METRICS = frozenset({"accuracy", "top5_accuracy", "log_loss", "perplexity", "exact_match"})
+UNLIMITED_CLASS_METRICS = frozenset(
+    {"accuracy", "top5_accuracy", "log_loss", "perplexity", "bits_per_token", "exact_match", "token_error_rate"}
+)
+GENERATED_METRICS = frozenset({"exact_match", "token_error_rate"})  # of texts, which are run freely
 SPAN_METRICS = frozenset({"span_precision", "span_recall", "span_f1"})
 IOB_TAG_PATTERN = r"O|[BI](-.+)?"  # a tag of entities
 
@@ -113,11 +128,15 @@ def metric_mismatch(name: str, loss: BaseLoss, target: Column) -> tuple[str, str
     ]
     if not is_iob_tag_set(target.labels):
         applicable = [metric for metric in applicable if metric not in SPAN_METRICS]
+    if task == "classes" and target.follows is None:
+        applicable = [metric for metric in applicable if metric not in GENERATED_METRICS]
     if name in applicable:
         return None
     hint = "one of: " + ", ".join(applicable)
     if task not in METRICS[name].task_types:
         return f"{loss.kind} is about {task}, {name} is not", hint
+    if name in GENERATED_METRICS:
+        return f'{name} needs a text with [BEGIN] and [END], and "{target.name}" is none', hint
     if name in SPAN_METRICS:
         return f'{name} needs tags such as B-PER, I-PER and O, which "{target.name}" does not have', hint
     return f"{name} needs probabilities, and {loss.kind} gives only scores", hint

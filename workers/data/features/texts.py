@@ -9,11 +9,19 @@ from typing import Self, cast
 import torch
 from tokenizers import Tokenizer
 
-from app.spec.data.columns import DataSchema
+from app.spec.data.columns import BEGIN, END, DataSchema
 from app.spec.data.sequence_features import TextFeature
 from workers.data.columns import PreparedColumn, RaggedTensor, SplitColumns, StringColumn, WordListColumn
+from workers.data.features.categories import IGNORE_INDEX
 from workers.data.features.preprocessor import Preprocessor, column_schema, column_values
-from workers.data.tokenizers import PAD_ID, UNK_ID, load_tokenizer, train_tokenizer, train_word_tokenizer
+from workers.data.tokenizers import (
+    PAD_ID,
+    SPECIAL_TOKENS,
+    UNK_ID,
+    load_tokenizer,
+    train_tokenizer,
+    train_word_tokenizer,
+)
 
 ENCODE_BATCH_SIZE = 1000  # texts that are encoded at once
 
@@ -30,42 +38,65 @@ class TextPreprocessor(Preprocessor[TextFeature, TokenizerState]):
     @classmethod
     def fit(cls, name: str, feature: TextFeature, stored: DataSchema, split: SplitColumns) -> Self:
         """Train the tokenizer. Raises `DataError`."""
-        rows = column_values(split, feature.column)
+        rows, special_tokens = column_values(split, feature.column), SPECIAL_TOKENS[: feature.special_tokens]
         if column_schema(stored, feature.column).type == "words":
             words = chain.from_iterable(cast(WordListColumn, rows))
-            return cls(name, feature, True, train_word_tokenizer(feature.tokenizer, words))
+            return cls(name, feature, True, train_word_tokenizer(feature.tokenizer, words, special_tokens))
         texts = (text for text in cast(StringColumn, rows) if text is not None)
-        return cls(name, feature, False, train_tokenizer(feature.tokenizer, texts))
+        return cls(name, feature, False, train_tokenizer(feature.tokenizer, texts, special_tokens))
 
     @classmethod
     def load(cls, name: str, feature: TextFeature, stored: DataSchema, state: TokenizerState) -> Self:
         """Return the preprocessor of a stored state. Raises `DataError`."""
         is_tokenized = column_schema(stored, feature.column).type == "words"
         tokenizer = load_tokenizer(state)
-        tokenizer.no_truncation()  # `transform` cuts texts, and counts those that it has cut
+        tokenizer.no_truncation()  # what follows the last token of a long text is known
         return cls(name, feature, is_tokenized, tokenizer)
 
     def state(self) -> TokenizerState:
-        """Return the tokenizer, which truncates texts as `transform` does; only an empty text has no token there."""
+        """Return the tokenizer, which truncates texts as `transform` does.
+
+        Only an empty text has no token there, and [BEGIN] is left out.
+        """
         tokenizer = load_tokenizer(json.loads(self.tokenizer.to_str()))
-        tokenizer.enable_truncation(self.feature.max_length)
+        tokenizer.enable_truncation(self.feature.max_length - len(self._beginning))
         document: TokenizerState = json.loads(tokenizer.to_str())
         return document
 
     def transform(self, split: SplitColumns) -> dict[str, PreparedColumn]:
-        """Return the tokens, int64 (rows, length), and their number, int64 (rows), at least 1. Raises `DataError`."""
+        """Return the tokens, int64 (rows, length), and their number, int64 (rows), at least 1. Raises `DataError`.
+
+        With `next` also the tokens that follow, int64 (rows, length): -100 where none is known, which losses ignore.
+        """
         rows = column_values(split, self.feature.column)
         encoded = (
             self._encode_words(cast(WordListColumn, rows))
             if self.is_tokenized
             else self._encode(cast(StringColumn, rows))
         )
-        lengths, truncated, tokens = self.feature.batch_lengths, 0, []
-        for codes in encoded:
+        lengths, truncated, tokens, following = self.feature.batch_lengths, 0, [], []
+        for encoding in encoded:
+            codes = [*self._beginning, *encoding] or [UNK_ID]
             truncated += len(codes) > lengths.max_length
-            tokens.append(torch.tensor(codes[: lengths.max_length] or [UNK_ID]))
+            tokens.append(torch.tensor(codes[: lengths.max_length]))
+            if self.feature.next:
+                codes.append(END if self.feature.end else IGNORE_INDEX)
+                following.append(torch.tensor(codes[1 : lengths.max_length + 1]))
         column = RaggedTensor.from_rows(tokens, PAD_ID, lengths.min_batch_length, truncated)
-        return dict(zip(self.columns, (column, column.lengths), strict=True))
+        columns: list[PreparedColumn] = [column, column.lengths]
+        if self.feature.next:
+            columns.append(RaggedTensor.from_rows(following, IGNORE_INDEX, lengths.min_batch_length))
+        return dict(zip(self.columns, columns, strict=True))
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """Return the text of tokens, without those that stand for none; words of lists are joined by blanks."""
+        plain = [token for token in tokens if token >= self.feature.special_tokens]
+        text: str = self.tokenizer.decode(plain)
+        return text
+
+    @property
+    def _beginning(self) -> list[int]:
+        return [BEGIN] if self.feature.next and self.feature.begin else []
 
     def coverage(self, column: RaggedTensor) -> dict[str, float]:
         """Return the share of the tokens that are unknown, and of the texts that were truncated."""
@@ -84,5 +115,6 @@ class TextPreprocessor(Preprocessor[TextFeature, TokenizerState]):
         for words in lists:
             for word in words:
                 if word not in known:
-                    known[word] = codes.get(normalizer.normalize_str(word)) or UNK_ID
+                    code = codes.get(normalizer.normalize_str(word), UNK_ID)
+                    known[word] = code if code >= self.feature.special_tokens else UNK_ID
             yield [known[word] for word in words]

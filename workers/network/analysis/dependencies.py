@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from app.spec.network.nodes import referenced_node
-from workers.network.blueprint import Blueprint
+from workers.network.blueprint import Blueprint, ResolvedNode
 
 NodeOrInput = int | str  # a node, by its index, or an input of the network
 ROW_COUNT = ""  # an input (N, 1) of which only N is read; no column has this name
@@ -39,6 +39,12 @@ def prune_to_outputs(blueprint: Blueprint, outputs: Sequence[str]) -> Blueprint:
     nodes = tuple(node for place, node in enumerate(blueprint.nodes) if place in needed)
     inputs = tuple(name for name in blueprint.inputs if name in needed)
     return replace(blueprint, inputs=inputs, nodes=nodes, outputs=selected)
+
+
+def prune_to_node(blueprint: Blueprint, node: ResolvedNode) -> Blueprint:
+    """Return the blueprint of what stands before a node: its outputs are the inputs of the node, by their numbers."""
+    inputs = {str(place): source for place, source in enumerate(node.inputs)}
+    return prune_to_outputs(replace(blueprint, outputs=inputs), tuple(inputs))
 
 
 def _node_reads(blueprint: Blueprint) -> tuple[list[list[NodeOrInput]], dict[str, NodeOrInput]]:

@@ -62,6 +62,11 @@ def describe_shape(shape: Sequence[int]) -> str:
     return (inner or "one number") + (" per example" if batched else "")
 
 
+def describe_tensor(value: Tensor) -> str:
+    """Return shape and dtype in words: "4x6 per example of float32"."""
+    return f"{describe_shape(value.shape)} of {str(value.dtype).removeprefix('torch.')}"
+
+
 def resolve_parameters(name: str, row: ModuleKind, parameters: Parameters, inputs: Sequence[Tensor]) -> dict[str, Any]:
     """Return the parameters with inferred sizes. `name` is the node's id, for messages. Raises `NodeError`."""
     check_dtypes(name, row.accepts, check_lengths(name, row.lengths_index, inputs))

@@ -99,8 +99,8 @@ class GraphModule(nn.Module):
         """Return the output (N, ...), or a tuple of several, for inputs (N, ...) in order."""
         return unwrap_single(self._run(inputs))
 
-    def _run(self, inputs: Sequence[Tensor]) -> list[Tensor]:
-        width, leaves, steps, outputs = self._plan
+    def _run(self, inputs: Sequence[Tensor], plan: ExecutionPlan | None = None) -> list[Tensor]:
+        width, leaves, steps, outputs = plan or self._plan
         slots: list[Any] = [*inputs, *[None] * (width - len(inputs))]  # every slot is filled before it is read
         for name, slot in leaves:
             slots[slot] = getattr(self, name)  # by name: `to` puts other tensors in the place of buffers
@@ -183,6 +183,13 @@ def _is_random(blueprint: Blueprint) -> bool:
 def flow_metrics(network: BuiltNetwork) -> dict[str, float]:
     """Return the metrics of control flow since the last call: means by "node/metric"."""
     return network._metrics.drain()
+
+
+def run_before(network: BuiltNetwork, part: Blueprint, values: Mapping[str, Tensor]) -> list[Tensor]:
+    """Return the outputs of a part of a network, which has its nodes and their weights."""
+    calls = network._calls()
+    plan = build_plan(part, {node.id: calls[node.id] for node in part.nodes if node.id in calls})
+    return network._run([values[name] for name in part.inputs], plan)
 
 
 def build(network: Network, schema: DataSchema, inputs: tuple[str, ...]) -> BuiltNetwork:

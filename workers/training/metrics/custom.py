@@ -3,6 +3,7 @@
 What the targets leave open is NaN, whatever is predicted: a constant would look like a training that stands still.
 """
 
+import math
 from typing import Any, Literal
 
 import torch
@@ -267,6 +268,14 @@ class Perplexity(LogLoss):
     def compute(self) -> Tensor:
         """Return the metric: a scalar."""
         return super().compute().exp()
+
+
+class BitsPerToken(LogLoss):
+    """The log loss in bits."""
+
+    def compute(self) -> Tensor:
+        """Return the metric: a scalar."""
+        return super().compute() / math.log(2)
 
 
 class BinaryLogLoss(LogLoss):

@@ -94,6 +94,7 @@ MULTICLASS_METRICS: Mapping[str, MetricDefinition] = {
     ),
     "log_loss": MetricDefinition("scores", "likelihood", lambda decoder, size: custom.LogLoss()),
     "perplexity": MetricDefinition("scores", "likelihood", lambda decoder, size: custom.Perplexity()),
+    "bits_per_token": MetricDefinition("scores", "likelihood", lambda decoder, size: custom.BitsPerToken()),
 }
 
 TAG_METRICS: Mapping[str, MetricDefinition] = {

@@ -89,6 +89,7 @@ class OutputDecoder:
     classes: int = 2
     labels: tuple[str, ...] | None = None
     scaling: BaseScaling | None = None  # of a target of numbers: predictions are in the units of the data
+    follows: str | None = None  # the input of tokens whose next ones are the target
 
     def decode(self, output: Tensor) -> Predictions:
         """Return the predictions of a batch of outputs (N, …)."""
@@ -227,4 +228,5 @@ def build_decoder(
         classes=column.classes or 2 if task in ("classes", "tags") else 2,
         labels=column.labels,
         scaling=scaling if task == "numbers" else None,
+        follows=column.follows,
     )

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from app.spec.data.columns import Column
-from app.spec.training.losses import BaseLoss
+from app.spec.training.losses import IGNORE_INDEX, BaseLoss
 from workers.data.columns import PreparedColumn, RaggedTensor
 
 
@@ -94,7 +94,10 @@ class TargetCast:
         is_soft = self.keeps_soft and column.is_floating_point()
         targets = column.to(torch.float32 if is_soft else self.dtype)
         if isinstance(targets, RaggedTensor):
-            return replace(targets, values=self._decide(targets.values), pad=self.pad)
+            values = self._decide(targets.values)
+            if not values.is_floating_point() and self.pad != IGNORE_INDEX:  # a text that goes on has an unknown end
+                values = torch.where(values == IGNORE_INDEX, int(self.pad), values)
+            return replace(targets, values=values, pad=self.pad)
         return self._decide(targets) if isinstance(targets, Tensor) else targets
 
     def _decide(self, codes: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from app.errors import Problem
 from app.spec.data.columns import Column
 from app.spec.job import JobSpec
 from app.spec.training.losses import equivalent_loss, task_type
-from app.spec.training.metrics import MAX_CLASSES, METRICS, SPAN_METRICS, UNLIMITED_CLASS_METRICS
+from app.spec.training.metrics import GENERATED_METRICS, MAX_CLASSES, METRICS, SPAN_METRICS, UNLIMITED_CLASS_METRICS
 from app.spec.training.objective import Head, head_pointer
 from workers.network.inference.input_checks import SYMBOLIC_BATCH_SIZE, describe_shape
 from workers.network.inference.partial_network import InferredNode, PartialNetwork
@@ -60,6 +60,8 @@ def objective_problems(job: JobSpec, targets: Mapping[str, Column | None], draft
         if head.scores is not None and not head.has_loss_target and target is not None:
             scores = find_output(draft, head.scores)
             problems += _scores_problems(head, where, scores, target) if scores is not None else ()
+        if target is not None and not draft.problems:
+            problems += _generation_problems(head, where, target, draft)
     return list(dict.fromkeys(problems))
 
 
@@ -142,6 +144,17 @@ def _metric_problems(head: Head, where: str, value: Tensor, target: Column) -> I
         ):
             detail = f"{name} is reported of at most {MAX_CLASSES:,} classes, and there are {classes:,}"
             yield Problem(place, "too_many", detail, "use accuracy, top5_accuracy or perplexity")
+
+
+def _generation_problems(head: Head, where: str, target: Column, draft: PartialNetwork) -> Iterator[Problem]:
+    """Metrics of generated texts where no node goes on with the text."""
+    node = draft.blueprint.generator
+    reads = node.inputs[node.free_running.arguments.get("carry", 0)] if node and node.free_running else None
+    for position, name in enumerate(head.metrics):
+        if name in GENERATED_METRICS and target.follows is not None and target.follows != reads:
+            detail = f'{name} is about texts that a network generates, and no node goes on with "{target.follows}"'
+            hint = 'add "generate": {} to the Scan or block that reads it'
+            yield Problem(f"{where}/metrics/{position}", "contradiction", detail, hint)
 
 
 def _trace_path(end: InferredNode | None, traces: Mapping[str, InferredNode]) -> tuple[InferredNode, ...]:

@@ -1,6 +1,6 @@
 """Predictions of a job's network."""
 
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Header, Query
 from pydantic import ValidationError
@@ -17,11 +17,13 @@ from app.api.services import ServicesDep
 from app.errors import MalformedRequest
 from app.ids import CHECKPOINT_ID_PATTERN
 from app.spec.base import MAX_INT64, NAME_PATTERN
+from app.spec.json_input import parse_document
 from app.spec.prediction import MAX_BATCH_SIZE, OutputForm, PredictionOptions
 from app.spec.problems import from_validation
 
 router = APIRouter(prefix="/v1/jobs", tags=["predictions"])
 CSV = "text/csv"
+MAX_GENERATE_DEPTH = 8  # of JSON in a parameter
 _FORM = "|".join(get_args(OutputForm))
 OUTPUTS_PATTERN = rf"^({_FORM})(,({_FORM})){{0,3}}$"
 _NAME = NAME_PATTERN.strip("^$")
@@ -58,6 +60,12 @@ def predict(
     batch_size: Annotated[
         int | None, Query(ge=1, le=MAX_BATCH_SIZE, description="Rows that the network sees at once.")
     ] = None,
+    generate: Annotated[
+        str | None,
+        Query(
+            max_length=2000, description='How texts go on, as JSON: {"method": "greedy", "max_length": 50}, or false.'
+        ),
+    ] = None,
     accept: Annotated[str, Header(description="text/csv for a table.")] = "*/*",
 ) -> Response:
     """Predict rows with the job's network: those of the body, or of a file in the data set's own format.
@@ -66,10 +74,13 @@ def predict(
     """
     lists = {"outputs": outputs and outputs.split(","), "select": select and select.split(",")}
     fields = {"checkpoint": checkpoint, **lists, "seed": seed, "top": top, "batch_size": batch_size}
+    given: dict[str, Any] = {name: value for name, value in fields.items() if value}
     try:
-        options = PredictionOptions.model_validate({name: value for name, value in fields.items() if value})
+        if generate is not None:
+            given["generate"] = parse_document(generate.encode(), "application/json", MAX_GENERATE_DEPTH)
+        options = PredictionOptions.model_validate(given)
     except ValidationError as error:
-        (first, *_) = from_validation(error, fields, PredictionOptions)
+        (first, *_) = from_validation(error, given, PredictionOptions)
         raise MalformedRequest(f"{first.pointer[1:]}: {first.detail}", hint=first.hint) from None
     table = CSV in accept
     content = predict_rows(services, who.owner, job_id, rows, options, table)

@@ -9,6 +9,7 @@ import { CheckpointChoice } from "../checkpoints/CheckpointChoice";
 import { useLastCheckpoint } from "../checkpoints/latest";
 import type { JobTabProps } from "../tabs";
 import { FilePredictions } from "./FilePredictions";
+import { generatedColumn } from "./generation";
 import { inputFields, type NetworkInputs } from "./fields";
 import { RowForm } from "./RowForm";
 import { Samples } from "./Samples";
@@ -24,7 +25,8 @@ export default function PredictTab({ job, feed }: JobTabProps) {
     (signal) => (id ? get<Dataset>(`/v1/datasets/${id}`, {}, signal).catch(nullIfGone) : Promise.resolve(null)), [id],
   );
   if (dataset.data === undefined && dataset.loading) return <Loading what="the columns" />;
-  const fields = inputFields(job.columns, dataset.data?.data_schema ?? null, (job.inspection["inputs"] ?? {}) as NetworkInputs);
+  const generated = generatedColumn(job.spec);
+  const fields = inputFields(job.columns, dataset.data?.data_schema ?? null, (job.inspection["inputs"] ?? {}) as NetworkInputs, generated?.column);
   if (fields.length === 0 && !draws) return <Message title="Nothing to ask">The job reads no columns.</Message>;
   return (
     <>
@@ -39,7 +41,7 @@ export default function PredictTab({ job, feed }: JobTabProps) {
       {job.columns.length >= 200 && <p class="notice warning">The job tells of its first 200 columns alone: rows with more come from a file.</p>}
       {source === "noise" && draws ? <Samples jobId={job.id} checkpoint={checkpoint} />
         : source === "file" ? <FilePredictions jobId={job.id} checkpoint={checkpoint} />
-        : <RowForm job={job} fields={fields} preview={dataset.data?.preview ?? []} checkpoint={checkpoint} />}
+        : <RowForm job={job} fields={fields} preview={dataset.data?.preview ?? []} checkpoint={checkpoint} generated={generated} />}
     </>
   );
 }

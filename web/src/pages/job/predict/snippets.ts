@@ -5,6 +5,8 @@ export interface PredictBody {
   checkpoint?: string;
   outputs?: string[];
   top?: number;
+  generate?: Record<string, unknown>;
+  seed?: unknown;
 }
 
 /** Samples of outputs that read no column. */

@@ -2,23 +2,46 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from app.errors import InvalidInput, Problem
+from app.spec.data.columns import Column
 from app.spec.hints.names import Hints, did_you_mean
 from app.spec.problems import json_pointer
 from workers.data.columns import ParsedColumn, SplitColumns
+from workers.data.types.base import ValueLimits
 from workers.data.types.catalog import TYPE_CLASSES
 from workers.data.types.images import ImageType
 from workers.data.types.values import Values
-from workers.prediction.images import decode_files, differ_in_size, is_image_column
-from workers.prediction.problems import RowProblems, TooManyProblems
-from workers.prediction.required_columns import RequiredColumn
+from workers.prediction.inputs.images import decode_files, differ_in_size, is_image_column
+from workers.prediction.inputs.problems import RowProblems, TooManyProblems
 
 MAX_LISTED_COLUMNS = 20  # names in a hint, and unknown columns that are reported
 
 JsonRows = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class RequiredColumn:
+    """A stored column that rows must have, and how long its values may be."""
+
+    column: Column
+    max_length: int | None = None  # `None`: longer values are truncated, as in training
+    is_required: bool = False  # whether no value may be missing
+    any_size: bool = False  # of images in one array: whether those of requests may have another size
+    is_optional: bool = False  # whether rows need not have it: a text that the network generates from nothing
+
+    @property
+    def name(self) -> str:
+        """The column's name."""
+        return self.column.name
+
+    @property
+    def limits(self) -> ValueLimits:
+        """What its values must keep to."""
+        return ValueLimits(self.max_length, self.is_required)
 
 
 def split_from_rows(rows: JsonRows, required: Sequence[RequiredColumn], known: Iterable[str]) -> SplitColumns:
@@ -28,7 +51,12 @@ def split_from_rows(rows: JsonRows, required: Sequence[RequiredColumn], known: I
     """
     problems = RowProblems()
     with suppress(TooManyProblems):
-        _check_names(rows, {each.name: _missing_hint(each) for each in required}, frozenset(known), problems)
+        _check_names(
+            rows,
+            {each.name: _missing_hint(each) for each in required if not each.is_optional},
+            frozenset(known),
+            problems,
+        )
         return parse_columns({each.name: [row.get(each.name) for row in rows] for each in required}, required, problems)
     problems.raise_if_any()
     return {}
@@ -81,7 +109,7 @@ def check_columns(names: Sequence[str], known: Collection[str], required: Sequen
         detail = f'the data set has no column "{name[:200]}"'
         problems.append(Problem(json_pointer([name[:200]]), "unknown_column", detail, hint))
     for each in required:
-        if each.name not in names:
+        if each.name not in names and not each.is_optional:
             detail = f'the network reads the column "{each.name}"'
             problems.append(Problem(json_pointer([each.name]), "missing_column", detail, "add it"))
     if problems:
