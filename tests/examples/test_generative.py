@@ -1,4 +1,4 @@
-"""The generative examples are the networks of their plain loops, and the distance of samples is what it claims to be."""
+"""The generative examples are the networks of their plain loops, and samples are judged by a known distance."""
 
 import io
 import json
