@@ -86,14 +86,7 @@ def build_training_data(
         if role != TRAIN:
             own = {name: column for name, column in split.items() if name != ROW_NUMBERS}
             stored_rows = StoredRows.of(sources[role], own, stored, cast(Tensor, split[ROW_NUMBERS]))
-<<<<<<< HEAD
-        examples[role] = ExampleSet(
-            {name: columns[name] for name in inputs}, {name: columns[name] for name in targets}, stored=stored_rows
-        )
-    weights = sampling_weights(sampling, roles[TRAIN], plan.class_column) if sampling is not None else None
-    return TrainingData(examples["train"], examples.get("validation"), preparation, examples.get("test"), weights)
-=======
         read = separate_views(preparation, {name: columns[name] for name in inputs})
         examples[role] = ExampleSet(read, {name: columns[name] for name in targets}, stored=stored_rows)
-    return TrainingData(examples["train"], examples.get("validation"), preparation, examples.get("test"))
->>>>>>> transfer
+    weights = sampling_weights(sampling, roles[TRAIN], plan.class_column) if sampling is not None else None
+    return TrainingData(examples["train"], examples.get("validation"), preparation, examples.get("test"), weights)
