@@ -23,7 +23,8 @@ class ModuleCallWriter:
     """Writes the calls of modules.
 
     `uses` counts how often each module is called, by identity. `lent` are the tensors, by identity, that a module
-    cannot own alone: tied, frozen, or read by others; `tied` those that belong to the first node that has them. `tensor(path, tensor)` writes one as a leaf.
+    cannot own alone: tied, frozen, or read by others; `tied` those that belong to the first node that has them.
+    `tensor(path, tensor)` writes one as a leaf.
     """
 
     writer: GraphWriter

@@ -9,13 +9,13 @@ import torch
 
 from app.errors import ContentTooLarge, InvalidInput, Problem
 from app.spec.prediction import Prediction, PredictionOptions
-from workers.prediction.files import InputRows, read_rows
 from workers.prediction.forward import predict_rows, prepare_rows
 from workers.prediction.generation import TEXT_DESCRIPTION
+from workers.prediction.inputs.files import InputRows, read_rows
+from workers.prediction.inputs.requests import RequestBody, parse_prediction
+from workers.prediction.inputs.rows import split_from_rows, unknown_word_warnings
 from workers.prediction.network import NetworkCache, NetworkSource, TrainedNetwork, load_network, prediction_device
-from workers.prediction.requests import RequestBody, parse_prediction
 from workers.prediction.responses import render_csv, render_json
-from workers.prediction.rows import split_from_rows, unknown_word_warnings
 from workers.prediction.selection import OutputSelection
 from workers.protocol.child_requests import CheckpointRequest, CheckpointResponse, PredictRequest, PredictResponse
 from workers.training.devices import set_determinism
@@ -98,7 +98,7 @@ def _render_predictions(
     warnings = [*rows.warnings, *unknown_word_warnings(rows.split, trained.required_columns)]
     prepared = prepare_rows(trained, rows.split, rows.count)
     predictions = predict_rows(trained, prepared, options)
-    if "image" in options.outputs and not any("image" in fields for fields in predictions[0].values()):
+    if options.outputs == ("image",) and not any("image" in fields for fields in predictions[0].values()):
         detail, hint = (
             "no output is an image",
             "an image is an output of shape (1, height, width) or (3, height, width)",

@@ -22,7 +22,7 @@ from workers.network.inference.shape_inference import infer_shapes
 from workers.network.runtime.build import BuiltNetwork
 from workers.prediction.formatting import OutputFormatter, output_formatters
 from workers.prediction.generation import TextGenerator
-from workers.prediction.rows import RequiredColumn
+from workers.prediction.inputs.rows import RequiredColumn
 from workers.prediction.selection import OutputSelection, select_outputs
 
 ALL_OUTPUTS = OutputSelection()

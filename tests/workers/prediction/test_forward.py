@@ -17,8 +17,8 @@ from tests.workers.prediction.checkpoints import DIGITS, make_job, make_schema, 
 from workers.data.columns import SplitColumns
 from workers.data.loading.sources import load_source
 from workers.prediction.forward import predict_rows, prepare_rows
+from workers.prediction.inputs.rows import split_from_rows
 from workers.prediction.network import TrainedNetwork, load_network
-from workers.prediction.rows import split_from_rows
 
 CPU = torch.device("cpu")
 RAW = PredictionOptions.model_validate({"outputs": "raw"})

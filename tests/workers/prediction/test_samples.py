@@ -18,10 +18,10 @@ from tests.workers.prediction.checkpoints import make_job, make_schema, write_ch
 from workers.data.rng import step_seed
 from workers.network.runtime.build import BuiltNetwork
 from workers.prediction.forward import predict_rows, prepare_rows
+from workers.prediction.inputs.requests import RequestBody, parse_prediction
+from workers.prediction.inputs.rows import split_from_rows
 from workers.prediction.network import NetworkSource, TrainedNetwork, load_network
 from workers.prediction.pictures import encode_pictures, is_picture_output
-from workers.prediction.requests import RequestBody, parse_prediction
-from workers.prediction.rows import split_from_rows
 from workers.prediction.selection import OutputSelection
 
 CPU = torch.device("cpu")

@@ -17,11 +17,11 @@ from tests.workers.data.formats.uploads import make_upload, train
 from tests.workers.prediction.checkpoints import make_job, write_checkpoint
 from tests.workers.training.harness import TrainingHarness
 from tests.workers.training.test_uploads import UploadHarness
-from workers.prediction.files import read_rows
 from workers.prediction.forward import predict_rows, prepare_rows
+from workers.prediction.inputs.files import read_rows
+from workers.prediction.inputs.requests import RequestBody
+from workers.prediction.inputs.rows import split_from_rows
 from workers.prediction.network import TrainedNetwork, load_network
-from workers.prediction.requests import RequestBody
-from workers.prediction.rows import split_from_rows
 
 CLASSES = [{"kind": "Linear", "out_features": 16}, {"kind": "ReLU"}, {"kind": "Linear", "out_features": 4}]
 TWO_CLASSES = [*CLASSES[:2], {"kind": "Linear", "out_features": 2}]

@@ -16,8 +16,8 @@ from tests.workers.training.datasets import DatasetHarness, InMemoryDataset, dat
 from tests.workers.training.harness import resume_candidates
 from workers.children.inspect import InspectionLimits, inspect_job
 from workers.prediction.forward import PreparedRows, predict_rows, prepare_rows
+from workers.prediction.inputs.rows import split_from_rows
 from workers.prediction.network import TrainedNetwork, load_network
-from workers.prediction.rows import split_from_rows
 from workers.protocol.messages import Ending
 
 DAYS, LENGTH, HORIZON = 60, 8, 4

@@ -2,6 +2,7 @@ import { useState } from "preact/hooks";
 import type { Predicted, PredictedOutput, Predictions } from "../../../api/schema";
 import { formatNumber, formatPercent, toNumber, type JsonNumber } from "../../../ui/format";
 import { GeneratedText } from "./GeneratedText";
+import { OutputPicture } from "./OutputPicture";
 import { answerText, barsOf } from "./results";
 
 const TOP = 5;
@@ -28,7 +29,7 @@ function OneOutput({ name, output, predicted, words, prompt }: { name: string; o
   return (
     <div class="predict-output">
       <h3>{output.target ?? name}</h3>
-      {predicted.tags ? <Tags predicted={predicted} words={words} /> : <p class="predict-says">{answerText(output, predicted)}</p>}
+      {predicted.image ? <OutputPicture image={predicted.image} label={`${name}, a picture`} /> : predicted.tags ? <Tags predicted={predicted} words={words} /> : <p class="predict-says">{answerText(output, predicted)}</p>}
       {bars.length > 0 && (
         <ul class="predict-bars">
           {shown.map((bar) => (
@@ -41,7 +42,7 @@ function OneOutput({ name, output, predicted, words, prompt }: { name: string; o
         </ul>
       )}
       {bars.length > shown.length && <button type="button" onClick={() => setAll(true)}>All {bars.length}</button>}
-      {predicted.raw !== undefined && predicted.raw !== null && output.about !== "raw" && (
+      {predicted.raw !== undefined && predicted.raw !== null && (output.about !== "raw" || predicted.image) && (
         <details><summary>The network's own numbers</summary><pre tabIndex={0}><code>{JSON.stringify(predicted.raw)}</code></pre></details>
       )}
     </div>

@@ -96,7 +96,7 @@ function bodyOf(
 ): PredictBody | FieldError {
   try {
     const row = Object.fromEntries(fields.map((field) => [field.name, valueOf(field, texts[field.name] ?? "")]));
-    const asked = settings ? generateOf(settings) : { outputs: ["labels", "probabilities", "raw"] };
+    const asked = settings ? generateOf(settings) : { outputs: ["labels", "probabilities", "raw", "image"] };
     return { rows: [row], ...asked, ...(checkpoint && { checkpoint }) };
   } catch (error) {
     if (error instanceof FieldError) return error;

@@ -15,9 +15,9 @@ from workers.data.columns import SplitColumns
 from workers.data.files.split_files import SplitFile
 from workers.data.formats.texts.trees import read_trees_table
 from workers.data.types.table import TableOptions
-from workers.prediction.files import TABLE_READERS
-from workers.prediction.problems import RowProblems
-from workers.prediction.rows import RequiredColumn, parse_columns
+from workers.prediction.inputs.files import TABLE_READERS
+from workers.prediction.inputs.problems import RowProblems
+from workers.prediction.inputs.rows import RequiredColumn, parse_columns
 
 REQUIRED = [
     RequiredColumn(Column(name="n", type="number")),

@@ -13,7 +13,7 @@ from app.spec.data.columns import COLUMN_TYPES, Column
 from workers.data.columns import RaggedTensor
 from workers.data.types.catalog import TYPE_CLASSES
 from workers.data.types.images import InMemoryImages
-from workers.prediction.rows import RequiredColumn, split_from_rows, unknown_word_warnings
+from workers.prediction.inputs.rows import RequiredColumn, split_from_rows, unknown_word_warnings
 
 
 def required_column(

@@ -15,8 +15,8 @@ from workers.data.types.base import ValueLimits
 from workers.data.types.catalog import TYPE_CLASSES
 from workers.data.types.images import ImageType
 from workers.data.types.values import Values
-from workers.prediction.images import decode_files, differ_in_size, is_image_column
-from workers.prediction.problems import RowProblems, TooManyProblems
+from workers.prediction.inputs.images import decode_files, differ_in_size, is_image_column
+from workers.prediction.inputs.problems import RowProblems, TooManyProblems
 
 MAX_LISTED_COLUMNS = 20  # names in a hint, and unknown columns that are reported
 

@@ -32,11 +32,11 @@ from workers.data.images.decoding import ImageDecodeError, ZipImages, decode_ima
 from workers.data.types.images import image_background, image_channels
 from workers.data.types.table import Table, TableOptions
 from workers.data.types.values import Values
-from workers.prediction.images import is_image_column
+from workers.prediction.inputs.images import is_image_column
+from workers.prediction.inputs.problems import RowProblems, TooManyProblems
+from workers.prediction.inputs.requests import RequestBody
+from workers.prediction.inputs.rows import RequiredColumn, check_columns, parse_columns
 from workers.prediction.network import TrainedNetwork
-from workers.prediction.problems import RowProblems, TooManyProblems
-from workers.prediction.requests import RequestBody
-from workers.prediction.rows import RequiredColumn, check_columns, parse_columns
 
 MAX_UNPACKED_BYTES = 1 << 30  # bytes of a packed file
 

@@ -9,7 +9,7 @@ from app.spec.data.columns import Column
 from workers.data.images.decoding import MODE_BY_CHANNELS, ImageDecodeError, decode_image, open_image
 from workers.data.types.images import image_background, image_channels
 from workers.data.types.values import Values
-from workers.prediction.problems import RowProblems
+from workers.prediction.inputs.problems import RowProblems
 
 FILE_HINT = "send the bytes of a PNG or JPEG file in base64"
 
