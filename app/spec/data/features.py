@@ -16,10 +16,11 @@ from app.spec.data.base_feature import (
     log_problems,
 )
 from app.spec.data.columns import Column, ColumnName, ColumnType, DataSchema
-from app.spec.data.datetime_feature import DatetimeFeature
+from app.spec.data.encodings.datetime_feature import DatetimeFeature
+from app.spec.data.encodings.ngrams_feature import NgramsFeature
+from app.spec.data.encodings.table_feature import TableFeature
 from app.spec.data.images.feature import ImageFeature
 from app.spec.data.sequence_features import SeriesFeature, TagsFeature, TextFeature, TreeFeature
-from app.spec.data.table_feature import TableFeature
 from app.spec.kinds import discriminated_union
 
 
@@ -153,6 +154,7 @@ FEATURE_CLASSES: dict[str, type[BaseFeature]] = {
     "category": CategoryFeature,
     "class": ClassFeature,
     "text": TextFeature,
+    "ngrams": NgramsFeature,
     "tags": TagsFeature,
     "labels": LabelsFeature,
     "series": SeriesFeature,

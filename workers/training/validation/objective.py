@@ -42,7 +42,7 @@ def objective_problems(job: JobSpec, targets: Mapping[str, Column | None], draft
     `targets` are the columns that heads are compared with.
     """
     problems: list[Problem] = []
-    trained = draft.trainable_nodes()
+    trained, minimised = draft.trainable_nodes(), job.training.minimised_heads(job.objective.all_heads())
     for name, head in job.objective.all_heads().items():
         where, target = head_pointer(name), targets[name]
         if (output := find_output(draft, head.output)) is not None:
@@ -55,7 +55,7 @@ def objective_problems(job: JobSpec, targets: Mapping[str, Column | None], draft
                 )
                 wrong += [*target_shape_problems(check), *_metric_problems(head, where, output.value, target)]
                 wrong += _other_output_problems(check, draft)
-            if output.source not in trained and output.value.is_floating_point():
+            if name in minimised and output.source not in trained and output.value.is_floating_point():
                 detail = f"{output.source} depends on nothing that is trained"
                 wrong.insert(
                     0, Problem("/model", "nothing_to_train", detail, "add a layer with parameters, or a Parameter node")
