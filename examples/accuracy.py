@@ -216,7 +216,7 @@ def generated_texts(gate: Gate, job: Job) -> list[str]:
     predictions = job.predict([dict(row) for row in gate.prompts])
     return [
         f"{' '.join(row.values())} -> {next(iter(made.values()))['text']!r}"
-        for row, made in zip(gate.prompts, predictions, strict=True)
+        for row, made in zip(gate.prompts, predictions.rows, strict=True)
     ]
 
 
