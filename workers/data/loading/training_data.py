@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from app.spec.data.columns import DataSchema
+from app.spec.data.examples.sampling import Sampling
 from app.spec.data.feature_schema import ResolvedFeatures
 from app.spec.splits import TRAIN, SplitPlan
 from workers.data.columns import PreparedColumn
@@ -17,6 +18,7 @@ from workers.data.images.column import ImageColumn
 from workers.data.loading.examples import ExampleSet, StoredRows, TrainingData
 from workers.data.loading.sources import SourceData
 from workers.data.loading.splits import split_source
+from workers.data.loading.weights import sampling_weights
 from workers.data.loading.windows import build_windowed_data
 
 ROW_NUMBERS = ""  # a column beside those of the data, none of which has this name
@@ -48,6 +50,7 @@ def build_training_data(
     seed: int = 0,
     preparation: Preparation | None = None,
     known: Mapping[str, Any] | None = None,
+    sampling: Sampling | None = None,
 ) -> TrainingData:
     """Return the columns of a source as examples for training, validation and test. Raises `DataError`.
 
@@ -85,4 +88,5 @@ def build_training_data(
             stored_rows = StoredRows.of(sources[role], own, stored, cast(Tensor, split[ROW_NUMBERS]))
         read = separate_views(preparation, {name: columns[name] for name in inputs})
         examples[role] = ExampleSet(read, {name: columns[name] for name in targets}, stored=stored_rows)
-    return TrainingData(examples["train"], examples.get("validation"), preparation, examples.get("test"))
+    weights = sampling_weights(sampling, roles[TRAIN], plan.class_column) if sampling is not None else None
+    return TrainingData(examples["train"], examples.get("validation"), preparation, examples.get("test"), weights)
