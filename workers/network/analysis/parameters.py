@@ -12,7 +12,7 @@ from workers.network.inference.input_checks import META
 from workers.network.kinds.catalog import CATALOG
 from workers.network.kinds.control import ControlKind
 from workers.network.kinds.leaves import LeafKind
-from workers.network.kinds.modules import ModuleKind
+from workers.network.kinds.module_kind import ModuleKind
 
 NORM_LAYERS = (
     nn.BatchNorm1d,

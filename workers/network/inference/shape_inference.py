@@ -21,7 +21,7 @@ from workers.network.inference.vocabulary_sizes import VocabularySizes, resolve_
 from workers.network.kinds.catalog import CATALOG
 from workers.network.kinds.control import ControlKind
 from workers.network.kinds.leaves import LeafKind
-from workers.network.kinds.modules import ModuleKind
+from workers.network.kinds.module_kind import ModuleKind
 
 MAX_INFERENCE_COST = 1000  # of all nodes that are run on the meta device; one operation costs 1, see `ModuleKind.cost`
 

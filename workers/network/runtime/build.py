@@ -16,7 +16,7 @@ from workers.network.inference.shape_inference import infer_shapes
 from workers.network.kinds.catalog import CATALOG
 from workers.network.kinds.control import ControlKind
 from workers.network.kinds.leaves import LeafKind
-from workers.network.kinds.modules import ModuleKind
+from workers.network.kinds.module_kind import ModuleKind
 from workers.network.kinds.operations import OperationKind
 from workers.network.runtime.control_flow import RecordMetric, TensorOrTuple, unwrap_single
 from workers.network.runtime.plan import ExecutionPlan, NodeCall, build_plan
