@@ -132,7 +132,7 @@ def _chunks(job_id: str, name: str) -> Any:
 
 
 def summarise(points: Points, width: int) -> Points:
-    """Return one summary for every `width` points: the last point, and min, max, count and count of NaN of the block."""
+    """Return one summary for every `width` points: the last point, and the block's min, max, count and NaN count."""
     return _merge(_as_summaries(points), width)
 
 
@@ -197,7 +197,7 @@ def downsample(
     smooth: float = 0.0,
     steps_per_epoch: int = 1,
 ) -> dict[str, dict[str, Any]]:
-    """Return columns for every series: `x`, `step`, `min`, `max`, `last`, `count`, `nan`, and `width` (points per bucket).
+    """Return columns for every series: `x`, `step`, `min`, `max`, `last`, `count`, `nan`, `width` (points per bucket).
 
     Exact where the points fit, up to `MAX_RAW_POINTS`. Otherwise a bucket holds 2^k points, counted from the start of
     the series, so that buckets keep their place while the curve grows. Smoothing comes before thinning.

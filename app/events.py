@@ -45,6 +45,10 @@ class EventKind(StrEnum):
     VECTORS = "vectors"
     """Pretrained vectors were put into an Embedding: data {feature, into, tokens, found, occurrences}, of which found
     counts the tokens that have one, and occurrences is their share of the training rows' tokens."""
+    INITIAL_WEIGHTS = "initial_weights"
+    """Weights were taken from elsewhere: data {from, taken, begun_anew, left_out, partial, names: {begun_anew,
+    left_out}}: counts of tensors, the first hundred names of either side, and parts of the network of which some
+    tensors were taken, and others begin anew; `from` is a checkpoint, a data set or a file."""
     EARLY_STOP = "early_stop"
     """Training stopped because the monitored value no longer improves: data {step, best}."""
     SKIPPED_STEP = "skipped_step"

@@ -80,7 +80,14 @@ def _format_type(schema: Mapping[str, Any]) -> str:
     if schema.get("type") == "array":
         return "list"
     words = {"boolean": "bool", "string": "text", "object": "object"}
-    return words.get(schema.get("type", "")) or schema.get("$ref", "").rpartition("/")[2].lower() or "initialiser"
+    return words.get(schema.get("type", "")) or schema.get("$ref", "").rpartition("/")[2].lower() or _group(schema)
+
+
+def _group(schema: Mapping[str, Any]) -> str:
+    """Return the group of the kinds among which a field chooses."""
+    unions = [each for each in (schema, *schema.get("anyOf", [])) if "discriminator" in each]
+    kinds = unions[0]["discriminator"]["mapping"] if unions else {}
+    return next((group for group, (table, _) in KIND_GROUPS.items() if kinds and set(kinds) <= set(table)), "kind")
 
 
 def _is_union_of_kinds(schema: Mapping[str, Any]) -> bool:
@@ -94,7 +101,7 @@ def _is_body_reference(schema: Mapping[str, Any]) -> bool:
 def _format_bounds(schema: Mapping[str, Any]) -> str:
     low, high = schema.get("minimum"), schema.get("maximum")
     if high is not None and high < MAX_INT32:
-        return f" {_format_number(low)}..{_format_number(high)}"
+        return f" {_format_number(low)}..{_format_number(high)}" if low is not None else f" ≤ {_format_number(high)}"
     if low is not None and low > -MAX_INT32:
         return f" ≥ {_format_number(low)}"
     return " > 0" if schema.get("exclusiveMinimum") == 0 else ""

@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from benchmarks.machine import format_claim, is_within_bound, write_results
 from examples.baselines import BASELINES
 from examples.data.__main__ import CACHE, WRITERS
 from examples.demo import run_service
-from graftwerk import Client
+from graftwerk import Client, Job
 from graftwerk.specs import read_spec, with_dataset
 
 EXAMPLES = Path(__file__).parent
@@ -42,6 +42,8 @@ class Gate:
     baseline: str | None = None  # see `examples.baselines`
     extra_metrics: tuple[str, ...] = ()  # further series for the table
     is_upper_bound: bool = False
+    types: Mapping[str, str] = field(default_factory=dict)  # of columns that are not what they look like
+    prompts: tuple[Mapping[str, str], ...] = ()  # rows whose texts the network goes on with, for people
 
 
 def better_than_baseline(name: str) -> Callable[[Baseline], float]:
@@ -49,9 +51,19 @@ def better_than_baseline(name: str) -> Callable[[Baseline], float]:
     return lambda baseline: float(baseline[name]) + 1 / int(baseline["test"])
 
 
+def close_to_baseline(name: str, share: float) -> Callable[[Baseline], float]:
+    """Return a bound a share above the baseline: what another seed may differ by."""
+    return lambda baseline: float(baseline[name]) * (1 + share)
+
+
 def fixed_bound(bound: float) -> Callable[[Baseline], float]:
     """Return a bound without a baseline."""
     return lambda _: bound
+
+
+def within_a_percent(name: str) -> Callable[[Baseline], float]:
+    """Return a bound of one percent more than the baseline."""
+    return lambda baseline: float(baseline[name]) * 1.01
 
 
 def least_squares_bound(baseline: Baseline) -> float:
@@ -104,6 +116,52 @@ GATES: tuple[Gate, ...] = (
         ("test/accuracy",),
     ),
     Gate("real/vowels-gru", "test/accuracy", fixed_bound(0.97), "vowels", LINES, baseline="vowels"),
+    Gate(
+        "real/characters-lstm",
+        "test/bits_per_token",
+        within_a_percent("bits per character"),
+        "characters",
+        LINES,
+        baseline="characters",
+        is_upper_bound=True,
+        prompts=({"text": "The "}, {"text": "A function "}),
+    ),
+    Gate(
+        "real/dates-attention",
+        "test/exact_match",
+        fixed_bound(0.99),
+        "dates",
+        LINES,
+        extra_metrics=("test/token_error_rate",),
+        types={"iso": "text"},
+        prompts=({"text": "the 1st of May 2026"}, {"text": "Fri 29 Feb 2008"}),
+    ),
+    Gate(
+        "real/airline-linear",
+        "test/mae",
+        lambda baseline: float(baseline["exponential smoothing"]),
+        "airline",
+        ("airline.csv",),
+        baseline="airline",
+        extra_metrics=("test/rmse",),
+        is_upper_bound=True,
+    ),
+    Gate(
+        "real/vae-fashion",
+        "test/loss",
+        close_to_baseline("negative ELBO", 0.005),
+        "fashion",
+        baseline="vae",
+        is_upper_bound=True,
+    ),
+    Gate(
+        "real/denoising-fashion",
+        "test/loss",
+        close_to_baseline("mean square", 0.05),
+        "fashion",
+        baseline="denoising",
+        is_upper_bound=True,
+    ),
     Gate("real/trees-lstm", "test/accuracy", better_than_baseline("accuracy"), "trees", LINES, baseline="trees"),
 )
 
@@ -122,7 +180,7 @@ def ensure_data(name: str, folder: Path) -> Path:
 def spec_on_data(gate: Gate, client: Client, folder: Path) -> dict[str, Any]:
     """Return the example as a job on its registered data."""
     files = [ensure_data(gate.data, folder) / file for file in gate.files] if gate.data is not None else []
-    dataset = client.datasets.add(*files).id if files else None
+    dataset = client.datasets.add(*files, types=gate.types or None).id if files else None
     vectors = (
         client.datasets.add(ensure_data("vectors", folder) / gate.vectors).id if gate.vectors is not None else None
     )
@@ -132,7 +190,7 @@ def spec_on_data(gate: Gate, client: Client, folder: Path) -> dict[str, Any]:
 def run_gate(gate: Gate, client: Client, folder: Path) -> dict[str, Any]:
     """Train the example and return its figures. Raises `SystemExit` if the job fails."""
     baseline = (
-        BASELINES[gate.baseline](ensure_data(gate.baseline, folder) if gate.data else folder) if gate.baseline else {}
+        BASELINES[gate.baseline](ensure_data(gate.data, folder) if gate.data else folder) if gate.baseline else {}
     )
     began = time.monotonic()
     job = client.jobs.create(spec_on_data(gate, client, folder)).wait(TIMEOUT_SECONDS)
@@ -147,7 +205,19 @@ def run_gate(gate: Gate, client: Client, folder: Path) -> dict[str, Any]:
         "values": {name: values[name] for name in names},
         "baseline": baseline,
         "bound": gate.bound(baseline),
+        "texts": generated_texts(gate, job),
     }
+
+
+def generated_texts(gate: Gate, job: Job) -> list[str]:
+    """Return what the network of a job makes of the gate's prompts."""
+    if not gate.prompts:
+        return []
+    predictions = job.predict([dict(row) for row in gate.prompts])
+    return [
+        f"{' '.join(row.values())} -> {next(iter(made.values()))['text']!r}"
+        for row, made in zip(gate.prompts, predictions, strict=True)
+    ]
 
 
 def to_claim(gate: Gate, run: Mapping[str, Any]) -> dict[str, Any]:
@@ -194,6 +264,7 @@ def main() -> int:
             done.write_text(json.dumps(runs, indent=2))
             sys.stdout.write(format_claim(to_claim(gate, runs[gate.example])) + "\n")
             sys.stdout.write(format_log_loss(runs[gate.example]))
+            sys.stdout.write("".join(f"    {text}\n" for text in runs[gate.example].get("texts", [])))
             sys.stdout.flush()
     claims = [to_claim(gate, runs[gate.example]) for gate in GATES if gate.example in runs]
     write_results("accuracy", {"runs": [runs[gate.example] for gate in GATES if gate.example in runs]}, claims)

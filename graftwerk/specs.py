@@ -10,15 +10,21 @@ from graftwerk.errors import CannotExpress, InvalidData, Obstacle
 from graftwerk.tracing.trace import trace
 
 Spec = Mapping[str, Any] | str | PathLike[str]  # text is the path of a file
+START_KINDS = {"ckpt_": "checkpoint", "ds_": "dataset"}  # beginning of an id → field of `start_from`
 YAML_SUFFIXES = frozenset({".yaml", ".yml"})
 
 
 def resolve_spec(
-    spec: Spec | None, parts: Mapping[str, Any], inputs: Sequence[str], examples: Sequence[Any] = ()
+    spec: Spec | None,
+    parts: Mapping[str, Any],
+    inputs: Sequence[str],
+    examples: Sequence[Any] = (),
+    has_weights: bool = False,
 ) -> Spec:
     """Return the spec, or assemble it from its parts. Raises `TypeError` unless exactly one of the two is given.
 
-    Raises `CannotExpress` for a module that cannot be traced, or whose frozen weights a spec cannot hold.
+    Raises `CannotExpress` for a module that cannot be traced, or whose frozen weights a spec cannot hold: those are
+    needed unless the job `has_weights` to start from.
     """
     if (spec is None) == (not parts):
         raise TypeError("give a spec, or its parts as keyword arguments")
@@ -30,7 +36,7 @@ def resolve_spec(
     data = parts.get("data")
     columns = inputs or (data.get("inputs") if isinstance(data, Mapping) else None) or ("x",)
     traced = trace(model, inputs=tuple(columns), examples=examples or None)
-    if traced.frozen:
+    if traced.frozen and not has_weights:
         raise CannotExpress([_frozen_obstacle(type(model).__name__, traced.frozen)])
     return {**parts, "model": traced.model}
 
@@ -62,7 +68,8 @@ def read_spec(path: str | PathLike[str]) -> dict[str, Any]:
     try:
         document = json.loads(spec_path(path).read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InvalidData(f"{path} is not JSON, which --data, --vectors, --weights and --folds need: {error}") from None
+        options = "--data, --vectors, --weights, --start-from and --folds need"
+        raise InvalidData(f"{path} is not JSON, which {options}: {error}") from None
     if not isinstance(document, dict) or not isinstance(document.get("data"), dict):
         raise InvalidData(f"{path} is not a spec: a JSON object with a data object")
     return document
@@ -80,9 +87,36 @@ def with_dataset(spec: Mapping[str, Any], dataset: str | None = None, vectors: s
     return {**spec, "data": data}
 
 
-def with_initial_weights(spec: Mapping[str, Any], weights: str) -> dict[str, Any]:
-    """Return the spec, starting from a registered file of weights."""
-    return {**spec, "start_from": {"dataset": weights}}
+def with_initial_weights(
+    spec: Mapping[str, Any], source: str, match: str | None = None, rename: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Return the spec, starting from a checkpoint ("ckpt_…") or from a registered file of weights ("ds_…").
+
+    `match` and `rename` are the settings of these names in `start_from`. Raises `InvalidData` for any other id.
+    """
+    kind = next((kind for prefix, kind in START_KINDS.items() if source.startswith(prefix)), None)
+    if kind is None:
+        raise InvalidData(f'"{source}" is neither the id of a checkpoint ("ckpt_…") nor of a data set ("ds_…")')
+    settings = {"match": match, "rename": dict(rename) if rename else None}
+    return {**spec, "start_from": {kind: source, **{name: each for name, each in settings.items() if each}}}
+
+
+def start_spec(
+    spec: Spec, start_from: str | Mapping[str, Any] | None, match: str | None, rename: Mapping[str, str] | None
+) -> Spec:
+    """Return the spec with what it starts from, if that is given: an id, or the object `start_from` of a spec.
+
+    Raises `TypeError` for `match` or `rename` without `start_from`; `InvalidData` for a file that is not JSON.
+    """
+    if start_from is None:
+        if match is not None or rename:
+            raise TypeError("match and rename say what is taken of start_from, which is not given")
+        return spec
+    document = spec if isinstance(spec, Mapping) else read_spec(spec_path(spec))
+    if isinstance(start_from, str):
+        return with_initial_weights(document, start_from, match, rename)
+    settings = {"match": match, "rename": dict(rename) if rename else None}
+    return {**document, "start_from": {**start_from, **{name: each for name, each in settings.items() if each}}}
 
 
 def _with_vectors(feature: Mapping[str, Any], vectors: str) -> dict[str, Any]:

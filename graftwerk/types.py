@@ -1,5 +1,6 @@
 """Objects of the service, as the client returns them."""
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -222,6 +223,17 @@ class Predictions:
     def to_polars(self) -> "polars.DataFrame":
         """Return a DataFrame of Polars with the columns of `to_pandas`. Raises `MissingPackage`."""
         return tables.to_polars(self._columns())
+
+    def images(self, output: str | None = None) -> list[bytes]:
+        """Return the PNG file of every row, of the only output that is an image, or of the named one.
+
+        They were requested by `outputs="image"`. Raises `KeyError` if there are none, or several outputs of them.
+        """
+        found = [name for name, fields in self.rows[0].items() if "image" in fields] if self.rows else []
+        name = output or (found[0] if len(found) == 1 else None)
+        if name not in found:
+            raise KeyError(f"name one of the outputs that are images: {', '.join(found) or 'there is none'}")
+        return [base64.b64decode(row[name]["image"]) for row in self.rows]
 
     def _columns(self) -> dict[str, Any]:
         flat = [

@@ -1,10 +1,13 @@
 """The checkpoint that a job starts from: whether it is there, and whether the job can go on from it."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
 
 from app import checkpoints
+from app.db.tables import JobRow
 from app.errors import NotFound, Problem
 
 if TYPE_CHECKING:
@@ -14,8 +17,17 @@ START_POINTER = "/start_from/checkpoint"
 WEIGHTS_FILE = "weights.safetensors"
 
 
-def find_start_weights(session: Session, owner: str, document: object) -> str | None:
-    """Return the key in the store of the weights that a job starts from; `None` if there are none.
+@dataclass(frozen=True, slots=True)
+class StartCheckpoint:
+    """The checkpoint that a job starts from: where its weights are, and the job that has trained it."""
+
+    weights: str | None  # their key in the store
+    document: dict[str, Any]  # the whole spec at the checkpoint
+    schema: Mapping[str, Any]  # of the data
+
+
+def find_start(session: Session, owner: str, document: object) -> StartCheckpoint | None:
+    """Return the checkpoint that a job starts from; `None` if it names none that there is.
 
     The document may not have been checked: what is wrong with it is told elsewhere.
     """
@@ -24,10 +36,12 @@ def find_start_weights(session: Session, owner: str, document: object) -> str | 
     if not isinstance(named, str):
         return None
     try:
-        files = checkpoints.find(session, owner, named).files
+        row = checkpoints.find(session, owner, named)
     except NotFound:
         return None
-    return next((file["path"] for file in files if file["name"] == WEIGHTS_FILE), None)
+    weights = next((file["path"] for file in row.files if file["name"] == WEIGHTS_FILE), None)
+    schema = session.get_one(JobRow, row.job_id).data_schema
+    return StartCheckpoint(weights, checkpoints.find_document(session, owner, named), schema)
 
 
 def start_problems(session: Session, owner: str, job: "JobSpec", pin: bool = False) -> list[Problem]:

@@ -10,6 +10,7 @@ from app.spec.data.images.transforms import MIXING_CLASSES, MIXING_TRANSFORMS, T
 from app.spec.kinds import Kind, KindTable
 from app.spec.network.backbones import BACKBONES
 from app.spec.network.control import CONTROL
+from app.spec.network.generation import METHOD_CLASSES, METHODS
 from app.spec.network.leaves import INITIALISER_CLASSES, INITIALISERS, LEAVES
 from app.spec.network.modules.catalog import MODULES
 from app.spec.network.nodes import NODE_CLASSES
@@ -28,6 +29,7 @@ KIND_GROUPS: Mapping[str, tuple[KindTable, Mapping[str, type[SpecModel]]]] = {
     "leaf": (LEAVES, NODE_CLASSES),
     "control": (CONTROL, NODE_CLASSES),
     "initialiser": (INITIALISERS, INITIALISER_CLASSES),
+    "generation": (METHODS, METHOD_CLASSES),
     "loss": (LOSSES, LOSS_CLASSES),
     "optimizer": (OPTIMIZERS, OPTIMIZER_CLASSES),
     "schedule": (SCHEDULES, SCHEDULE_CLASSES),

@@ -1,19 +1,19 @@
 """A job as the user writes it, and the checks that need several of its parts."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
 from app.errors import InvalidInput, Problem
-from app.ids import CHECKPOINT_ID_PATTERN, DATASET_ID_PATTERN, WEBHOOK_ID_PATTERN
-from app.spec.base import Count, Seconds, SpecModel, validation_error
+from app.ids import WEBHOOK_ID_PATTERN
+from app.spec.base import Count, Seconds, SpecModel
 from app.spec.data.columns import Column, DataSchema
 from app.spec.data.feature_schema import ResolvedFeatures, TargetRequest, resolve_features
 from app.spec.data.sources import DATASET_SCHEMAS, Data
-from app.spec.edits.operations import MAX_OPERATIONS, Operation
 from app.spec.network.network import Network
 from app.spec.problems import from_validation
 from app.spec.splits import SplitPlan, class_column, split_plan, without_split_columns
+from app.spec.start_from import StartFrom
 from app.spec.timestamps import Timestamp
 from app.spec.training.losses import target_task
 from app.spec.training.objective import Head, Objective, head_pointer, objective_changes
@@ -28,28 +28,6 @@ class Resources(SpecModel):
 
     gpus: Annotated[int, Field(strict=True, ge=0, le=1)] = 0
     queue: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")] = "default"
-
-
-class StartFrom(SpecModel):
-    """Initial weights: of a checkpoint, whose training `what: everything` resumes, or of an uploaded file."""
-
-    checkpoint: Annotated[str, Field(pattern=CHECKPOINT_ID_PATTERN)] | None = None
-    dataset: Annotated[str, Field(pattern=DATASET_ID_PATTERN)] | None = Field(None, description="Of weights.")
-    what: Literal["weights", "everything"] = "weights"
-    edits: Annotated[
-        tuple[Operation, ...],
-        Field(max_length=MAX_OPERATIONS, description="Operations of an edit, applied before the first step."),
-    ] = ()
-
-    @model_validator(mode="after")
-    def _one(self) -> "StartFrom":
-        if (self.checkpoint is None) == (self.dataset is None):
-            raise validation_error(
-                "contradiction", "a job starts from a checkpoint or from a data set of weights", "name one"
-            )
-        if self.dataset is not None and self.what == "everything":
-            raise validation_error("contradiction", "a file holds weights, and not everything", 'use "what": "weights"')
-        return self
 
 
 class JobSpec(SpecModel):
@@ -130,8 +108,15 @@ def job_split_plan(job: JobSpec, stored: DataSchema, features: ResolvedFeatures)
 
 
 def target_name(job: JobSpec, stored: DataSchema, head: Head) -> str | None:
-    """Return the feature or column that a head is compared with, if there is one."""
-    return head.target or job.data.target or stored.target
+    """Return the feature or column that a head is compared with, if there is one.
+
+    The last column of a table is no target if nobody has said so, and nothing is compared with it or reads it.
+    """
+    named = head.target or job.data.target
+    if named is not None or head.has_metrics_output or not stored.guessed_target:
+        return named or stored.target
+    read = job.model.inputs or job.data.inputs or ()
+    return stored.target if stored.target in read else None
 
 
 def resume_problems(job: JobSpec, original: JobSpec) -> list[Problem]:
@@ -141,9 +126,11 @@ def resume_problems(job: JobSpec, original: JobSpec) -> list[Problem]:
     parts: dict[str, tuple[Any, Any]] = {"model": (job.model, original.model), "data": (job.data, original.data)}
     parts |= objective_changes(job.objective, original.objective)
     order = ("seed", "batch_size", "accumulate", "drop_last")  # they determine the examples of a step
-    for field in ("optimizer", "groups", "schedule", "warmup", "average", "precision", *order):
+    update = ("optimizer", "groups", "schedule", "warmup")
+    for field in (*update, "updates", "target_networks", "average", "precision", *order):
         parts[f"training/{field}"] = (getattr(mine, field), getattr(theirs, field))
-    if mine.schedule is not None or (mine.average is not None and mine.average.kind == "swa"):  # of one length
+    scheduled = any(each.schedule is not None for _, each in mine.all_updates())
+    if scheduled or (mine.average is not None and mine.average.kind == "swa"):  # of one length
         for field in ("epochs", "steps"):
             parts[f"training/{field}"] = (getattr(mine, field), getattr(theirs, field))
     for place, (new, old) in parts.items():

@@ -1,17 +1,20 @@
 """The checks of a job that need several of its parts, and the data: problems, warnings, and the roles of columns."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from app.errors import Problem
 from app.spec.data.column_roles import MAX_NAMED_COLUMNS, ColumnRole, column_roles, role_warnings
 from app.spec.data.columns import Column, DataSchema
+from app.spec.data.examples.sampling import sampling_problems
+from app.spec.data.examples.windows import read_target_problems
 from app.spec.data.feature_schema import ResolvedFeatures
-from app.spec.data.images.checks import loading_problems, mixing_loss_problems
+from app.spec.data.images.checks import loading_problems, mixing_loss_problems, row_mixing_problems
+from app.spec.data.images.feature import ImageFeature
 from app.spec.hints.names import did_you_mean
 from app.spec.job import JobSpec, head_targets, job_split_plan, resolve_job_features, target_name
 from app.spec.network.validation import check_network
-from app.spec.splits import split_plan, split_problems, split_warnings, without_split_columns
+from app.spec.splits import split_plan, split_problems, split_warnings, training_rows, without_split_columns
 from app.spec.training.losses import BaseLoss
 from app.spec.training.objective import head_pointer, objective_problems
 from app.spec.training.targets import (
@@ -28,7 +31,9 @@ def check_job(job: JobSpec, stored: DataSchema, max_nodes: int) -> list[Problem]
     features = resolve_job_features(job, stored)
     schema = features.schema
     plan = job_split_plan(job, stored, features)
-    problems = [*features.problems, *_data_problems(job, stored, schema), *split_problems(plan, stored)]
+    problems = [*features.problems, *_data_problems(job, stored, features), *split_problems(plan, stored)]
+    rows, has_windows = training_rows(plan, stored.rows), job.data.windows is not None
+    problems += sampling_problems(job.data.sampler, stored, plan.class_column, rows, has_windows)
     problems += _training_problems(job, plan.validation is not None)
     nodes = job.model.layers or job.model.nodes or ()
     if len(nodes) > max_nodes:
@@ -37,18 +42,45 @@ def check_job(job: JobSpec, stored: DataSchema, max_nodes: int) -> list[Problem]
     columns = tuple(dict.fromkeys([*(column.name for column in schema.columns), *made]))
     inputs = job.data.inputs or schema.inputs
     problems += [problem.with_prefix("/model") for problem in check_network(job.model, columns, inputs)]
+    read = job.model.input_names(inputs)
+    problems += read_target_problems(features.windows, read, [*features.targets.values()])
     outputs, targets = job.model.outputs or ("output",), head_targets(job, stored, features)
     heads = [(head_pointer(name), head.loss, targets[name]) for name, head in job.objective.all_heads().items()]
-    problems += [*mixing_loss_problems(job.data, heads), *loading_problems(job.data, features.features, stored)]
+    has_images = any(isinstance(each, ImageFeature) for each in features.features.values())
+    read_columns = [column for name in read if (column := schema.column(name)) is not None]
+    problems += row_mixing_problems(job.data, features.features, read_columns)
+    problems += [
+        *mixing_loss_problems(job.data, heads, has_images),
+        *loading_problems(job.data, features.features, stored),
+    ]
     for pointer, loss, source, target, is_declared in _compared_columns(job, stored, features):
         problems += target_problems(pointer, loss, source, target, is_declared)
+    problems += _sequence_length_problems(job, features.schema)
     return problems + objective_problems(job.objective, outputs, targets)
+
+
+def _sequence_length_problems(job: JobSpec, schema: DataSchema) -> Iterator[Problem]:
+    """Yield sequences of any length that a loss would read to the end of the longest one of their batch."""
+    read = job.model.input_names(job.data.inputs or schema.inputs)
+    ragged = [column.name for column in schema.columns if column.name in read and (column.ragged or column.padded)]
+    for name, head in job.objective.all_heads().items():
+        if head.loss.kind == "CTCLoss" and head.loss.options.input_lengths is None and ragged:
+            detail = (
+                f'the rows of "{ragged[0]}" have lengths of their own, and {head.loss.kind} would read on behind them'
+            )
+            hint = f'name an output of the network with the number of steps of each row, such as "{ragged[0]}_length"'
+            yield Problem(f"{head_pointer(name)}/loss/input_lengths", "missing", detail, hint)
 
 
 def job_column_roles(job: JobSpec, stored: DataSchema, resolved: ResolvedFeatures) -> list[ColumnRole]:
     """Return what the job makes of each stored column."""
-    read = job.model.input_names(job.data.inputs or resolved.schema.inputs)
-    return column_roles(without_split_columns(job.data, stored), resolved, read, job.data.features or {})
+    read, targets = (
+        job.model.input_names(job.data.inputs or resolved.schema.inputs),
+        head_targets(job, stored, resolved),
+    )
+    compared = [targets[name] for name, head in job.objective.all_heads().items() if head.has_metrics_output]
+    learned = {column.name for column in compared if column is not None}
+    return column_roles(without_split_columns(job.data, stored), resolved, read, job.data.features or {}, learned)
 
 
 def job_warnings(
@@ -80,16 +112,18 @@ def _compared_columns(
     for name, target in head_targets(job, stored, features).items():
         head = job.objective.all_heads()[name]
         if target is not None and head.has_loss_target:
-            source = stored.column(features.features[target.name].source_columns[0])
+            source = stored.column(features.feature_of(target.name).source_columns[0])
             if source is not None:
                 is_declared = target.name in (job.data.features or {})
                 yield head_pointer(name), head.loss, source, target, is_declared
 
 
-def _input_count_problems(job: JobSpec, inputs: tuple[str, ...]) -> Iterator[Problem]:
+def _input_count_problems(job: JobSpec, inputs: tuple[str, ...], targets: Iterable[str]) -> Iterator[Problem]:
     """Yield that a network reads nothing by default, or that a chain of layers would read one of several inputs."""
     if job.model.inputs is None and not inputs:
         hint = "name columns in features or inputs, or remove them from ignore"
+        declared = [name for name in targets if name in (job.data.features or {})]
+        hint += f'; an autoencoder reads its target: "inputs": ["{declared[0]}"] in data' if declared else ""
         yield Problem("/data", "no_inputs", "no column is left that the network could read", hint)
     if job.model.layers is not None and job.model.inputs is None and len(inputs) > 1:
         names = ", ".join(f'"{name}"' for name in inputs[:MAX_NAMED_COLUMNS])
@@ -98,7 +132,8 @@ def _input_count_problems(job: JobSpec, inputs: tuple[str, ...]) -> Iterator[Pro
         yield Problem("/model/layers", "several_inputs", detail, hint)
 
 
-def _data_problems(job: JobSpec, stored: DataSchema, schema: DataSchema) -> list[Problem]:
+def _data_problems(job: JobSpec, stored: DataSchema, features: ResolvedFeatures) -> list[Problem]:
+    schema, targets = features.schema, features.targets.values()
     columns = [column.name for column in schema.columns]
     problems = []
     inputs = job.data.inputs or ()
@@ -119,7 +154,7 @@ def _data_problems(job: JobSpec, stored: DataSchema, schema: DataSchema) -> list
     for place in dict.fromkeys(f"{head_pointer(name)}/target" if name else "/data/target" for name in missing):
         problems.append(Problem(place, "missing", "the data has no default target", "name a column"))
     if not problems:
-        problems += _input_count_problems(job, inputs or schema.inputs)
+        problems += _input_count_problems(job, inputs or schema.inputs, targets)
     for position, name in enumerate(job.data.ignore):
         if stored.column(name) is None:
             hint = did_you_mean(name, [column.name for column in stored.columns]) or "remove it"
@@ -139,10 +174,24 @@ def _bucket_problems(name: str, read: tuple[str, ...], schema: DataSchema) -> li
     return [Problem("/data/bucket", "unknown_column", detail, hint)]
 
 
+def _update_problems(job: JobSpec) -> Iterator[Problem]:
+    """Yield the losses of updates that are no heads; pointers lead into the plan."""
+    heads = [name for name in job.objective.all_heads() if name]
+    for place, update in enumerate(job.training.updates):
+        for position, name in enumerate(update.loss):
+            pointer = f"/updates/{place}/loss/{position}"
+            if not heads:
+                hint = 'give the objective "heads" with names: {"heads": {"' + name + '": {"loss": …}}}'
+                yield Problem(pointer, "unknown_head", "the objective has one loss, which has no name", hint)
+            elif name not in heads:
+                hint = did_you_mean(name, heads) or "one of: " + ", ".join(heads)
+                yield Problem(pointer, "unknown_head", f'the objective has no head "{name}"', hint)
+
+
 def _training_problems(job: JobSpec, validated: bool) -> list[Problem]:
     training = job.training
-    problems = [problem.with_prefix("/training") for problem in training.problems()]
-    series = set(job.objective.series_names())
+    problems = [problem.with_prefix("/training") for problem in (*training.problems(), *_update_problems(job))]
+    series = set(job.objective.series_names(training.minimised_heads(job.objective.all_heads())))
     default = ("/training/checkpoint/monitor", "val/loss")  # which is followed if it is there
     for place, name in [monitor for monitor in training.monitors() if monitor != default]:
         if name.startswith("test/"):

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from app.errors import Problem
 from app.spec.data.columns import Column, DataSchema
+from app.spec.data.examples.windows import Windows
 from app.spec.data.feature_schema import ResolvedFeatures
 from app.spec.data.sources import Data, Split
 from app.spec.hints.names import did_you_mean
@@ -23,6 +24,7 @@ class SplitPlan(NamedTuple):
     validation: Split | None = None
     test: Split | None = None
     class_column: str | None = None  # stored column of the classes that are learned
+    windows: Windows | None = None  # examples are windows of rows, which are held out by their time
 
     def roles(self) -> Iterator[tuple[str, Split]]:
         """Yield the roles that are held out."""
@@ -47,7 +49,17 @@ def split_plan(data: Data, rows: Mapping[str, int], class_column: str | None = N
     tests_validation = validation is not None and validation.split == TEST
     if "test" not in data.model_fields_set and TEST in rows and not tests_validation:
         test = Split(split=TEST)
-    return SplitPlan(validation, test, class_column)
+    if (windows := data.windows) is None:
+        return SplitPlan(validation, test, class_column)
+    validation, test = (_by_time(split, windows) for split in (validation, test))
+    return SplitPlan(validation, test, class_column, windows)
+
+
+def _by_time(split: Split | None, windows: Windows) -> Split | None:
+    """Return a split of the latest rows, by the time of the windows."""
+    if split is None or split.split is not None or split.time is not None:
+        return split
+    return split.model_copy(update={"time": windows.time})
 
 
 def class_column(
@@ -68,8 +80,12 @@ CLASS_TASKS = ("classes", "decisions")
 
 
 def split_columns(data: Data) -> dict[str, str]:
-    """Return the stored columns that only say which rows are held out, and why no network reads them by default."""
+    """Return the stored columns that only order rows or hold them out, and why no network reads them by default."""
     reasons: dict[str, str] = {}
+    if data.windows is not None:
+        reasons |= {name: f"it orders the rows (/data/windows/{field})" for name, field in data.windows.columns.items()}
+    if data.sampler is not None and data.sampler.kind == "weighted" and data.sampler.column is not None:
+        reasons[data.sampler.column] = "it says how often rows are drawn (/data/sampler)"
     for role, split in SplitPlan(data.validation, data.test).roles():
         if split.column is not None:
             reasons[split.column] = f"{IGNORED_SPLIT_COLUMN} (/data/{role})"
@@ -104,6 +120,8 @@ def held_out_rows(split: Split, rows: int) -> int | None:
 
 def training_rows(plan: SplitPlan, rows: Mapping[str, int]) -> int | None:
     """Return how many rows are trained on, at least; `None` if the values of a column decide."""
+    if plan.windows is not None:
+        return None
     remaining = rows.get(TRAIN, 0)
     for _, split in reversed([*plan.roles()]):  # the test is taken out first, and folds are of what remains
         if split.split is not None:
@@ -122,6 +140,7 @@ def describe_splits(plan: SplitPlan, rows: Mapping[str, int]) -> dict[str, Any]:
     roles: dict[str, Any] = {TRAIN: {"rows": training_rows(plan, rows), "how": how}}
     for role, split in plan.roles():
         count = rows.get(split.split) if split.split is not None else held_out_rows(split, rows.get(TRAIN, 0))
+        count = count if plan.windows is None else None
         roles[role] = {"rows": count, "how": _describe(plan, split)}
     return roles
 
@@ -169,6 +188,9 @@ def _role_problems(plan: SplitPlan, role: str, split: Split, stored: DataSchema)
             detail = f'the data has no split "{split.split}"'
             yield Problem(place, "unknown_split", detail, 'use {"fraction": 0.2}')
         return
+    if plan.windows is not None:
+        yield from _window_problems(place, split, plan.windows)
+        return
     rows = stored.rows.get(TRAIN, 0)
     if rows < max(2, split.of or 0):
         detail = "a single row cannot be split" if rows < 2 else f"{rows} rows cannot make {split.of} folds"
@@ -182,6 +204,16 @@ def _role_problems(plan: SplitPlan, role: str, split: Split, stored: DataSchema)
         yield Problem(f"{place}/stratify", "no_classes", detail, "name a column of classes, or remove stratify")
     if split.column is not None:
         yield from _value_problems(f"{place}/value", split, stored.column(split.column))
+
+
+def _window_problems(place: str, split: Split, windows: Windows) -> Iterator[Problem]:
+    """Yield the ways to hold rows out that would leave a window on both sides."""
+    ways = {"column": split.column, "group": split.group, "stratify": split.stratify or None}
+    if split.time != windows.time:
+        ways["time"] = split.time
+    for field in (name for name, value in ways.items() if value is not None):
+        detail = f"{field} would take rows out of the middle of windows, which are held out by {windows.time}"
+        yield Problem(f"{place}/{field}", "contradiction", detail, 'use {"fraction": 0.2}: the latest rows')
 
 
 def _column_problems(place: str, name: str, stored: DataSchema, may_be_missing: bool) -> Iterator[Problem]:

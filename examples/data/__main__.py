@@ -6,8 +6,11 @@
     mails     mails, wanted or not                              train.csv, test.csv
     tags      tweets with named entities                        train.conll, test.conll, train.jsonl, test.jsonl
     vowels    who says /ae/?                                    train.jsonl, test.jsonl
+    airline   passengers by month                               airline.csv
     trees     syntax trees                                      train.jsonl, test.jsonl
     plane     made-up measurements                           plane.csv
+    dates     made-up dates in words and in ISO 8601            train.jsonl, test.jsonl
+    characters  windows of a manual                             train.jsonl, test.jsonl
     vectors   GloVe's word vectors                              glove.50d.txt
     all       each of them                                      FOLDER/NAME
 
@@ -19,7 +22,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from examples.data import images, mails, plane, series, tags, trees, tweets, vectors
+from examples.data import airline, characters, dates, images, mails, plane, series, tags, trees, tweets, vectors
 from examples.data.packages import DownloadError
 
 CACHE = Path("~/.cache/graftwerk-data")
@@ -30,8 +33,11 @@ WRITERS: Mapping[str, Callable[[Path, Path], Mapping[str, int]]] = {
     "mails": mails.write,
     "tags": tags.write,
     "vowels": series.write,
+    "airline": airline.write,
     "trees": trees.write,
     "plane": plane.write,
+    "dates": dates.write,
+    "characters": characters.write,
     "vectors": vectors.write,
 }
 

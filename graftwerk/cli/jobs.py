@@ -29,7 +29,7 @@ from graftwerk.cli.progress import follow_jobs, format_progress, watch_jobs, wat
 from graftwerk.client import AsyncClient, Client
 from graftwerk.jobs import AsyncJob, Job
 from graftwerk.jobs.document import JobDocument
-from graftwerk.specs import read_spec, with_dataset, with_initial_weights
+from graftwerk.specs import read_spec, start_spec, with_dataset
 from graftwerk.types import Event, File
 
 SpecFile = Annotated[
@@ -45,6 +45,9 @@ def submit(
     data: Annotated[list[str] | None, typer.Option(help="A file to register and train on; or a data set's id.")] = None,
     vectors: Annotated[str | None, typer.Option(help="The same, for the spec's word vectors.")] = None,
     weights: Annotated[str | None, typer.Option(help="The same, for a safetensors file of initial weights.")] = None,
+    start_from: Annotated[str | None, typer.Option(help="A checkpoint's id, whose weights are taken.")] = None,
+    match: Annotated[str | None, typer.Option(help="names: all initial weights fit; shapes: those that fit.")] = None,
+    rename: Annotated[list[str] | None, typer.Option(help="OLD=NEW: a path of the weights, and the network's.")] = None,
     idempotency_key: Annotated[
         str | None, typer.Option(help="Submitting again with the same key creates no second job.")
     ] = None,
@@ -56,17 +59,26 @@ def submit(
     """Submit a job. `--data train.csv --data test.csv` registers files and trains on them."""
     with open_client(ctx) as client:
         document: Path | dict[str, Any] = spec
-        if data or vectors or weights:
+        if data or vectors or weights or start_from:
             ids = (resolve_dataset(client, data or []), resolve_dataset(client, [vectors] if vectors else []))
             document = with_dataset(read_spec(spec), *ids)
-        if weights and isinstance(document, dict):
-            document = with_initial_weights(document, resolve_dataset(client, [weights], "weights") or "")
+        source = start_from or (resolve_dataset(client, [weights], "weights") if weights else None)
+        if (match or rename) and source is None:
+            raise typer.BadParameter("nothing to start from: give --start-from or --weights", param_hint="--match")
+        document = start_spec(document, source, match, _parse_paths(rename or []))
         if folds is not None:
             group = client.folds.create(document, folds, idempotency_key)
             print_folds(group.wait() if watch_it else group, as_json)
             return
         job = client.jobs.create(document, idempotency_key)
         print_submitted(job, watch_it, as_json)
+
+
+def _parse_paths(pairs: list[str]) -> dict[str, str]:
+    """Return the pairs OLD=NEW as a mapping. Raises `BadParameter`."""
+    if wrong := [pair for pair in pairs if "=" not in pair]:
+        raise typer.BadParameter(f'"{wrong[0]}" is not OLD=NEW', param_hint="--rename")
+    return {old: new for old, _, new in (pair.partition("=") for pair in pairs)}
 
 
 def print_submitted(job: Job, watch_it: bool, as_json: bool) -> None:

@@ -19,7 +19,8 @@ from graftwerk.types import TERMINAL_STATUSES, Event
 
 LINE_INTERVAL_SECONDS = 2.0  # between two plain lines of the same phase
 # Kind of event → what is printed of its data.
-EDIT_EVENTS: Mapping[str, str] = {
+NOTED_EVENTS: Mapping[str, str] = {
+    "initial_weights": "{taken} tensors of {from} taken, {left_out} left out; {begun_anew} of the network begin anew",
     "edit_applied": "edit {edit} is applied before step {step}: revision {revision}",
     "edit_rejected": "edit {edit} is rejected; `graftwerk edits` says why",
     "edit_withdrawn": "edit {edit} is withdrawn",
@@ -196,14 +197,14 @@ class ProgressHistory:
     def add(self, event: Event) -> None:
         """Show an event."""
         self._state, self._progress = apply_event(self._state, self._progress, event)
-        if note := format_edit_event(event):
+        if note := format_event(event):
             self._view.note(note)
         self._view.show(self._state, self._progress)
 
 
-def format_edit_event(event: Event) -> str:
-    """Return what an event tells of an edit; nothing for other events."""
-    form = EDIT_EVENTS.get(event.kind)
+def format_event(event: Event) -> str:
+    """Return what an event tells of edits and initial weights; nothing for other events."""
+    form = NOTED_EVENTS.get(event.kind)
     return form.format_map(event.data) if form is not None else ""
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from graftwerk.http.resources import AsyncResource, BlockingResource, chainable, operation
 from graftwerk.jobs import predictions
@@ -25,23 +25,39 @@ class JobResource(LiveResource, CheckpointsResource, EditsResource):
         outputs: str | Sequence[str] = "labels",
         top: int | None = None,
         batch_size: int | None = None,
+        count: int | None = None,
+        select: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        generate: Mapping[str, Any] | Literal[False] | None = None,
     ) -> Predictions:
-        """Return predictions for rows (mappings by the data set's columns), or for a file of rows.
+        """Return predictions for rows (mappings by the data set's columns), for a file of rows, or `count` samples.
 
-        `checkpoint` defaults to the best. `outputs`: "labels", "probabilities", "raw"; `top`: how many of the most
-        probable labels to return as well. Bytes are sent in base64; arrays and tensors as lists.
+        `checkpoint` defaults to the best. `outputs`: "labels", "probabilities", "raw", "image" (see
+        `Predictions.images`); `top`: how many of the most probable labels to return as well. `select` names outputs of
+        the network, whose columns are all that rows need; samples are of those that need none. `seed` is that of
+        networks that draw random numbers. Bytes are sent in base64; arrays and tensors as lists.
+
+        `generate` says how a network that generates texts goes on with those of the rows, over the settings of the job:
+        `{"method": {"kind": "sample", "temperature": 0.8}, "max_length": 100}`; with False it does not.
 
         Raises `InvalidRequest` with every problem of the rows, and `Conflict` while there is no checkpoint.
         """
-        options = {"checkpoint": checkpoint, "outputs": outputs, "top": top, "batch_size": batch_size}
-        return await predictions.predict(self._transport, self.id, rows, file, options)
+        options: dict[str, Any] = {"checkpoint": checkpoint, "outputs": outputs, "top": top, "batch_size": batch_size}
+        options |= {"select": select, "seed": seed, "generate": generate}
+        return await predictions.predict(self._transport, self.id, predictions.Source(rows, file, count), options)
 
     @operation
     async def predict_csv(
-        self, /, rows: predictions.Rows | None = None, file: str | Path | None = None, **options: Any
+        self,
+        /,
+        rows: predictions.Rows | None = None,
+        file: str | Path | None = None,
+        count: int | None = None,
+        **options: Any,
     ) -> str:
         """Return predictions as CSV; takes what `predict` takes."""
-        return await predictions.predict_csv(self._transport, self.id, rows, file, options)
+        source = predictions.Source(rows, file, count)
+        return await predictions.predict_csv(self._transport, self.id, source, options)
 
     @operation
     async def evaluate(

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,33 +43,40 @@ MEDIA_TYPES: Mapping[str, str] = {
 }
 
 
-async def predict(
-    transport: Transport, job_id: str, rows: Rows | None, file: str | Path | None, options: Mapping[str, Any]
-) -> Predictions:
-    """Return the predictions for rows, or for a file of rows. See `Job.predict`."""
-    response = await _request_predictions(transport, job_id, rows, file, options, "application/json")
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is predicted: rows, a file of rows, or a count of samples."""
+
+    rows: Rows | None = None
+    file: str | Path | None = None
+    count: int | None = None
+
+    def encode(self) -> tuple[bytes, str]:
+        """Return the body of a request, and its media type."""
+        if self.file is not None:
+            return _read_rows_file(Path(self.file))
+        document = {"count": self.count} if self.rows is None else {"rows": [dict(row) for row in self.rows]}
+        return json.dumps(document, default=_to_json).encode(), "application/json"
+
+
+async def predict(transport: Transport, job_id: str, source: Source, options: Mapping[str, Any]) -> Predictions:
+    """Return the predictions for rows, for a file of rows, or samples. See `Job.predict`."""
+    response = await _request_predictions(transport, job_id, source, options, "application/json")
     return Predictions.from_document(response.json())
 
 
-async def predict_csv(
-    transport: Transport, job_id: str, rows: Rows | None, file: str | Path | None, options: Mapping[str, Any]
-) -> str:
+async def predict_csv(transport: Transport, job_id: str, source: Source, options: Mapping[str, Any]) -> str:
     """Return the predictions as CSV. See `Job.predict`."""
-    return (await _request_predictions(transport, job_id, rows, file, options, "text/csv")).text
+    return (await _request_predictions(transport, job_id, source, options, "text/csv")).text
 
 
 async def _request_predictions(
-    transport: Transport,
-    job_id: str,
-    rows: Rows | None,
-    file: str | Path | None,
-    options: Mapping[str, Any],
-    accept: str,
+    transport: Transport, job_id: str, source: Source, options: Mapping[str, Any], accept: str
 ) -> httpx.Response:
-    if (rows is None) == (file is None):
-        raise InvalidData("give either rows or a file of rows")
-    params = {name: ",".join(value) if isinstance(value, tuple | list) else value for name, value in options.items()}
-    content, media_type = await transport.driver.work(_encode_rows, rows, file)
+    if [source.rows, source.file, source.count].count(None) != 2:
+        raise InvalidData("give either rows, a file of rows, or a count of samples")
+    params = {name: _parameter(value) for name, value in options.items()}
+    content, media_type = await transport.driver.work(source.encode)
     return await transport.request(
         "POST",
         f"/v1/jobs/{job_id}/predict",
@@ -79,11 +87,11 @@ async def _request_predictions(
     )
 
 
-def _encode_rows(rows: Rows | None, file: str | Path | None) -> tuple[bytes, str]:
-    """Return the body of a request, and its media type."""
-    if file is not None:
-        return _read_rows_file(Path(file))
-    return json.dumps({"rows": [dict(row) for row in rows or ()]}, default=_to_json).encode(), "application/json"
+def _parameter(value: Any) -> Any:
+    """Return an option as a parameter of the address: a list separated by commas, an object as JSON."""
+    if isinstance(value, tuple | list):
+        return ",".join(value)
+    return json.dumps(value) if isinstance(value, Mapping) or value is False else value
 
 
 def _to_json(value: Any) -> Any:

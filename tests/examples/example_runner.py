@@ -117,6 +117,6 @@ class ExampleRunner:
         return TrainingAttempt(train(prepared), prepared, context)
 
     def batch(self, prepared: PreparedTraining, rows: int = 64) -> tuple[dict[str, Tensor], Tensor]:
-        """Return the first real examples of a job: inputs by name, and the target."""
+        """Return the first real examples of a job: inputs by name, and the target, empty if there is none."""
         inputs, targets = prepared.train.batch(torch.arange(rows), torch.device("cpu"))
-        return inputs, next(iter(targets.values()))
+        return inputs, next(iter(targets.values()), torch.empty(rows, 0))

@@ -1,11 +1,13 @@
 """The examples on real data, on a few made-up rows of the same form: accepted, and trained to the same bits
 however they are broken off."""
 
+import datetime
 import io
 import json
 import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -82,6 +84,11 @@ def vowels(draw: random.Random, _: tuple[str, ...]) -> str:
     return "\n".join(map(json.dumps, rows))
 
 
+def airline(draw: random.Random, _: tuple[str, ...]) -> str:
+    months = [f"{1949 + month // 12}-{month % 12 + 1:02},{draw.randint(100, 500)}" for month in range(150)]
+    return "\n".join(["month,passengers", *months])
+
+
 def trees(draw: random.Random, _: tuple[str, ...]) -> str:
     def grown(depth: int) -> dict[str, Any]:
         return {
@@ -90,6 +97,15 @@ def trees(draw: random.Random, _: tuple[str, ...]) -> str:
         }
 
     return "\n".join(json.dumps({"tree": grown(3), "label": "ab"[row % 2]}) for row in range(ROWS))
+
+
+def dates(draw: random.Random, _: tuple[str, ...]) -> str:
+    days = [datetime.date(2000, 1, 1) + datetime.timedelta(days=draw.randint(0, 9999)) for _ in range(ROWS)]
+    return "\n".join(json.dumps({"text": f"{day.day} {day:%B %Y}", "iso": day.isoformat()}) for day in days)
+
+
+def characters(draw: random.Random, _: tuple[str, ...]) -> str:
+    return "\n".join(json.dumps({"text": " ".join(sentence(draw))}) for _ in range(ROWS))
 
 
 Writer = Callable[[random.Random, tuple[str, ...]], str | bytes]
@@ -102,6 +118,9 @@ MADE: Mapping[str, tuple[str, Writer, tuple[str, ...]]] = {
     "tags": ("jsonl", tags, ()),
     "vowels": ("jsonl", vowels, ()),
     "trees": ("jsonl", trees, ()),
+    "dates": ("jsonl", dates, ()),
+    "characters": ("jsonl", characters, ()),
+    "airline": ("csv", airline, ()),
 }
 
 
@@ -112,7 +131,7 @@ class Bench:
     """Data of the form of an example's, and attempts at it."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        folders = (EXAMPLES_FOLDER / "real", EXAMPLES_FOLDER / "surgery", EXAMPLES_FOLDER)
+        folders = (*(EXAMPLES_FOLDER / part for part in ("real", "surgery", "generative")), EXAMPLES_FOLDER)
         path = next(path for each in folders if (path := each / f"{name}.json").exists())
         self.spec = json.loads(path.read_text())
         often = FREQUENT_CHECKPOINTS | {"every_steps": 2}
@@ -135,15 +154,18 @@ class Bench:
             return schema
         ending, writer, labels = MADE[data]
         self.spec["data"]["validation"] = {"fraction": 0.2}
-        schema, self.dataset = self._stored(f"made.{ending}", writer(random.Random(0), labels))
+        types = {column: kind for gate in GATES if gate.data == data for column, kind in gate.types.items()}
+        schema, self.dataset = self._stored(f"made.{ending}", writer(random.Random(0), labels), types)
         lines = [" ".join([word, *(f"{place / 50:g}" for place in range(50))]) for word in WORDS[:4]]
         self.known[VECTORS], self.vectors[VECTORS] = self._stored("vectors.txt", "\n".join(lines))
         return schema
 
-    def _stored(self, name: str, content: str | bytes) -> tuple[DataSchema, DatasetRef]:
+    def _stored(
+        self, name: str, content: str | bytes, types: Mapping[str, str] = MappingProxyType({})
+    ) -> tuple[DataSchema, DatasetRef]:
         path = self.folder / name
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-        source = {"kind": "upload", "file": name}
+        source = {"kind": "upload", "file": name, "types": dict(types)}
         found = describe(Upload(path, UploadSource.model_validate(source)))
         assert found.problems == ()
         assert found.schema is not None
@@ -183,7 +205,7 @@ def test_the_inspector_accepts_it(bench: Bench) -> None:
 
 
 # tests/workers/training/test_images.py breaks off that on streamed pictures.
-@pytest.mark.parametrize("bench", sorted({*REAL, "fashion-cnn"} - {"fashion-resnet18"}), indirect=True)
+@pytest.mark.parametrize("bench", sorted({*REAL, "fashion-cnn", "dcgan-fashion"} - {"fashion-resnet18"}), indirect=True)
 def test_interrupted_at_random_it_ends_the_same(bench: Bench, request: pytest.FixtureRequest) -> None:
     context = MemoryContext()
     prepared = bench.prepare(context)

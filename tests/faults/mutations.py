@@ -227,7 +227,7 @@ def _optimizer_state_dropped(patch: SetAttribute) -> None:
 
     def load(state: TrainState, *args: Any, **values: Any) -> None:
         real(state, *args, **values)
-        state.optimizer.state.clear()
+        state.updates[0].optimizer.state.clear()
 
     patch(TrainState, "load", load)
 
@@ -238,9 +238,10 @@ def _schedule_state_dropped(patch: SetAttribute) -> None:
     real = TrainState.load
 
     def load(state: TrainState, *args: Any, **values: Any) -> None:
-        schedule, state.schedule = state.schedule, None
+        [update] = state.updates
+        schedule, update.schedule = update.schedule, None
         real(state, *args, **values)
-        state.schedule = schedule
+        update.schedule = schedule
 
     patch(TrainState, "load", load)
 

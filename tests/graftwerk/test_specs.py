@@ -1,10 +1,11 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from graftwerk.errors import InvalidData
-from graftwerk.specs import read_spec, with_dataset, with_initial_weights
+from graftwerk.specs import read_spec, start_spec, with_dataset, with_initial_weights
 
 NAMED = {"kind": "text", "column": "t", "vectors": {"dataset": "ds_0", "into": "words"}}
 
@@ -45,3 +46,30 @@ def test_a_spec_is_read(tmp_path: Path) -> None:
     path = tmp_path / "spec.json"
     path.write_text(json.dumps({"data": {}}))
     assert read_spec(path) == {"data": {}}
+
+
+SPEC = {"name": "a", "data": {}}
+
+
+@pytest.mark.parametrize(
+    ("given", "start"),
+    [
+        (("ckpt_1", None, None), {"checkpoint": "ckpt_1"}),
+        (("ds_1", "shapes", {"a": "b"}), {"dataset": "ds_1", "match": "shapes", "rename": {"a": "b"}}),
+        (({"checkpoint": "ckpt_1", "preparation": "fit"}, "shapes", None),
+         {"checkpoint": "ckpt_1", "preparation": "fit", "match": "shapes"}),
+    ],
+)  # fmt: skip
+def test_a_spec_starts_from_an_id_or_from_its_own_object(tmp_path: Path, given: Any, start: dict[str, Any]) -> None:
+    assert start_spec(SPEC, *given) == SPEC | {"start_from": start}
+    path = tmp_path / "spec.json"
+    path.write_text(json.dumps(SPEC))
+    assert start_spec(path, *given) == start_spec(str(path), *given) == SPEC | {"start_from": start}
+
+
+def test_a_start_that_is_none_is_refused() -> None:
+    assert start_spec(SPEC, None, None, None) is SPEC
+    with pytest.raises(TypeError, match="start_from"):
+        start_spec(SPEC, None, "shapes", None)
+    with pytest.raises(InvalidData, match="job_1"):
+        start_spec(SPEC, "job_1", "shapes", None)

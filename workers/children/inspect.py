@@ -1,7 +1,7 @@
 """Inspects a job: builds its network on the meta device, and reports shapes, costs and every problem."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from re import fullmatch, match
 from typing import Any
@@ -22,8 +22,8 @@ from workers.data.images.transform_check import check_transforms
 from workers.network.analysis.graph import describe_graph
 from workers.network.inference.partial_network import InferredNode, PartialNetwork, too_many_nodes_problem
 from workers.network.inference.shape_inference import infer_shapes
-from workers.protocol.child_requests import InspectionLimits, InspectRequest, InspectResponse
-from workers.training.checkpoints.initial_weights import CHECKPOINT_POINTER, WEIGHTS_POINTER, weight_problems
+from workers.protocol.child_requests import InspectionLimits, InspectRequest, InspectResponse, StartedFrom
+from workers.training.checkpoints.initial_weights import StartReport
 from workers.training.checkpoints.pretrained_embeddings import vector_problems
 from workers.training.validation.dry_run import dry_run_plan
 from workers.training.validation.held_out_rows import held_out_warnings
@@ -32,7 +32,9 @@ from workers.training.validation.normalization import check_normalization
 from workers.training.validation.objective import objective_problems
 from workers.training.validation.output_ranges import output_range_warnings
 from workers.training.validation.planned_edits import rule_problems
+from workers.training.validation.pretrained import pretrained_warnings
 from workers.training.validation.sequence_lengths import length_problems
+from workers.training.validation.start import OtherJob, check_data_of_start, check_start
 
 WARM_UP_JOB = {
     "model": {
@@ -57,7 +59,7 @@ WARM_UP_SCHEMA = {
 }
 
 NO_SCHEMAS: Mapping[str, DataSchema] = {}
-FATAL_CODES = frozenset({"network_form", "too_many_nodes", "too_deep", "unknown_block"})
+FATAL_CODES = frozenset({"no_inputs", "network_form", "too_many_nodes", "too_deep", "unknown_block"})
 
 MAX_CALLS = 10**9  # of nodes in a forward pass, which would take a quarter of an hour
 NODE_POINTER = r"/model((?:/blocks/\w+)?/(?:layers|nodes)/\d+)"  # the pointer of a node, or of something in it
@@ -68,12 +70,12 @@ def inspect_job(
     registered: DataSchema | None,
     limits: InspectionLimits,
     named: Mapping[str, DataSchema] = NO_SCHEMAS,
-    start_shapes: Mapping[str, tuple[int, ...]] | None = None,
+    start: StartedFrom | None = None,
 ) -> InspectResponse:
     """Inspect a job as the user wrote it; the pointers of problems lead into that document.
 
     `registered` is the schema of the data set that the job trains on; `named` are those of the others that it names,
-    by pointer: word vectors, and weights to start from; `start_shapes` are those of the weights of a checkpoint.
+    by pointer: word vectors, and weights to start from; `start` is the checkpoint to start from.
 
     Problems of form hide all others. Otherwise all are reported at once, of each node whose input shapes are known too.
     """
@@ -84,7 +86,7 @@ def inspect_job(
     problems = check_job(job, stored, limits.max_nodes)
     if any(not _is_recoverable(problem, job) for problem in problems):
         return InspectResponse({}, tuple(limit_problems(problems)))
-    return _inspect_network(document, job, stored, problems, limits, named, start_shapes)
+    return _inspect_network(document, job, stored, problems, limits, named, start)
 
 
 def _inspect_network(
@@ -94,7 +96,7 @@ def _inspect_network(
     problems: list[Problem],
     limits: InspectionLimits,
     named: Mapping[str, DataSchema],
-    start_shapes: Mapping[str, tuple[int, ...]] | None,
+    start: StartedFrom | None,
 ) -> InspectResponse:
     """Inspect a job whose names are right, or nearly so: `problems` are those that are known."""
     resolved = resolve_job_features(job, stored)
@@ -117,14 +119,17 @@ def _inspect_network(
     roles = job_column_roles(job, stored, resolved)
     warned = [*job_warnings(job, stored, resolved, roles), *held_out_warnings(job, stored, targets)]
     if not network.problems:
+        warned += pretrained_warnings(network.blueprint, resolved)
         warned += output_range_warnings(job, resolved, targets, network)
+        weights = check_start(job, network.blueprint, named, start.shapes if start is not None else None)
         normalization = check_normalization(job, schema, network)
-        problems += [*_start_problems(network, named.get(WEIGHTS_POINTER), start_shapes), *normalization.problems]
-        warned += normalization.warnings
-    trained = network.parameters
+        for check in (weights, _check_other_job(job, stored, resolved, start), normalization):
+            problems += check.problems
+            warned += check.warnings
+    trained, by_update = network.parameters, [network.parameters]
     if network.parameters <= limits.max_parameters and not any(map(_is_training_problem, problems)):
         dry_run = dry_run_plan(job, schema, network)
-        trained = dry_run.trainable_elements
+        trained, by_update = dry_run.trainable_elements, dry_run.update_elements
         problems += dry_run.problems
     if job.training.edits and not problems:
         found = list(rule_problems(document, job, stored))
@@ -132,7 +137,7 @@ def _inspect_network(
             warned += map(_as_warning, found)
         else:
             problems += found
-    memory = estimate_memory(job, network, schema.rows.get("train", 0), trained)
+    memory = estimate_memory(job, network, schema.rows.get("train", 0), by_update)
     problems += [*_limit_problems(network, memory, limits), *_loop_problems(network)]
     report = {
         **_describe_network(network, schema, trained),
@@ -158,15 +163,14 @@ def _parse(document: Any, registered: DataSchema | None, limits: InspectionLimit
     return job, stored
 
 
-def _start_problems(
-    network: PartialNetwork, weights: DataSchema | None, start_shapes: Mapping[str, tuple[int, ...]] | None
-) -> Iterator[Problem]:
-    """Yield how the weights that the job starts from differ from its network."""
-    if weights is not None:
-        shapes = {column.name: column.shape for column in weights.columns}
-        yield from weight_problems(network.blueprint, shapes, WEIGHTS_POINTER)
-    if start_shapes is not None:
-        yield from weight_problems(network.blueprint, start_shapes, CHECKPOINT_POINTER)
+def _check_other_job(
+    job: JobSpec, stored: DataSchema, resolved: ResolvedFeatures, start: StartedFrom | None
+) -> StartReport:
+    """Return where data of the same names mean something else than in the job of the checkpoint."""
+    if start is None:
+        return StartReport(())
+    other = OtherJob(parse_job(dict(start.document)), DataSchema.model_validate(start.schema))
+    return check_data_of_start(job, stored, resolved, other)
 
 
 def _describe_network(network: PartialNetwork, schema: DataSchema, trained: int) -> dict[str, Any]:
@@ -260,4 +264,4 @@ def handle(request: InspectRequest) -> InspectResponse:
     """Inspect the job of a request."""
     registered = DataSchema.model_validate(request.schema) if request.schema is not None else None
     named = {pointer: DataSchema.model_validate(schema) for pointer, schema in request.named_schemas.items()}
-    return inspect_job(request.job, registered, request.limits, named, request.start_shapes)
+    return inspect_job(request.job, registered, request.limits, named, request.start)

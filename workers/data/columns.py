@@ -101,6 +101,51 @@ class RaggedTensor:
         return replace(self, values=self.values.to(device), offsets=offsets)
 
 
+@dataclass(frozen=True)
+class WindowTensor:
+    """Windows of rows: example i is rows[starts[i]:starts[i] + length]. Rows of many windows are stored once."""
+
+    rows: Tensor  # (rows, …), in order of time
+    starts: Tensor  # int64 (examples)
+    length: int
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the rows."""
+        return self.rows.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of the rows."""
+        return self.rows.dtype
+
+    @property
+    def nbytes(self) -> int:
+        """The size in bytes of all windows, as batches have them."""
+        return len(self) * self.length * self.rows[:1].nbytes
+
+    def is_floating_point(self) -> bool:
+        """Return whether the rows are floating-point numbers."""
+        return self.rows.is_floating_point()
+
+    def index_select(self, dim: int, indices: Tensor) -> Tensor:
+        """Return these windows as a batch (len(indices), length, …); `dim` is 0, as for a tensor."""
+        positions = self.starts[indices].unsqueeze(1) + torch.arange(self.length, device=self.device)
+        return self.rows[positions]
+
+    def __getitem__(self, examples: slice) -> Tensor:
+        """Return consecutive windows as a batch."""
+        return self.index_select(0, torch.arange(len(self), device=self.device)[examples])
+
+    def to(self, device: torch.device | torch.dtype) -> "WindowTensor":
+        """Return the same windows on a device, or of a dtype."""
+        starts = self.starts.to(device) if isinstance(device, torch.device) else self.starts
+        return replace(self, rows=self.rows.to(device), starts=starts)
+
+
 class LazyColumn(Protocol):
     """Rows that are read on demand, such as images in files."""
 
@@ -111,7 +156,7 @@ class LazyColumn(Protocol):
         ...
 
 
-PreparedColumn = Tensor | RaggedTensor | ImageColumn  # what batches are gathered from
+PreparedColumn = Tensor | RaggedTensor | WindowTensor | ImageColumn  # what batches are gathered from
 StringColumn = Sequence[str | None]  # text, category
 WordListColumn = Sequence[Sequence[str]]  # words
 Tree = Mapping[str, object]  # {"label": str, "children": [trees]}; no children: a leaf

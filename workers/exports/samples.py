@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from app.errors import InvalidInput, Problem
+from app.spec.data.base_feature import LENGTH_SUFFIX
 from app.spec.data.columns import Column, DataSchema
-from app.spec.data.sequence_features import LENGTH_SUFFIX
 from workers.network.blueprint import Blueprint
 
 InputSampler = Callable[[int], tuple[Tensor, ...]]  # from the number of examples

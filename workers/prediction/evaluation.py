@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from workers.data.files.content import Upload
 from workers.data.formats.catalog import read_upload
 from workers.data.loading.examples import ExampleSet, StoredRows, TrainingData
 from workers.data.loading.sources import load_source
+from workers.data.loading.windows import all_windows
 from workers.network.inference.shape_inference import infer_shapes
 from workers.prediction.network import NetworkSource, build_with_weights
 from workers.torch_errors import translate_torch_errors
@@ -123,8 +124,7 @@ def evaluate_dataset(trained: NetworkSource, dataset: LabelledDataset, device: t
     columns = stored_columns(features, (*inputs, *compared), stored)
     rows = dataset.read(columns)
     try:
-        examples = _prepare_rows(rows, preparation, inputs, tuple(compared))
-        examples = replace(examples, stored=StoredRows.of(dataset.selected_split(), rows, dataset.schema))
+        examples = _prepare_rows(rows, preparation, features, dataset, inputs, tuple(compared))
         _check_classes(examples, compared)
         result = _evaluate(job, objective, trained, features, targets, examples, preparation, device)
     except (OutOfMemory, InvalidInput):
@@ -161,14 +161,27 @@ def stored_columns(features: ResolvedFeatures, names: tuple[str, ...], stored: D
             if column is None:
                 raise NotPredictable(f'the data of the job has no column "{name}"')
             columns[name] = column
+    for name in features.windows.columns if features.windows is not None else ():
+        columns[name] = stored[name]
     return columns
 
 
 def _prepare_rows(
-    rows: SplitColumns, preparation: Preparation, inputs: tuple[str, ...], targets: tuple[str, ...]
+    rows: SplitColumns,
+    preparation: Preparation,
+    features: ResolvedFeatures,
+    dataset: LabelledDataset,
+    inputs: tuple[str, ...],
+    targets: tuple[str, ...],
 ) -> ExampleSet:
+    split = dataset.selected_split()
+    if features.windows is not None:
+        return all_windows(preparation, rows, features.windows, dataset.schema, inputs, targets, split)
     columns = preparation.transform(rows, (*inputs, *targets))
-    return ExampleSet({name: columns[name] for name in inputs}, {name: columns[name] for name in targets})
+    stored = StoredRows.of(split, rows, dataset.schema)
+    return ExampleSet(
+        {name: columns[name] for name in inputs}, {name: columns[name] for name in targets}, stored=stored
+    )
 
 
 def _check_classes(examples: ExampleSet, targets: Mapping[str, Column]) -> None:
@@ -198,7 +211,8 @@ def _evaluate(
         raise NotPredictable("the network of the job is no longer valid")
     network = build_with_weights(draft.blueprint, trained.weights).to(device)
     data = TrainingData(examples, None, preparation)
-    objective, data = build_objective(spec, targets, tuple(network.blueprint.outputs), data, device)
+    outputs, minimised = tuple(network.blueprint.outputs), job.training.minimised_heads(spec.all_heads())
+    objective, data = build_objective(spec, targets, outputs, data, device, minimised)
     rows = data.train if job.data.bucket is None else data.train.sorted_by_length(job.data.bucket)
     torch.manual_seed(SEED)
     return evaluate(network, objective.heads, rows, MIN_EVALUATION_BATCH, Precision(device), "test")

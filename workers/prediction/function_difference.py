@@ -17,6 +17,8 @@ from app.spec.edits.operations import Operation
 from app.spec.job import parse_job, resolve_job_features
 from workers.data.features.preparation import Preparation
 from workers.data.loading.examples import ExampleSet
+from workers.data.loading.window_index import WindowIndex
+from workers.data.loading.windows import window_examples
 from workers.network.inference.shape_inference import infer_shapes
 from workers.network.runtime.build import BuiltNetwork
 from workers.prediction.evaluation import LabelledDataset, stored_columns
@@ -116,8 +118,12 @@ def _read_batch(
     preparation = Preparation.load(features, schema, json.loads(trained.preparation.read_text()))
     inputs = tuple(sorted(names))
     rows = dataset.read(stored_columns(features, inputs, schema))
-    columns = preparation.transform(rows, inputs)
-    examples = ExampleSet({name: columns[name] for name in inputs}, {})
+    if features.windows is not None:
+        index = WindowIndex.of(rows, features.windows, schema)
+        examples = window_examples(preparation, rows, index, index.starts[:ROWS], inputs, ())
+    else:
+        columns = preparation.transform(rows, inputs)
+        examples = ExampleSet({name: columns[name] for name in inputs}, {})
     return examples.batch(torch.arange(min(ROWS, len(examples))), device)[0]
 
 

@@ -1,7 +1,7 @@
 """Trained networks, ready to predict: as much of each as rows alone can feed, with its public weights."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,18 +12,20 @@ from safetensors import SafetensorError, safe_open
 from app.errors import NotPredictable
 from app.spec.data.base_feature import BaseFeature
 from app.spec.data.columns import Column, DataSchema
-from app.spec.data.feature_schema import ResolvedFeatures
+from app.spec.data.examples.windows import Windows
 from app.spec.data.images.feature import ImageFeature
 from app.spec.job import parse_job, resolve_job_features
 from workers.data.features.preparation import Preparation
-from workers.network.analysis.dependencies import input_dependencies, prune_to_outputs
+from workers.network.analysis.dependencies import prune_to_outputs, with_row_count
 from workers.network.blueprint import Blueprint
-from workers.network.inference.input_checks import SYMBOLIC_BATCH_SIZE
-from workers.network.inference.partial_network import PartialNetwork
 from workers.network.inference.shape_inference import infer_shapes
 from workers.network.runtime.build import BuiltNetwork
 from workers.prediction.formatting import OutputFormatter, output_formatters
-from workers.prediction.required_columns import RequiredColumn
+from workers.prediction.generation import TextGenerator
+from workers.prediction.inputs.rows import RequiredColumn
+from workers.prediction.selection import OutputSelection, select_outputs
+
+ALL_OUTPUTS = OutputSelection()
 
 
 def prediction_device(name: str) -> torch.device:
@@ -54,6 +56,8 @@ class TrainedNetwork:
     formatters: Mapping[str, OutputFormatter]  # by output
     left_out: Mapping[str, str]  # other outputs, and why
     device: torch.device
+    generator: TextGenerator | None = None  # of the output that is a text
+    windows: Windows | None = None  # rows are steps of time, and a prediction is of the last window of each series
 
     @property
     def nbytes(self) -> int:
@@ -61,82 +65,85 @@ class TrainedNetwork:
         return sum(tensor.nbytes for tensor in (*self.network.parameters(), *self.network.buffers()))
 
 
-class NetworkCache:
-    """Networks by the id of their checkpoint, at most `limit` bytes together; a larger one is kept alone.
+NetworkKey = tuple[str, OutputSelection]  # of a checkpoint's id
 
-    The least recently used network is dropped first.
+
+class NetworkCache:
+    """Networks by the id of their checkpoint and their selected outputs, at most `limit` bytes together.
+
+    A larger one is kept alone. The least recently used network is dropped first.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._entries: dict[str, TrainedNetwork] = {}  # the most recently used one last
+        self._entries: dict[NetworkKey, TrainedNetwork] = {}  # the most recently used one last
 
     @property
     def nbytes(self) -> int:
         """The size of all networks in the cache."""
         return sum(trained.nbytes for trained in self._entries.values())
 
-    def __contains__(self, checkpoint: str) -> bool:
-        return checkpoint in self._entries
+    def __contains__(self, key: NetworkKey) -> bool:
+        return key in self._entries
 
-    def get(self, checkpoint: str, size: int, load: Callable[[], TrainedNetwork]) -> TrainedNetwork:
+    def get(self, key: NetworkKey, size: int, load: Callable[[], TrainedNetwork]) -> TrainedNetwork:
         """Return a network; if it is not in the cache, make room for about `size` bytes and load it."""
-        network = self._entries.pop(checkpoint, None)
+        network = self._entries.pop(key, None)
         if network is None:
             while self._entries and self.nbytes + size > self._limit:
                 del self._entries[next(iter(self._entries))]
             network = load()
-        self._entries[checkpoint] = network
+        self._entries[key] = network
         return network
 
 
-def load_network(source: NetworkSource, device: torch.device) -> TrainedNetwork:
-    """Build a network with its weights.
+def load_network(
+    source: NetworkSource, device: torch.device, selection: OutputSelection = ALL_OUTPUTS
+) -> TrainedNetwork:
+    """Build as much of a network as the selected outputs need, with its weights.
 
-    Raises `NotPredictable` if no output depends on rows alone, or if the stored files do not fit the job.
+    Raises `InvalidInput` for a selection that cannot be predicted, and `NotPredictable` if no output depends on rows
+    alone, or if the stored files do not fit the job.
     """
     job, stored = parse_job(dict(source.spec)), DataSchema.model_validate(source.schema)
     features = resolve_job_features(job, stored)
     draft = infer_shapes(job.model, features.schema, job.data.inputs or features.schema.inputs)
-    left_out = dict(_left_out_outputs(draft, features))
-    outputs = draft.blueprint.outputs
-    predicted = tuple(name for name in outputs if name not in left_out)
-    if not predicted or draft.problems:
-        raise NotPredictable("the network has no output that can be predicted for every row")
-    blueprint = prune_to_outputs(draft.blueprint, predicted)
+    whole = with_row_count(draft.blueprint)
+    predicted, left_out = select_outputs(draft, whole, features, selection)
+    blueprint = prune_to_outputs(whole, predicted)
     inputs = features.features_for(blueprint.inputs)
     preparation = Preparation.load(features, stored, json.loads(source.preparation.read_text()))
     if inputs.keys() - preparation.preprocessors.keys():
         raise NotPredictable("the checkpoint does not say how rows were prepared")
+    generator = _text_generator(blueprint, features.schema, preparation)
+    generated = generator.texts.feature.source_columns if generator and generator.texts else ()
     return TrainedNetwork(
         network=build_with_weights(blueprint, source.weights).to(device),
         preparation=Preparation({name: preparation.preprocessors[name] for name in inputs}),
-        required_columns=tuple(_required_columns(inputs, stored).values()),
+        required_columns=tuple(_required_columns(inputs, stored, features.windows, generated).values()),
         dataset_columns={column.name: column for column in stored.columns},
-        formatters=output_formatters(job, stored, features, preparation, predicted, next(iter(outputs))),
+        formatters=output_formatters(job, stored, features, preparation, predicted, next(iter(whole.outputs))),
         left_out=left_out,
         device=device,
+        windows=features.windows,
+        generator=generator,
     )
 
 
-def _left_out_outputs(draft: PartialNetwork, features: ResolvedFeatures) -> Iterator[tuple[str, str]]:
-    """Yield the outputs that cannot be predicted from rows without targets, or for a single row, and why.
-
-    A target counts as an input if it is an input of the data as well, or if every output depends on it.
-    """
-    blueprint = draft.blueprint
-    dependencies = input_dependencies(blueprint)
-    targets = (
-        set(features.targets.values()) - set(features.schema.inputs) - frozenset.intersection(*dependencies.values())
-    )
-    if all(names & targets for names in dependencies.values()):
-        targets = set()
-    for name, source in blueprint.outputs.items():
-        shape = draft.values[source].shape if source in draft.values else ()
-        if names := sorted(dependencies[name] & targets):
-            yield name, f"it depends on {', '.join(names)}, which is to be learned"
-        elif not shape or shape[0] != SYMBOLIC_BATCH_SIZE:
-            yield name, "it is about a whole batch, and not about every row"
+def _text_generator(blueprint: Blueprint, schema: DataSchema, preparation: Preparation) -> TextGenerator | None:
+    """Return the node that generates, if the scores of one are an output of the network."""
+    node = blueprint.generator
+    if node is None or node.free_running is None:
+        return None
+    arguments, settings = node.free_running.arguments, node.free_running.settings
+    scores = f"{node.id}.{node.outputs[arguments['scores']]}"
+    sources = (scores, node.id) if arguments["scores"] == 0 else (scores,)
+    output = next((name for name, source in blueprint.outputs.items() if source in sources), None)
+    column = schema.column(node.inputs[arguments.get("carry", 0)])
+    if output is None or column is None:
+        return None
+    texts = preparation.text_preprocessors().get(column.name)
+    return TextGenerator(output, column, texts, settings, node.kind == "Scan")
 
 
 def build_with_weights(blueprint: Blueprint, weights: Path) -> BuiltNetwork:
@@ -151,8 +158,14 @@ def build_with_weights(blueprint: Blueprint, weights: Path) -> BuiltNetwork:
     return network.requires_grad_(False).eval()
 
 
-def _required_columns(features: Mapping[str, BaseFeature], stored: DataSchema) -> dict[str, RequiredColumn]:
-    """Return the stored columns of which the features are made, by name."""
+def _required_columns(
+    features: Mapping[str, BaseFeature], stored: DataSchema, windows: Windows | None, generated: Collection[str] = ()
+) -> dict[str, RequiredColumn]:
+    """Return the stored columns of which the features are made, by name, and those that order rows in time.
+
+    Where the rows to be predicted are sent too, the columns that are not known there are null. Those of `generated`
+    texts may be absent.
+    """
     found: dict[str, RequiredColumn] = {}
     for feature in features.values():
         for name in feature.source_columns:
@@ -163,9 +176,12 @@ def _required_columns(features: Mapping[str, BaseFeature], stored: DataSchema) -
             found[name] = RequiredColumn(
                 column,
                 before.max_length or feature.max_input_length(column),
-                before.is_required or feature.requires_values,
+                before.is_required or (feature.requires_values and not (windows and windows.known)),
                 _takes_any_size(features, column),
+                name in generated,
             )
+    for name in windows.columns if windows is not None else ():
+        found[name] = RequiredColumn(stored[name], is_required=True)
     return found
 
 

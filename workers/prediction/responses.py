@@ -22,10 +22,17 @@ def render_json(head: Mapping[str, Any], predictions: Sequence[RowPredictions]) 
 
 
 def render_csv(
-    predictions: Sequence[RowPredictions], formatters: Mapping[str, OutputFormatter], files: Sequence[str] = ()
+    predictions: Sequence[RowPredictions],
+    formatters: Mapping[str, OutputFormatter],
+    files: Sequence[str] = (),
+    origins: Sequence[Mapping[str, Any]] | None = None,
 ) -> bytes:
-    """Return a table with a header and a column for each field. `files` are the names of the rows."""
+    """Return a table with a header and a column for each field.
+
+    `files` are the names of the rows, `origins` the series of forecasts and the times that they begin after.
+    """
     columns: dict[str, Sequence[Any]] = {"file": files} if files else {}
+    columns |= {field: [each[field] for each in origins or ()] for field in (origins or [{}])[0]}
     for output, formatter in formatters.items():
         for field in predictions[0][output]:
             columns |= _spread_columns(

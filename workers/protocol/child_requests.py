@@ -24,6 +24,15 @@ class InspectionLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class StartedFrom:
+    """A checkpoint that a job starts from: the shapes of its weights, and the job that has trained it."""
+
+    shapes: Mapping[str, tuple[int, ...]] | None  # by name; `None` if they cannot be read
+    document: Json  # the whole spec at the checkpoint
+    schema: Json  # of its data
+
+
+@dataclass(frozen=True, slots=True)
 class InspectRequest:
     """Inspect a job; answered by `InspectResponse`."""
 
@@ -31,7 +40,7 @@ class InspectRequest:
     schema: Json | None  # of the registered data set that it trains on
     named_schemas: Mapping[str, Json]  # of other data sets that it names, by JSON Pointer
     limits: InspectionLimits
-    start_shapes: Mapping[str, tuple[int, ...]] | None = None  # of the weights in the checkpoint that it starts from
+    start: StartedFrom | None = None
 
 
 @dataclass(frozen=True, slots=True)

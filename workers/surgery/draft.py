@@ -110,8 +110,9 @@ class Draft:
 
     @property
     def has_groups(self) -> bool:
-        """Whether the plan has groups of parameters."""
-        return bool((self.document.get("training") or {}).get("groups"))
+        """Whether an update of the plan has groups of parameters."""
+        training = self.document.get("training") or {}
+        return any(each.get("groups") for each in (training, *(training.get("updates") or ())))
 
     def write_node(self, node: JsonObject, pointer: str, field: str, init: Initialisation) -> None:
         """Note that the operation at `pointer` writes a node, which is its field, and what the node computes first."""

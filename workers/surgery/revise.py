@@ -1,5 +1,6 @@
 """From a document and operations to the next revision: a pure function, with all networks on the meta device."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -8,16 +9,18 @@ from app.errors import InvalidInput, Problem
 from app.spec.data.columns import DataSchema
 from app.spec.edits.operations import Operation
 from app.spec.job import canonical_document, parse_job
+from workers.network.analysis.pretrained import pretrained_nodes
+from workers.network.blueprint import Blueprint
 from workers.network.inference.partial_network import PartialNetwork
 from workers.surgery.built_nodes import built_nodes, owner_path
 from workers.surgery.draft import Change, Draft, Revision, Weights, open_draft
-from workers.surgery.group_parameters import GroupParameters, drop_removed_paths
+from workers.surgery.group_parameters import drop_removed_paths, group_parameters
 from workers.surgery.initial.functions import check_initial_functions
 from workers.surgery.layer_ids import remove_layer_ids
 from workers.surgery.operations.catalog import OPERATIONS
 from workers.surgery.tensor_map import TensorMap
 
-GROUPS_POINTER = "/training/groups"
+PLAN_POINTER = "/training"
 MAX_ATTRIBUTIONS = 32  # beginnings of an edit that are tried for the operation that a problem comes from
 
 
@@ -113,8 +116,11 @@ def _settle(draft: Draft) -> Change:
         places = draft.places()
         raise _InvalidDocument([locate(each.with_prefix("/model"), places) for each in problems])
     for path in drop_removed_paths(draft.document, draft.blueprint, after):
-        detail = f'"{path}" has no parameters any more, and was taken out of its group'
-        draft.warnings.append(Problem(GROUPS_POINTER, "group_changed", detail))
+        detail = f'"{path}" has no parameters any more, and was taken out of the plan'
+        draft.warnings.append(Problem(PLAN_POINTER, "group_changed", detail))
+    if refused := _new_pretrained_nodes(draft.blueprint, after):
+        places = draft.places()
+        raise _InvalidDocument([locate(problem, places) for problem in refused])
     _warn_of_frozen(draft, network, tensors)
     draft.functions.clear()
     change = Change(after, tensors)
@@ -122,11 +128,26 @@ def _settle(draft: Draft) -> Change:
     return change
 
 
+def _new_pretrained_nodes(before: Blueprint, after: Blueprint) -> list[Problem]:
+    """Return a problem for nodes that an edit adds and that name trained weights: a file is read by new jobs alone."""
+    known = Counter((node.kind, node.parameters["weights"]) for _, node in pretrained_nodes(before))
+    problems = []
+    for _, node in pretrained_nodes(after):
+        key = (node.kind, node.parameters["weights"])
+        known[key] -= 1
+        if known[key] < 0:
+            detail = f"{node.id} names trained weights, which are read when a job begins, and not by an edit"
+            hint = "remove weights, or start a new job with this network"
+            problems.append(Problem(f"/model{node.pointer}/weights", "unsupported", detail, hint))
+    return problems
+
+
 def _warn_of_frozen(draft: Draft, network: PartialNetwork, tensors: TensorMap) -> None:
     """Warn of new nodes that a group of the plan freezes, since it names what they are in."""
     if not draft.has_groups:
         return
-    frozen = GroupParameters(draft.document, network.blueprint).frozen()
+    updates = group_parameters(draft.document, network.blueprint)
+    frozen = frozenset[str]().union(*(update.frozen() for update in updates))
     nodes, places = built_nodes(network.blueprint), draft.places()
     fresh = {owner_path(name, nodes) for name in frozen if name in tensors and tensors[name].name is None}
     for path in sorted(fresh):
@@ -134,7 +155,7 @@ def _warn_of_frozen(draft: Draft, network: PartialNetwork, tensors: TensorMap) -
             f"a group freezes {path}, so that it is not trained",
             f'add {{"op": "unfreeze", "nodes": ["{path}"]}}',
         )
-        place = places.get(f"/model{nodes[path].node.pointer}", GROUPS_POINTER)
+        place = places.get(f"/model{nodes[path].node.pointer}", PLAN_POINTER)
         draft.warnings.append(Problem(place, "frozen", detail, hint))
 
 

@@ -1,8 +1,8 @@
 """From a document, a built network and loaded data to everything that the loop needs."""
 
 import copy
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -12,13 +12,14 @@ from app.spec.data.columns import Column, DataSchema
 from app.spec.data.images.checks import mixing_transforms
 from app.spec.job import JobSpec, head_targets, parse_job, resolve_job_features
 from app.spec.training.plan import Training
+from app.spec.training.updates.update import BaseUpdate, UpdatePlan
 from workers.data.images.column import ImageColumn
 from workers.data.images.mixing import Mixing
 from workers.data.loading.batch_source import BatchSource
 from workers.data.loading.examples import ExampleSet, TrainingData
 from workers.data.loading.sampler import Sampler
 from workers.data.loading.streaming import EvaluationExamples, LoadingStrategy
-from workers.network.runtime.build import BuiltNetwork, build
+from workers.network.runtime.build import BuiltNetwork, build, network_part
 from workers.protocol.assignment import CheckpointRef
 from workers.training.checkpoints.files import ExportFunction, RestoredCheckpoint, build_exporter
 from workers.training.checkpoints.saver import CheckpointPolicy, CheckpointSaver
@@ -27,17 +28,19 @@ from workers.training.devices import Precision, max_resident_bytes
 from workers.training.edits.agenda import Agenda
 from workers.training.final_test import FinalTest
 from workers.training.objective.class_weights import CLASS_WEIGHTS_KEY, balanced_weights
-from workers.training.objective.objective import ObjectiveHead, build_objective
-from workers.training.objective.training_loss import TrainingLoss
+from workers.training.objective.objective import BuiltObjective, ObjectiveHead, build_objective
 from workers.training.optim.learning_rate import RunLength, build_learning_rate_schedule
 from workers.training.optim.optimizers import build_optimizer
-from workers.training.optim.parameter_groups import ParameterSplit, split_parameters
+from workers.training.optim.parameter_groups import ParameterSplit
 from workers.training.optim.schedules import JsonState
+from workers.training.optim.target_networks import FollowingNode
 from workers.training.optim.update import build_update
+from workers.training.optim.update_parameters import split_updates
+from workers.training.optim.update_state import UpdateState
 from workers.training.optim.weight_averages import WeightAverage, averaging_schedule
-from workers.training.revision import RevisionState
+from workers.training.revision import Origins, RevisionState
 from workers.training.state import BestValue, TrainState
-from workers.training.step import TrainingStep
+from workers.training.step import TrainingStep, UpdateRule
 
 RECOMPILE_LIMIT = 64  # one limit for all bodies of control flow, each of which is compiled by itself
 
@@ -65,6 +68,44 @@ class AttemptResources:
 
 
 @dataclass(frozen=True)
+class UpdateParts:
+    """What the updates of a plan are built of."""
+
+    plan: Training
+    network: BuiltNetwork
+    objective: BuiltObjective
+    precision: Precision
+    run: RunLength
+    origins: Origins
+
+    def rules(self, splits: Sequence[ParameterSplit]) -> list[UpdateRule]:
+        """Return how the updates are taken, in order; `splits` are their parameters."""
+        built = [build_update(self.plan, place, each, self.network) for place, each in enumerate(splits)]
+        pairs = zip(self.plan.updates, built, strict=False)  # no pair of a plan that is one update
+        rules = [UpdateRule(self.objective.part(spec.loss), update, spec.every) for spec, update in pairs]
+        return rules or [UpdateRule(self.objective.loss, built[0])]
+
+    def states(self, splits: Sequence[ParameterSplit]) -> list[UpdateState]:
+        """Return the updates' state of before the first step; `splits` are their parameters."""
+        return [self._state(place, split) for place, split in enumerate(splits)]
+
+    def _state(self, place: int, split: ParameterSplit) -> UpdateState:
+        pointer, spec = self.plan.all_updates()[place]
+        where = f"/training{pointer}"
+        optimizer = build_optimizer(spec.optimizer, split.param_groups(self.network), self.precision.device, where)
+        run = replace(self.run, schedule_step=self.origins.schedule_step_of(place))
+        schedule = build_learning_rate_schedule(spec, self.plan.average, optimizer, run, where)
+        trained = split.trained_names()
+        parameters = [parameter for name, parameter in self.network.named_parameters() if name in trained]
+        return UpdateState(optimizer, parameters, schedule, self.precision.scaler(), self._part(spec))
+
+    def _part(self, spec: BaseUpdate) -> BuiltNetwork | None:
+        if not isinstance(spec, UpdatePlan):
+            return None
+        return network_part(self.network, self.objective.part_outputs(spec.loss))
+
+
+@dataclass(frozen=True)
 class InitialRates:
     """What a document alone says of rates and momenta: the state of optimizer and schedule before the first step."""
 
@@ -84,14 +125,13 @@ class PreparedTraining:
     device: torch.device
     precision: Precision
     network: BuiltNetwork
-    objective: TrainingLoss
     heads: tuple[ObjectiveHead, ...]
     train: ExampleSet
     validation: EvaluationExamples | None
     test: FinalTest | None
     sampler: Sampler
     state: TrainState
-    initial_rates: InitialRates
+    initial_rates: tuple[InitialRates, ...]  # by update
     training_step: TrainingStep
     saver: CheckpointSaver
     checkpoint_policy: CheckpointPolicy
@@ -126,24 +166,26 @@ def assemble(
     data, saver, device, plan = resources.data, resources.saver, resources.device, job.training
     precision = Precision(device, plan.precision)
     network.to(device)
-    groups = _split_and_freeze(network, plan)
-    objective, data = build_objective(job.objective, columns, tuple(network.blueprint.outputs), data, device)
+    splits = _split_and_freeze(network, plan)
+    minimised = plan.minimised_heads(job.objective.all_heads())
+    outputs = tuple(network.blueprint.outputs)
+    objective, data = build_objective(job.objective, columns, outputs, data, device, minimised)
     loading = LoadingStrategy(resources.loaders, job.data.loading == "streamed")
     if not loading.always_stream:
         data = data.to_device_if_fits(device, max_resident_bytes(device))
-    sampler = _build_sampler(job, data.train, revision)
+    sampler = _build_sampler(job, data, revision)
     validation, test = (loading.evaluation_examples(rows, job.data.bucket) for rows in (data.validation, data.test))
     places = (saver.store, saver.workdir, resources.network_of)
     final_test = FinalTest(test, objective.heads, precision, plan, *places) if test else None
     total_steps = _total_steps(plan, sampler)
     mixing = _build_mixing(job, columns, data.train)
     source = loading.batch_source(data.train, sampler, device, total_steps, mixing)
-    run = RunLength(total_steps, sampler.steps_per_epoch, revision.origins.schedule_step, sampler.origin.step)
-    state = _build_state(plan, network, groups, source, precision, run, validation is not None)
+    run = RunLength(total_steps, sampler.steps_per_epoch, 0, sampler.origin.step)
+    parts = UpdateParts(plan, network, objective, precision, run, revision.origins)
+    state = _build_state(parts, splits, source, validation is not None)
     state.revision = revision
     parameters = sum(parameter.numel() for parameter in network.parameters())
     revision.parameters = revision.parameters or parameters
-    update = build_update(plan, state.scaler is not None, device)
     return PreparedTraining(
         plan=plan,
         document=document,
@@ -152,15 +194,14 @@ def assemble(
         device=device,
         precision=precision,
         network=network,
-        objective=objective.loss,
         heads=objective.heads,
         train=data.train,
         validation=validation,
         test=final_test,
         sampler=sampler,
         state=state,
-        initial_rates=_initial_rates(state, groups, plan),
-        training_step=TrainingStep(objective.loss, precision, update, plan.accumulate, plan.seed),
+        initial_rates=_initial_rates(state, splits, plan),
+        training_step=TrainingStep(parts.rules(splits), precision, plan.accumulate, plan.seed),
         saver=saver,
         checkpoint_policy=CheckpointPolicy(plan.checkpoint),
         total_steps=total_steps,
@@ -183,57 +224,53 @@ def checkpoint_exporter(
     return build_exporter(network, data.preparation, {CLASS_WEIGHTS_KEY: weights} if weights else {})
 
 
-def _split_and_freeze(network: BuiltNetwork, plan: Training) -> ParameterSplit:
-    groups = split_parameters(network.blueprint, plan)
-    if groups.problems:
-        raise InvalidInput(groups.problems)
-    for frozen in groups.frozen:
-        network.get_parameter(frozen.name).requires_grad_(False)
-    return groups
+def _split_and_freeze(network: BuiltNetwork, plan: Training) -> list[ParameterSplit]:
+    parameters = split_updates(network.blueprint, plan)
+    if parameters.problems:
+        raise InvalidInput(parameters.problems)
+    for name in parameters.frozen_names():
+        network.get_parameter(name).requires_grad_(False)
+    return parameters.splits
 
 
 def _build_state(
-    plan: Training,
-    network: BuiltNetwork,
-    groups: ParameterSplit,
-    source: BatchSource,
-    precision: Precision,
-    run: RunLength,
-    has_validation: bool,
+    parts: UpdateParts, splits: Sequence[ParameterSplit], source: BatchSource, has_validation: bool
 ) -> TrainState:
-    optimizer = build_optimizer(plan.optimizer, groups.param_groups(network), precision.device)
+    plan, network, run = parts.plan, parts.network, parts.run
+    targets = [FollowingNode(network, target) for target in plan.target_networks]
     average = None
     if plan.average is not None:
         averaging = averaging_schedule(plan.average, run.total_steps, run.steps_per_epoch, run.epoch_step)
         average = WeightAverage(network, plan.average, averaging)
+    updates = parts.states(splits)
     if plan.mode == "compiled":
         torch._dynamo.config.recompile_limit = RECOMPILE_LIMIT
-        for each in [network] if average is None else [network, average.network]:
-            each.compile()
+        compiled = [network, *(update.network for update in updates), average.network if average is not None else None]
+        for each in compiled:
+            if each is not None:
+                each.compile()
     checkpoint, early = plan.checkpoint, plan.early_stop
     return TrainState(
         network=network,
-        optimizer=optimizer,
-        parameters=[parameter for parameter in network.parameters() if parameter.requires_grad],
+        updates=updates,
         source=source,
-        schedule=build_learning_rate_schedule(plan, optimizer, run),
-        scaler=precision.scaler(),
         best=BestValue(checkpoint.monitor if has_validation else "train/loss", checkpoint.mode),
         stopper=BestValue(early.monitor, early.mode, early.min_delta) if early is not None else None,
         average=average,
+        target_networks=targets,
     )
 
 
-def _initial_rates(state: TrainState, groups: ParameterSplit, plan: Training) -> InitialRates:
-    own = plan.optimizer.settings()
-    described = [
-        {name: value for name, value in group.items() if name != "params"} for group in state.optimizer.param_groups
-    ]
-    return InitialRates(
-        tuple(copy.deepcopy(described)),
-        tuple(settings.get("lr", own["lr"]) for _, settings in groups.trainable),
-        copy.deepcopy(state.schedule.state_dict()) if state.schedule is not None else None,
-    )
+def _initial_rates(state: TrainState, splits: Sequence[ParameterSplit], plan: Training) -> tuple[InitialRates, ...]:
+    rates = []
+    for update, split, (_, spec) in zip(state.updates, splits, plan.all_updates(), strict=True):
+        own = spec.optimizer.settings()
+        groups = update.optimizer.param_groups
+        described = [{name: value for name, value in group.items() if name != "params"} for group in groups]
+        initial = tuple(settings.get("lr", own["lr"]) for _, settings in split.trainable)
+        schedule = copy.deepcopy(update.schedule.state_dict()) if update.schedule is not None else None
+        rates.append(InitialRates(tuple(copy.deepcopy(described)), initial, schedule))
+    return tuple(rates)
 
 
 def _total_steps(plan: Training, sampler: Sampler) -> int:
@@ -244,9 +281,12 @@ def _total_steps(plan: Training, sampler: Sampler) -> int:
     return sampler.origin.step + max(0, epochs) * sampler.steps_per_epoch
 
 
-def _build_sampler(job: JobSpec, train: ExampleSet, revision: RevisionState) -> Sampler:
-    plan = job.training
+def _build_sampler(job: JobSpec, data: TrainingData, revision: RevisionState) -> Sampler:
+    plan, train, sampling = job.training, data.train, job.data.sampler
     sampler = Sampler(plan.seed, len(train), plan.batch_size, plan.accumulate, plan.drop_last, train.device)
+    if sampling is not None:
+        sampler.weights, sampler.replacement = data.weights, sampling.replacement
+        sampler.rows = sampling.samples or len(train)
     if job.data.bucket is not None:
         sampler.lengths = train.lengths(job.data.bucket)
     sampler.origin = revision.origins.epochs
@@ -258,6 +298,7 @@ def _build_mixing(job: JobSpec, columns: Mapping[str, Column | None], rows: Exam
     if not (parts := mixing_transforms(job.data)):
         return None
     images = tuple(name for name, column in rows.inputs.items() if isinstance(column, ImageColumn))
+    mixed = images or tuple(rows.inputs)
     counts = {column.name: column.classes or 0 for column in columns.values() if column is not None}
     classes = {name: counts[name.partition("/")[0]] for name in rows.targets}
-    return Mixing(parts, job.training.seed, images, classes)
+    return Mixing(parts, job.training.seed, mixed, classes)

@@ -11,7 +11,7 @@ from workers.training.checkpoints.files import ReportFunction, checkpoint_ref
 from workers.training.edits.editing import apply_edit, begin_revision
 from workers.training.edits.healing import go_back
 from workers.training.metrics.evaluation import MIN_EVALUATION_BATCH, EvaluationInterrupted, evaluate
-from workers.training.metrics.recorder import Recorder
+from workers.training.metrics.recorder import RecordedUpdate, Recorder
 from workers.training.metrics.undefined import undefined_metrics
 from workers.training.optim.schedules import JsonState
 from workers.training.results import training_result, unmeasured_warnings
@@ -56,7 +56,7 @@ def _train(prepared: PreparedTraining) -> Outcome | PreparedTraining:  # noqa: P
         saver.resume_at(restored.step)
     counters = state.counters
     recorder = _recorder(prepared)
-    statistics = StatisticsSampler(state.network, plan, counters.step)
+    statistics = StatisticsSampler(state, plan)
     context.report(ProgressReport(phase="training"))
     state.network.train()
     if agenda.goes_back and saver.saved_step is None:
@@ -99,8 +99,9 @@ def _train(prepared: PreparedTraining) -> Outcome | PreparedTraining:  # noqa: P
             counters.mark_evaluated()
             improved = state.best.update(values, step)
             agenda.after_evaluation(values, state.revision)
-            if state.schedule is not None:
-                state.schedule.after_evaluation(values)
+            for update in state.updates:
+                if update.schedule is not None:
+                    update.schedule.after_evaluation(values)
             if plan.early_stop is not None and state.stopper is not None and not finished:
                 state.stopper.update(values, step)
                 if state.stopper.stale >= plan.early_stop.patience:
@@ -151,13 +152,16 @@ def _train(prepared: PreparedTraining) -> Outcome | PreparedTraining:  # noqa: P
             return edited.prepared
 
         # Step
-        lr = state.optimizer.param_groups[0]["lr"]
+        rates = [update.optimizer.param_groups[0]["lr"] for update in state.updates]
         batches, is_sampled = state.source.batches(step), step + 1 == statistics.due
-        result = statistics.run(training_step, state, batches) if is_sampled else training_step.run(state, batches)
+        results = statistics.run(training_step, state, batches) if is_sampled else training_step.run(state, batches)
         counters.step += 1
         report = None
-        if state.schedule is not None:
-            state.schedule.after_step(sampler.position(counters.step)[1] == 0)
+        for update in state.updates:
+            if update.schedule is not None:
+                update.schedule.after_step(sampler.position(counters.step)[1] == 0)
+        for following in state.target_networks:
+            following.after_step(counters.step)
         if state.average is not None:
             state.average.after_step(counters.step)
 
@@ -165,15 +169,22 @@ def _train(prepared: PreparedTraining) -> Outcome | PreparedTraining:  # noqa: P
         flows = flow_metrics(state.network)
         if is_sampled:
             recorder.statistics(statistics.take(training_step, flows))
-        recorder.step(result.loss, lr, result.skipped, flows, result.head_losses)
+        recorder.step(results, rates, flows)
 
 
 def _recorder(prepared: PreparedTraining) -> Recorder:
-    plan, sampler = prepared.plan, prepared.sampler
-    heads = tuple(head.name for head in prepared.heads)
+    plan, sampler, heads = prepared.plan, prepared.sampler, prepared.heads
+    updates = [RecordedUpdate(heads=tuple(head.name for head in heads))]
+    weights = {}
+    if plan.updates:
+        updates = [
+            RecordedUpdate(each.series_name, tuple(head.name for head in heads if head.name in each.loss))
+            for each in plan.updates
+        ]
+        weights = {head.name: head.weight for head in heads if head.weight}
     counters, total, origin = prepared.state.counters, prepared.total_steps, sampler.origin
     fail = plan.on_nan == "fail"
-    return Recorder(prepared.context, counters, total, sampler.steps_per_epoch, fail, heads, origin)
+    return Recorder(prepared.context, counters, total, sampler.steps_per_epoch, fail, updates, weights, origin)
 
 
 def _test(prepared: PreparedTraining, values: Mapping[str, float]) -> JsonState:

@@ -15,23 +15,22 @@ from app.spec.job import JobSpec, head_targets, job_split_plan, parse_job, resol
 from app.storage.keys import attempt_prefix
 from app.storage.protocol import ArtifactStore
 from workers.data.features.preparation import Preparation
-from workers.data.loading.examples import TrainingData, build_training_data
+from workers.data.loading.examples import TrainingData
 from workers.data.loading.sources import load_source
+from workers.data.loading.training_data import build_training_data
 from workers.network.runtime.build import build
 from workers.protocol.assignment import Assignment, CheckpointRef, EditRef
 from workers.protocol.messages import ProgressReport
 from workers.torch_errors import translate_torch_errors
 from workers.training.assembly import AttemptResources, PreparedTraining, assemble, checkpoint_exporter
 from workers.training.checkpoints.files import RestoredCheckpoint, restore_checkpoint
-from workers.training.checkpoints.initial_weights import WEIGHTS_POINTER, load_weights, read_weights
-from workers.training.checkpoints.pretrained_embeddings import load_pretrained_embeddings
 from workers.training.checkpoints.saver import CheckpointSaver
 from workers.training.context import Context
 from workers.training.devices import select_device, set_determinism
 from workers.training.edits.agenda import Agenda
 from workers.training.edits.rules import carry_rules
+from workers.training.initialization import StartFiles, initialize, known_preparation, load_start_checkpoint
 from workers.training.revision import RevisionState
-from workers.training.state import published_weights
 
 
 @translate_torch_errors()
@@ -48,12 +47,12 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
     document = _document(assignment, restored)
     job = parse_job(dict(document))
     features = resolve_job_features(job, stored)
-    initial = _load_start_checkpoint(job, assignment, store, workdir) if restored is None else None
+    initial = load_start_checkpoint(assignment, store, workdir) if restored is None else None
     if initial is not None and job.start_from is not None and job.start_from.what == "everything":
         restored, initial = replace(initial, forked=True), None
     start = {"step": restored.step, "checkpoint": restored.checkpoint} if restored else {"step": 0, "checkpoint": None}
     context.report(ProgressReport(phase="loading_data", events=(("rewound", start),)))
-    data = load_tensors(job, stored, assignment, store, workdir, restored)
+    data = load_tensors(job, stored, assignment, store, workdir, restored, initial)
     faultpoint("data_opened")
     vocabularies = data.vocabulary_reports() if restored is None else ()
     events = [("split", data.split_report())] if restored is None else []
@@ -64,13 +63,9 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
     torch.manual_seed(job.training.seed)
     network = build(job.model, features.schema, job.data.inputs or features.schema.inputs)
     faultpoint("network_built")
-    if initial is not None:
-        load_weights(network, published_weights(initial.tensors))
-    elif restored is None and assignment.weights is not None:
-        load_weights(network, read_weights(assignment.weights, store, workdir), WEIGHTS_POINTER)
-    elif restored is None:
-        loaded = tuple(load_pretrained_embeddings(network, features, data, assignment.word_vectors, store, workdir))
-        context.report(ProgressReport(events=tuple(("vectors", each) for each in loaded)))
+    if restored is None:
+        begun = initialize(network, job, features, data, StartFiles(assignment, store, workdir, initial))
+        context.report(ProgressReport(events=tuple(begun)))
     prefix = attempt_prefix(assignment.job_id, assignment.fence).removesuffix("/")
     export = checkpoint_exporter(document, network, data, stored)
     revision = _revision(restored)
@@ -108,19 +103,6 @@ def _revision(restored: RestoredCheckpoint | None) -> RevisionState:
     return RevisionState.from_json(restored.state_json.get("revision"), restored.forked)
 
 
-def _load_start_checkpoint(
-    job: JobSpec, assignment: Assignment, store: ArtifactStore, workdir: Path
-) -> RestoredCheckpoint | None:
-    """Return the other job's checkpoint to start from, if any. Raises `DataError` if it is damaged or missing."""
-    if assignment.start_from is None:
-        return None
-    checkpoint = restore_checkpoint((assignment.start_from,), store, workdir)
-    if checkpoint is None:
-        detail = f"{assignment.start_from.id} is damaged: its files are not what was stored"
-        raise DataError(detail, pointer="/start_from/checkpoint", hint="start from another checkpoint")
-    return checkpoint
-
-
 def load_tensors(
     job: JobSpec,
     stored: DataSchema,
@@ -128,8 +110,12 @@ def load_tensors(
     store: ArtifactStore,
     workdir: Path,
     restored: RestoredCheckpoint | None = None,
+    initial: RestoredCheckpoint | None = None,
 ) -> TrainingData:
-    """Read, split and prepare the examples, with the preparation of a restored checkpoint. Raises `DataError`."""
+    """Read, split and prepare the examples, with the preparation of a restored checkpoint. Raises `DataError`.
+
+    `initial` is the other job's checkpoint whose weights are taken, and its preparation if the job says so.
+    """
     features = resolve_job_features(job, stored)
     columns = head_targets(job, stored, features)
     compared = [name for name, head in job.objective.all_heads().items() if head.has_metrics_output]
@@ -154,6 +140,8 @@ def load_tensors(
         plan=job_split_plan(job, stored, features),
         seed=job.training.seed,
         preparation=Preparation.load(features, stored, restored.preparation) if restored is not None else None,
+        known=known_preparation(job.start_from, initial),
+        sampling=job.data.sampler,
     )
     return data.materialize(
         {"auto": assignment.resident_limit, "resident": sys.maxsize, "streamed": 0}[job.data.loading]

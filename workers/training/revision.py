@@ -13,10 +13,15 @@ from workers.training.optim.schedules import JsonState
 
 @dataclass(frozen=True, slots=True)
 class Origins:
-    """The steps that a document alone does not say: where the schedule and the present length of epochs began."""
+    """The steps that a document alone does not say: where schedules and the present length of epochs began."""
 
-    schedule_step: int = 0
+    schedule_step: int = 0  # of the first update
     epochs: EpochOrigin = field(default_factory=EpochOrigin)
+    other_schedule_steps: tuple[int, ...] = ()  # of the others
+
+    def schedule_step_of(self, place: int) -> int:
+        """Return the step at which the schedule of an update began."""
+        return (self.schedule_step, *self.other_schedule_steps, *[0] * place)[place]
 
 
 @dataclass

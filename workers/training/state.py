@@ -3,50 +3,35 @@
 The order of the examples and the dropout of a step are not stored: they are functions of (seed, epoch, step).
 """
 
-import copy
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Literal, NotRequired, TypedDict, TypeVar
+from typing import Literal, NotRequired
 
-from torch import Tensor, nn
-from torch.amp.grad_scaler import GradScaler
-from torch.optim import Optimizer
+from torch import Tensor
 
-from app.errors import BuildError
 from workers.data.loading.batch_source import BatchSource
 from workers.network.runtime.build import BuiltNetwork
-from workers.training.optim.learning_rate import LearningRateSchedule
-from workers.training.optim.optimizers import check_state_shapes
 from workers.training.optim.schedules import JsonState
+from workers.training.optim.target_networks import FollowingNode
+from workers.training.optim.update_state import UpdateJson, UpdateState
 from workers.training.optim.weight_averages import WeightAverage
 from workers.training.revision import RevisionState
 
-T = TypeVar("T")
-
 STATE_VERSION = 1
-NETWORK_PREFIX, AVERAGE_PREFIX, OPTIMIZER_PREFIX = "network/", "average/", "optimizer/"
-SOURCE_PREFIX = "source/"
+NETWORK_PREFIX, AVERAGE_PREFIX, SOURCE_PREFIX = "network/", "average/", "source/"
+OPTIMIZERS = "optimizer"
 
 
-class OptimizerJson(TypedDict):
-    """The numbers of an optimizer: `state_dict` without tensors."""
-
-    state: Mapping[str, JsonState]  # by index of the parameter
-    param_groups: Sequence[JsonState]
-
-
-class StateJson(TypedDict):
-    """Everything of a `TrainState` that is no tensor: the file `state.json`."""
+class StateJson(UpdateJson):
+    """Everything of a `TrainState` that is no tensor: the file `state.json`. The first update stands in it itself."""
 
     version: int
     counters: JsonState
     best: JsonState
     stopper: JsonState | None
-    optimizer: OptimizerJson
     averaged: int  # updates of the average
-    schedule: JsonState | None
-    scaler: JsonState | None
+    other_updates: NotRequired[Sequence[UpdateJson]]
     revision: NotRequired[JsonState]  # states of before edits have none
 
 
@@ -97,17 +82,21 @@ class Counters:
     loss_sum: float = 0.0  # training losses since the latest evaluation
     loss_count: int = 0
     head_sums: dict[str, float] = field(default_factory=dict)  # the same for each head of several
+    head_counts: dict[str, int] = field(default_factory=dict)  # of heads that not every step has
     latest: dict[str, float] = field(default_factory=dict)  # newest value of every series
 
     def training_losses(self) -> dict[str, float]:
-        """Return the mean losses since the latest evaluation, by series."""
-        sums = {"train/loss": self.loss_sum} | {f"train/{name}/loss": total for name, total in self.head_sums.items()}
-        return {name: total / max(1, self.loss_count) for name, total in sums.items()}
+        """Return the mean losses since the latest evaluation, by series; those that there are."""
+        counted = {"train/loss": (self.loss_sum, self.loss_count)} | {
+            f"train/{name}/loss": (total, self.head_counts.get(name, self.loss_count))
+            for name, total in self.head_sums.items()
+        }
+        return {name: total / count for name, (total, count) in counted.items() if count}
 
     def mark_evaluated(self) -> None:
         """Reset the sums of losses after an evaluation."""
         self.evaluated, self.loss_sum, self.loss_count = self.step, 0.0, 0
-        self.head_sums = {}
+        self.head_sums, self.head_counts = {}, {}
 
 
 @dataclass
@@ -115,14 +104,12 @@ class TrainState:
     """The state of a training. Parts may be replaced between two steps: whoever trains reads them here every time."""
 
     network: BuiltNetwork
-    optimizer: Optimizer
-    parameters: Sequence[nn.Parameter]  # of `network`, in its order: those that `optimizer` trains
+    updates: Sequence[UpdateState]  # that a step takes, in order
     source: BatchSource
-    schedule: LearningRateSchedule | None
-    scaler: GradScaler | None
     best: BestValue  # decides which checkpoints are kept
     stopper: BestValue | None  # of early stop
     average: WeightAverage | None = None
+    target_networks: Sequence[FollowingNode] = ()
     counters: Counters = field(default_factory=Counters)
     revision: RevisionState = field(default_factory=RevisionState)  # known before anything is built
 
@@ -135,30 +122,31 @@ class TrainState:
         """Return every tensor by name, without copying: the next step changes them.
 
         The names are `network/<key>`, `average/<key>` if there is an average, `source/<key>` if the source has a state,
-        and `optimizer/<index>/<key>`, or `optimizer/<index>/<key>/<position>` in a list.
+        and `optimizer/<index>/<key>`, or `optimizer/<index>/<key>/<position>` in a list; of further updates
+        `optimizer.1/…` and so on.
         """
         tensors = {f"{NETWORK_PREFIX}{name}": value for name, value in self.network.state_dict().items()}
         if self.evaluation_network is not self.network:
             average = self.evaluation_network.state_dict()
             tensors |= {f"{AVERAGE_PREFIX}{name}": value for name, value in average.items()}
-        tensors |= optimizer_tensors(self.optimizer.state_dict()["state"])
+        for place, update in enumerate(self.updates):
+            tensors |= {f"{optimizer_prefix(place)}{name}": value for name, value in update.state_tensors().items()}
         tensors |= {f"{SOURCE_PREFIX}{name}": value for name, value in self.source.state_dict().items()}
         return {name: value.detach() for name, value in tensors.items()}
 
     def state_json(self) -> StateJson:
         """Return everything that is not a tensor. Floats survive JSON exactly in Python."""
-        optimizer = self.optimizer.state_dict()
-        return {
+        first, *others = [update.state_json() for update in self.updates]
+        state: StateJson = {
+            **first,
             "version": STATE_VERSION,
             "counters": asdict(self.counters),
             "best": asdict(self.best),
             "stopper": asdict(self.stopper) if self.stopper is not None else None,
-            "optimizer": {"state": optimizer_numbers(optimizer["state"]), "param_groups": optimizer["param_groups"]},
             "averaged": self.average.count if self.average is not None else 0,
-            "schedule": self.schedule.state_dict() if self.schedule is not None else None,
-            "scaler": self.scaler.state_dict() if self.scaler is not None else None,
             "revision": self.revision.as_json(),
         }
+        return {**state, "other_updates": others} if others else state
 
     def load(self, tensors: Mapping[str, Tensor], numbers: StateJson, forked: bool = False) -> None:
         """Restore what `state_tensors` and `state_json` returned, into parts that are built from the same spec.
@@ -172,11 +160,9 @@ class TrainState:
             self.average.network.load_state_dict(strip_prefix(AVERAGE_PREFIX, tensors))
             self.average.count = numbers["averaged"]
         self.source.load_state_dict(strip_prefix(SOURCE_PREFIX, tensors))
-        self._load_optimizer(strip_prefix(OPTIMIZER_PREFIX, tensors), numbers["optimizer"])
-        if self.schedule is not None:
-            self.schedule.load_state_dict(_required(numbers["schedule"], "schedule"))
-        if self.scaler is not None:
-            self.scaler.load_state_dict(dict(_required(numbers["scaler"], "scaler")))
+        stored = (numbers, *numbers.get("other_updates", ()))
+        for place, (update, own) in enumerate(zip(self.updates, stored, strict=True)):
+            update.load(strip_prefix(optimizer_prefix(place), tensors), own, self.network)
         self.best.load(numbers["best"])
         same = self.stopper is not None and self.stopper.load(numbers["stopper"])
         self.counters = Counters(**numbers["counters"])
@@ -188,16 +174,10 @@ class TrainState:
             if self.stopper is not None:
                 self.stopper.stale = 0
 
-    def _load_optimizer(self, tensors: Mapping[str, Tensor], numbers: OptimizerJson) -> None:
-        entries = {int(index): dict(copy.deepcopy(entry)) for index, entry in numbers["state"].items()}
-        for name, value in tensors.items():
-            index, key, *position = name.split("/")
-            if position:
-                entries[int(index)][key][int(position[0])] = value.clone()
-            else:
-                entries[int(index)][key] = value.clone()
-        check_state_shapes(self.optimizer, entries, self.network)
-        self.optimizer.load_state_dict({"state": entries, "param_groups": numbers["param_groups"]})
+
+def optimizer_prefix(place: int) -> str:
+    """Return what the names of the tensors of an update's optimizer begin with."""
+    return f"{OPTIMIZERS}/" if place == 0 else f"{OPTIMIZERS}.{place}/"
 
 
 def strip_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -208,40 +188,3 @@ def strip_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor
 def published_weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the weights of a stored state that were evaluated and exported: averaged ones if there are any."""
     return strip_prefix(AVERAGE_PREFIX, tensors) or strip_prefix(NETWORK_PREFIX, tensors)
-
-
-def optimizer_tensors(entries: Mapping[int, JsonState]) -> dict[str, Tensor]:
-    """Return the tensors of an optimizer's `state`, as `TrainState.state_tensors` names them."""
-    return {
-        f"{OPTIMIZER_PREFIX}{index}/{key}": value
-        for index, entry in entries.items()
-        for key, value in _entry_tensors(entry)
-    }
-
-
-def optimizer_numbers(entries: Mapping[int, JsonState]) -> dict[str, JsonState]:
-    """Return an optimizer's `state` without tensors, as JSON has it."""
-    return {str(index): _without_tensors(entry) for index, entry in entries.items()}
-
-
-def _entry_tensors(entry: JsonState) -> Iterator[tuple[str, Tensor]]:
-    """Yield the tensors of a parameter's optimizer state, those in lists as `<key>/<position>`."""
-    for key, value in entry.items():
-        listed = enumerate(value) if isinstance(value, list) else ()
-        items = [(key, value), *((f"{key}/{position}", item) for position, item in listed)]
-        yield from ((name, item) for name, item in items if isinstance(item, Tensor))
-
-
-def _without_tensors(entry: JsonState) -> JsonState:
-    """Return a parameter's optimizer state without tensors; in lists `None` stands for them."""
-    return {
-        key: [None if isinstance(item, Tensor) else item for item in value] if isinstance(value, list) else value
-        for key, value in entry.items()
-        if not isinstance(value, Tensor)
-    }
-
-
-def _required(state: T | None, name: str) -> T:
-    if state is None:
-        raise BuildError(f"the checkpoint has no state of the {name}", pointer="/start_from")
-    return state

@@ -1,4 +1,4 @@
-"""One optimizer step: forward passes, loss, gradients and update, of what the state holds at that step."""
+"""One step: its updates one after the other, each with forward passes, loss, gradients and new weights."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,87 +8,128 @@ from torch import Tensor
 
 from app.faultpoints import faultpoint
 from workers.data.loading.batch_source import BatchSource, WeightedBatch
-from workers.data.rng import step_seed
-from workers.network.runtime.build import BuiltNetwork, flow_metrics
+from workers.data.rng import update_seed
+from workers.network.runtime.build import BuiltNetwork, flow_metrics, network_part
 from workers.training.devices import Precision, seed_step
 from workers.training.objective.training_loss import DenominatorFunction, TrainingLoss
 from workers.training.optim.update import Update
+from workers.training.optim.update_state import UpdateState
 from workers.training.state import TrainState
 
 
 @dataclass(frozen=True, slots=True)
-class StepResult:
-    """What a step is reported with; tensors are on the device."""
+class UpdateResult:
+    """What an update is reported with; tensors are on the device."""
 
+    place: int  # of the update in the plan
     loss: Tensor  # scalar
     head_losses: Tensor | None  # (heads,), where there are several
     skipped: Tensor | None  # 1.0 if the update was skipped, 0.0 if not; `None` if nothing was checked
 
 
-@dataclass
-class TrainingStep:
-    """Takes optimizer steps on a `TrainState`, whose network, optimizer and source may be replaced between two steps.
-
-    From step to step it keeps only how the losses of the source are averaged.
-    """
+@dataclass(frozen=True)
+class UpdateRule:
+    """What an update minimises, and how it is taken."""
 
     objective: TrainingLoss
-    precision: Precision
     update: Update
+    every: int = 1  # it is taken at the steps that this divides
+
+
+@dataclass
+class TrainingStep:
+    """Takes steps on a `TrainState`, whose network, updates and source may be replaced between two steps.
+
+    A step takes the updates of the state, in order, by the rule at the same place. From step to step it keeps only how
+    the losses of the source are averaged.
+    """
+
+    rules: list[UpdateRule]
+    precision: Precision
     accumulate: int
     seed: int
-    _source: BatchSource | None = None  # of which `_denominator` is
-    _denominator: DenominatorFunction | None = None
+    _source: BatchSource | None = None  # of which `_denominators` are
+    _denominators: Sequence[DenominatorFunction | None] = ()  # by rule
 
-    def run(self, state: TrainState, batches: Sequence[WeightedBatch]) -> StepResult:
+    def run(self, state: TrainState, batches: Sequence[WeightedBatch]) -> list[UpdateResult]:
         """Take the step that comes after `state.counters.step`, from its batches. The counter stays as it is."""
         self._inspect_targets(state.source)
+        step = state.counters.step + 1
+        return [
+            self._take(place, rule, state, batches)
+            for place, rule in enumerate(self.rules)
+            if rule.every == 1 or step % rule.every == 0
+        ]
+
+    def _take(self, place: int, rule: UpdateRule, state: TrainState, batches: Sequence[WeightedBatch]) -> UpdateResult:
+        own = state.updates[place]
+        network = state.network if own.network is None else own.network
 
         def closure() -> Tensor:
-            """Compute loss and gradients of the same step again, with the same random numbers."""
-            self.seed_random(state)
-            loss = self._backward(state, batches)
-            self.objective.pop_head_losses()  # a step is reported with its first evaluation
+            """Compute loss and gradients of the same update again, with the same random numbers."""
+            self._seed(network, state, place)
+            loss = self._backward(place, own, network, batches)
+            rule.objective.pop_head_losses()  # an update is reported with its first evaluation
             return loss
 
-        self.seed_random(state)
-        loss = self._backward(state, batches)
-        head_losses = self.objective.pop_head_losses()
+        self._seed(network, state, place)
+        loss = self._backward(place, own, network, batches)
+        head_losses = rule.objective.pop_head_losses()
         faultpoint("mid_step")
-        return StepResult(loss, head_losses, self.update.step(state, loss, closure))
+        return UpdateResult(place, loss, head_losses, rule.update.step(own, loss, closure, state.counters.step))
 
     def seed_random(self, state: TrainState) -> None:
         """Seed the random numbers of a step: they are functions of (seed, step), wherever the attempt began."""
-        if state.network.is_random:
-            seed_step(step_seed(self.seed, state.counters.step), self.precision.device)
+        self._seed(state.network, state, 0)
 
-    def add_gradients(self, network: BuiltNetwork, state: TrainState, batches: Sequence[WeightedBatch]) -> None:
-        """Add the gradients of the next step to a copy of the network, unscaled; the training stays as it is."""
+    def _seed(self, network: BuiltNetwork, state: TrainState, place: int) -> None:
+        if network.is_random:
+            seed_step(update_seed(self.seed, state.counters.step, place), self.precision.device)
+
+    def add_gradients(
+        self,
+        network: BuiltNetwork,
+        state: TrainState,
+        batches: Sequence[WeightedBatch],
+        inputs: Sequence[Sequence[Tensor] | None],
+    ) -> None:
+        """Add the gradients of the next step to a copy of the network, unscaled; the training stays as it is.
+
+        `inputs` are the parameters of each update whose gradients are computed, `None` for all. The gradients of
+        every update are those at the present weights.
+        """
         self._inspect_targets(state.source)
-        self.seed_random(state)
-        for loss in self._losses(network, batches):
-            loss.backward()
-        self.objective.pop_head_losses()
+        for place, (rule, own, parameters) in enumerate(zip(self.rules, state.updates, inputs, strict=True)):
+            part = network if own.network is None else network_part(network, tuple(own.network.blueprint.outputs))
+            self._seed(part, state, place)
+            for loss in self._losses(place, part, batches):
+                loss.backward(inputs=parameters)
+            rule.objective.pop_head_losses()
         flow_metrics(network)
 
-    def _backward(self, state: TrainState, batches: Sequence[WeightedBatch]) -> Tensor:
+    def _backward(
+        self, place: int, own: UpdateState, network: BuiltNetwork, batches: Sequence[WeightedBatch]
+    ) -> Tensor:
         """Accumulate the gradients of a step's batches; return its whole loss (scalar), on the device."""
-        losses = []
-        for loss in self._losses(state.network, batches):
-            self.update.backward(state, loss)
+        losses, update = [], self.rules[place].update
+        for loss in self._losses(place, network, batches):
+            update.backward(own, loss)
             losses.append(loss.detach())
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
-    def _losses(self, network: BuiltNetwork, batches: Sequence[WeightedBatch]) -> Iterator[Tensor]:
-        """Yield what each batch adds to the loss of its step: scalars with gradients."""
+    def _losses(self, place: int, network: BuiltNetwork, batches: Sequence[WeightedBatch]) -> Iterator[Tensor]:
+        """Yield what each batch adds to the loss of its update: scalars with gradients."""
         forward, denominator = self.precision.autocast(network), None
-        if self._denominator is not None:
-            denominator = self._denominator([targets for _, targets, _ in batches])
+        objective, function = self.rules[place].objective, self._denominators[place]
+        if function is not None:
+            denominator = function([targets for _, targets, _ in batches])
         for inputs, targets, share in batches:
-            yield self.objective.batch_loss(forward(inputs), targets, share, denominator)
+            yield objective.batch_loss(forward(inputs), targets, share, denominator)
 
     def _inspect_targets(self, source: BatchSource) -> None:
         """Look at the targets of a source that is new, which takes a pass over them and waits for the device."""
         if source is not self._source:
-            self._denominator = self.objective.denominator_function(source.targets, self.accumulate)
+            self._denominators = [
+                rule.objective.denominator_function(source.targets, self.accumulate) for rule in self.rules
+            ]
             self._source = source

@@ -15,9 +15,11 @@ import structlog
 from app.api.children.pool import ChildPool, request_once
 from app.edits.acceptance import Ground
 from app.errors import InvalidInput, MissingDependency, NotExportable, Problem, ServiceOverloaded, StorageFull
+from app.jobs.start import StartCheckpoint
 from app.settings import Settings
 from app.spec.data.columns import DataSchema
 from app.spec.data.sources import UploadSource
+from app.storage.safetensors_header import TensorShapes
 from workers.protocol.child_requests import (
     ChildResponse,
     DescribeRequest,
@@ -33,6 +35,7 @@ from workers.protocol.child_requests import (
     RefusedResponse,
     ReviseRequest,
     ReviseResponse,
+    StartedFrom,
 )
 
 INSPECTOR_MAIN = "inspector"  # of the fork server
@@ -108,23 +111,23 @@ class Inspector:
         document: Any,
         schema: DataSchema | None = None,
         others: Schemas = NO_SCHEMAS,
-        start_shapes: Mapping[str, tuple[int, ...]] | None = None,
+        start: StartCheckpoint | None = None,
+        start_shapes: TensorShapes | None = None,
     ) -> Mapping[str, Any]:
         """Return the report on a job as the user wrote it, with its warnings.
 
         `schema` is that of a registered data set that it names.
 
-        `others` are those of word vectors and of weights, by the pointers that name them; `start_shapes` are the shapes
-        of the weights in the checkpoint that it starts from.
+        `others` are those of word vectors and of weights, by the pointers that name them; `start` is the checkpoint
+        that it starts from, and `start_shapes` are the shapes of its weights if they are known.
 
         Raises `InspectionError` with every problem, also if the inspection takes more time or memory than allowed;
         `ServiceOverloaded` if no child is free in time; `Unavailable`.
         """
         registered = schema.model_dump(mode="json") if schema is not None else None
         named = {pointer: other.model_dump(mode="json") for pointer, other in others.items()}
-        response = self._request(
-            self.inspect_pool, InspectRequest(document, registered, named, self._limits, start_shapes)
-        )
+        begun = StartedFrom(start_shapes, start.document, start.schema) if start is not None else None
+        response = self._request(self.inspect_pool, InspectRequest(document, registered, named, self._limits, begun))
         return {**response.report, "warnings": [warning.as_dict() for warning in response.warnings]}
 
     def check_edit(

@@ -16,8 +16,8 @@ from app.api.schemas import KeyChange, KeyRequest, KeyRotation, ProblemDocument,
 from app.proposals.request import ProposalRequest
 from app.spec.data.sources import NewDataset
 from app.spec.edits.edit import Edit
+from app.spec.edits.fork import Fork
 from app.spec.edits.rollback import Rollback
-from app.spec.fork import Fork
 from app.spec.inspection import InspectionRequest
 from app.spec.job import JobSpec
 from app.spec.prediction import EvaluationRequest, Prediction

@@ -93,6 +93,7 @@ EXAMPLE_ROWS: dict[str, Any] = {
     "table": {"value": {"rows": [{"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": None}]}},
     "text": {"value": {"rows": [{"text": "a fine film"}], "outputs": ["labels", "probabilities"]}},
     "tensors": {"value": {"rows": [{"x": [5.1, 3.5, 1.4, 0.2]}, {"x": [6.2, 2.9, 4.3, 1.3]}], "top": 2}},
+    "samples": {"value": {"count": 16, "select": ["sample"], "outputs": ["image"], "seed": 1}},
 }
 PREDICTION_BODY: dict[str, Any] = {
     "requestBody": {

@@ -19,7 +19,7 @@ from app.api.services import ServicesDep
 from app.db.tables import KeyRow
 from app.ids import KEY_ID_PATTERN
 from app.jobs.states import Status
-from app.spec.fork import merge_patch
+from app.spec.edits.fork import merge_patch
 from app.spec.timestamps import parse_rfc3339
 
 router = APIRouter(prefix="/v1", tags=["keys"])

@@ -13,6 +13,7 @@ KindGroup = Literal[
     "leaf",
     "control",
     "initialiser",
+    "generation",
     "loss",
     "optimizer",
     "schedule",

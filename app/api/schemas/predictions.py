@@ -20,8 +20,9 @@ class Chance(ResponseModel):
 class PredictedOutput(ResponseModel):
     """What one output of the network predicts."""
 
-    about: Literal["classes", "tags", "decisions", "labels", "numbers", "raw"] = Field(
-        description="One of several classes; a tag for every token; yes or no; several labels; numbers; or no target."
+    about: Literal["classes", "tags", "decisions", "labels", "numbers", "sequences", "raw", "text"] = Field(
+        description="One of several classes; a tag for every token; yes or no; several labels; numbers; a list of "
+        "labels of any length; no target; or a text that the network generates."
     )
     target: str | None = Field(description="The column of the data that it was compared with.")
     loss: str | None
@@ -39,7 +40,21 @@ class Predicted(ResponseModel):
     labels: list[Chance] | None = Field(None, description="Labels with a probability of at least one half.")
     value: Any = Field(None, description="A number or lists of them, in the units of the data.")
     probabilities: Any = Field(None, description="Of all labels, in their order, if requested.")
+    image: str | None = Field(None, description="A PNG file in base64 of an output that is an image, if requested.")
+    text: str | None = Field(None, description="What the network adds to the text of the row.")
+    tokens: list[Any] | None = Field(None, description="The tokens of that text, with the one that ends it.")
+    log_probabilities: list[JsonNumber] | None = Field(None, description="The network's own, of each token.")
+    ended: Literal["stop", "max_length"] | None = Field(
+        None, description="Why the text ends: by the token that ends texts, or because it is as long as allowed."
+    )
     raw: Any = Field(None, description="The network's own output, if requested, or if no loss interprets it.")
+
+
+class WindowOrigin(ResponseModel):
+    """The series of a forecast, and the time of the last row that it follows from."""
+
+    series: Any = Field(description="As the data has it; null where there is one series.")
+    after: str = Field(description="The time of the last row that the network has read.")
 
 
 class Predictions(ResponseModel):
@@ -52,4 +67,7 @@ class Predictions(ResponseModel):
     left_out: dict[str, str] = Field(description="Outputs without a prediction per row, and why.")
     warnings: list[ProblemDetail] = Field(description="What reading the rows left out, guessed or converted.")
     files: list[str] | None = Field(description="The files in an archive, one for each row.")
-    predictions: list[dict[str, Predicted]] = Field(description="For each row, by output.")
+    windows: list[WindowOrigin] | None = Field(
+        None, description="Of a job with windows: what each prediction is the forecast of."
+    )
+    predictions: list[dict[str, Predicted]] = Field(description="For each row, or each series, by output.")

@@ -3,11 +3,11 @@
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar
 
 from app.errors import Problem
 from app.spec.base import SpecModel
-from app.spec.data.columns import Column, ColumnName, ColumnType, DataSchema
+from app.spec.data.columns import Column, ColumnName, ColumnType, DataSchema, Dtype
 from app.spec.data.images.transforms import BaseTransform
 
 Scale = Literal["none", "unit", "standard", "log", "min_max", "robust", "quantile", "quantile_uniform"]
@@ -18,6 +18,7 @@ SCALE_DESCRIPTION = (
     "distribution, or to 0..1. Default: unit for images of bytes, else none."
 )
 PadMode = Literal["batch", "max_length"]
+LENGTH_SUFFIX = "_length"  # of the column beside a sequence
 FeatureType = TypeVar("FeatureType", bound="BaseFeature")
 
 
@@ -62,6 +63,10 @@ class BaseFeature(SpecModel):
     def column_names(self, name: str) -> tuple[str, ...]:
         """Return the names of its columns, the first of them its own: lengths and children come behind."""
         return (name,)
+
+    def target_names(self, name: str) -> tuple[str, ...]:
+        """Return the names of those of its columns that losses compare with, beside what a network reads."""
+        return ()
 
     @abstractmethod
     def network_columns(self, name: str, stored: DataSchema) -> list[Column]:
@@ -180,3 +185,30 @@ class FeatureContext:
     def pointer(self, name: str, field: str) -> str:
         """Return the place of a feature's setting, where `field` is a JSON Pointer; /data of an undeclared one."""
         return f"/data/features/{name}{field}" if name in self.declared else "/data"
+
+
+def sequence_column(
+    name: str, lengths: SequenceLengths, *shape: int, dtype: Dtype = "float32", **fields: Any
+) -> Column:
+    """Return a column (length, …), padded to the longest row of a batch or to the maximum."""
+    return Column(
+        name=name,
+        shape=(lengths.max_length, *shape),
+        dtype=dtype,
+        ragged=lengths.pad == "batch",
+        padded=True,
+        shortest=min(lengths.min_length, lengths.max_length),
+        **fields,
+    )
+
+
+def with_length(sequence: Column) -> list[Column]:
+    """Return a column of sequences, and that of their lengths."""
+    return [sequence, Column(name=sequence.name + LENGTH_SUFFIX, dtype="int64")]
+
+
+def min_length_problems(name: str, min_length: int, max_length: int, context: FeatureContext) -> Iterator[Problem]:
+    """Yield a minimum length of batches that no row has."""
+    if min_length > max_length:
+        detail = f"batches cannot have a length of at least {min_length}: no row is longer than {max_length}"
+        yield Problem(context.pointer(name, "/min_length"), "contradiction", detail, f"use at most {max_length}")

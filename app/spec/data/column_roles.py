@@ -1,6 +1,7 @@
 """The roles of a data set's columns in a job: the table that is shown before anything trains."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import chain, islice
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from app.spec.data.feature_schema import ResolvedFeatures
 MAX_LISTED_COLUMNS = 200  # of a table that comes with every job
 MAX_NAMED_COLUMNS = 8  # in the text of a warning
 NOT_READ = "the network does not read it"
+NOT_COMPARED = "it is the target of the data, and no loss or metric of the job compares with it"
 UNSCALED_KINDS = frozenset({"tensor", "numbers", "table", "series"})  # that scale numbers if they are told to
 NUMERIC_TYPES = frozenset({"tensor", "number", "series"})  # whose statistics are numbers
 FLOAT32_STEP = 2.0**-23  # between neighbours, relative to their size
@@ -40,13 +42,19 @@ class ColumnRole(SpecModel):
 
 
 def column_roles(
-    stored: DataSchema, resolved: ResolvedFeatures, read: Sequence[str], declared: Mapping[str, BaseFeature]
+    stored: DataSchema,
+    resolved: ResolvedFeatures,
+    read: Sequence[str],
+    declared: Mapping[str, BaseFeature],
+    learned: AbstractSet[str],
 ) -> list[ColumnRole]:
     """Return the roles of the columns, targets and ignored ones first; the first 200 of many.
 
-    `read` are the columns that the network reads, `declared` the features as the job has them.
+    `read` are the columns that the network reads, `declared` the features as the job has them, `learned` the targets
+    that an output is compared with.
     """
-    targets = _sources(resolved, list(resolved.targets.values()))
+    targets = _sources(resolved, [name for name in resolved.targets.values() if name in learned or name in read])
+    unused = _sources(resolved, [name for name in resolved.targets.values() if name not in learned])
     inputs = _sources(resolved, read)
     compared = [column for column in stored.columns if column.name in targets]
     others = [column for column in stored.columns if column.name not in targets]
@@ -54,12 +62,13 @@ def column_roles(
     rest = [column for column in others if column.name in inputs]
     listed = islice(chain(compared, ignored, rest), MAX_LISTED_COLUMNS)
     sources: dict[Role, Mapping[str, str]] = {"target": targets, "input": inputs}
-    return [_column_role(column, sources, resolved, declared) for column in listed]
+    return [_column_role(column, sources, unused.keys(), resolved, declared) for column in listed]
 
 
 def _column_role(
     column: Column,
     sources: Mapping[Role, Mapping[str, str]],
+    unused: AbstractSet[str],
     resolved: ResolvedFeatures,
     declared: Mapping[str, BaseFeature],
 ) -> ColumnRole:
@@ -67,7 +76,8 @@ def _column_role(
         if column.name in features:
             return _feature_role(column, role, features[column.name], resolved, declared)
     ignored_by_user = column.name in resolved.ignored
-    reason = "the job ignores it" if ignored_by_user else column.ignored or NOT_READ
+    reason = column.ignored or (NOT_COMPARED if column.name in unused else NOT_READ)
+    reason = "the job ignores it" if ignored_by_user else reason
     decided_by: DecidedBy = "user" if ignored_by_user else column.decided_by
     return ColumnRole(column=column.name, type=column.type, role="ignored", reason=reason, decided_by=decided_by)
 

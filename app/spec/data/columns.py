@@ -14,6 +14,7 @@ from app.spec.base import Count, NonNegativeInt64, Size, SpecModel
 Dtype = Literal["float32", "float64", "int64", "int32", "uint8", "bool"]
 ColumnName = Annotated[str, Field(min_length=1, max_length=200)]
 MAX_LABELS = 1000  # different words of a column of categories
+PADDING, UNKNOWN, BEGIN, END = 0, 1, 2, 3  # tokens that stand for no text: the last two of texts that are generated
 
 COLUMN_TYPES: dict[str, str] = {
     "tensor": "A tensor of one shape per example.",
@@ -97,6 +98,7 @@ class Column(SpecModel):
     ragged: bool = False  # of a tensor: batches are as long as their longest example in dimension 0
     padded: bool = False  # of a tensor: shorter examples are padded in dimension 0; losses ignore the padding
     shortest: Size = 1  # of a ragged tensor: the minimum length of batches
+    follows: ColumnName | None = None  # of the tokens that follow those of another column, up to [END]: that column
     peak: float | None = None  # of images of bytes: the largest value that a byte can have
     background: str | None = None  # of images: the colour that shows through transparent pixels
     ignored: str | None = None  # why no network reads it by default, such as: it numbers the rows

@@ -11,10 +11,11 @@ from app.errors import Problem
 from app.spec.base import NAME_PATTERN
 from app.spec.data.base_feature import BaseFeature, FeatureContext, Scale
 from app.spec.data.columns import MAX_LABELS, Column, DataSchema
+from app.spec.data.encodings.table_feature import TableFeature
+from app.spec.data.examples.windows import FUTURE_SUFFIX, Windows
 from app.spec.data.features import TargetTask, default_input, default_target, supported_kinds
 from app.spec.data.images.checks import missing_image_problems, mixing_problems
 from app.spec.data.sources import Data
-from app.spec.data.table_feature import TableFeature
 from app.spec.hints.names import did_you_mean
 
 TABLE_NAME = "x"  # of the columns of a table that are joined, unless the job says otherwise
@@ -48,14 +49,23 @@ class ResolvedFeatures:
     targets: Mapping[TargetKey, str]  # name in the job and the loss's task → name of the column
     problems: tuple[Problem, ...] = ()
     ignored: frozenset[str] = frozenset()  # stored columns that the job says no network shall read
+    windows: Windows | None = None  # of rows, from which the columns of the schema are cut
+
+    def feature_of(self, column: str) -> BaseFeature:
+        """Return the feature that makes a column of the schema."""
+        found = self.features_for((column,))
+        return found[column] if column in found else next(iter(found.values()))
 
     def features_for(self, columns: Sequence[str]) -> dict[str, BaseFeature]:
         """Return the features that make these columns."""
         return {
             name: feature
             for name, feature in self.features.items()
-            if not set(feature.column_names(name)).isdisjoint(columns)
+            if not {*feature.column_names(name), *self._future_names(name)}.isdisjoint(columns)
         }
+
+    def _future_names(self, name: str) -> tuple[str, ...]:
+        return (name + FUTURE_SUFFIX,) if self.windows is not None and name in self.windows.known else ()
 
 
 def resolve_features(
@@ -72,8 +82,13 @@ def resolve_features(
     learned = {name: declared[name] for name in declared if name in names.values()}
     has_default_inputs = len(learned) == len(declared)
     compared = {column for feature in learned.values() for column in feature.source_columns}
-    unread = ignored | compared if has_default_inputs else ignored
-    inputs = _add_default_inputs(stored, unread, targeted, features, is_chain)
+    if data.windows is not None:  # their past is read like any other column
+        past = [*compared, *(column for feature in targeted.values() for column in feature.source_columns)]
+        readable = stored.model_copy(update={"inputs": tuple(dict.fromkeys([*stored.inputs, *past]))})
+        inputs = _add_default_inputs(readable, ignored, targeted, features, is_chain, reads_targets=True)
+    else:
+        unread = ignored | compared if has_default_inputs else ignored
+        inputs = _add_default_inputs(stored, unread, targeted, features, is_chain)
     duplicates = {
         column for name, feature in features.items() for column in feature.column_names(name)[1:] if column in features
     }
@@ -90,9 +105,27 @@ def resolve_features(
         if not own:
             columns += feature.network_columns(name, stored)
     inputs = tuple(name for name in (inputs if has_default_inputs else declared) if name in features.keys() - learned)
+    if data.windows is not None:
+        read = data.inputs or inputs
+        problems += data.windows.problems(stored, features, data.windows.feature_names(read), [*names.values()])
+        columns, inputs = _windowed_columns(data.windows, columns, inputs, frozenset(names.values()))
     target = next(iter(names.values()), None)
     schema = DataSchema(columns=tuple(columns), rows=stored.rows, inputs=inputs, target=target)
-    return ResolvedFeatures(schema, features, names, tuple(problems), ignored)
+    return ResolvedFeatures(schema, features, names, tuple(problems), ignored, data.windows)
+
+
+def _windowed_columns(
+    windows: Windows, columns: Sequence[Column], inputs: Sequence[str], targets: AbstractSet[str]
+) -> tuple[list[Column], tuple[str, ...]]:
+    """Return the columns and the default inputs of windows, of the columns of rows."""
+    cut: dict[str, list[Column]] = {
+        column.name: [windows.target_column(column)]
+        if column.name in targets
+        else windows.input_columns(column.name, column)
+        for column in columns
+    }
+    read = tuple(column.name for name in inputs for column in cut.get(name, ()))
+    return [column for each in cut.values() for column in each], read
 
 
 def _resolve_targets(
@@ -103,15 +136,16 @@ def _resolve_targets(
     An autoencoder's target is what the network reads, so it needs no feature of its own.
     """
     declared = data.features or {}
+    derived = {column for name, feature in declared.items() for column in feature.target_names(name)}
     names: dict[TargetKey, str] = {}
     targeted: dict[str, BaseFeature] = {}
     problems: list[Problem] = []
     for request in targets:
         column = stored.column(request.name)
-        if request.name in declared:
+        if request.name in declared or request.name in derived:
             names[request.key] = request.name
         elif column is not None and request.key not in names:
-            is_read = default_input(column).is_own_target and stored.is_input(request.name)
+            is_read = default_input(column).is_own_target and stored.is_input(request.name) and data.windows is None
             taken = {*declared, *names.values(), *(each.name for each in stored.columns if each is not column)}
             taken |= set() if is_read else {TABLE_NAME}
             plain = sanitize_name(request.name)
@@ -121,7 +155,7 @@ def _resolve_targets(
                 scale: Scale = "standard" if request.is_scaled and data.scale != "none" else "none"
                 targeted[name] = default_target(column, request.task, scale)
         elif column is None:
-            choices = [*declared, *(column.name for column in stored.columns)]
+            choices = [*declared, *derived, *(column.name for column in stored.columns)]
             hint = did_you_mean(request.name, choices) or "one of: " + ", ".join(choices[:50])
             detail = f'the data has no column "{request.name}"'
             problems.append(Problem(request.pointer, "unknown_column", detail, hint))
@@ -151,13 +185,15 @@ def _add_default_inputs(
     targeted: Mapping[str, BaseFeature],
     features: dict[str, BaseFeature],
     is_chain: bool,
+    reads_targets: bool = False,
 ) -> tuple[str, ...]:
     """Add the targets and a feature for every other column, and return the names of the default inputs.
 
-    Numbers are joined to one tensor; for a chain of layers also with other columns of a table, if there are such.
+    Numbers are joined to one tensor; for a chain of layers also with other columns of a table, if there are such. With
+    `reads_targets` the columns of the targets are joined too.
     """
     compared = {feature.source_columns[0]: name for name, feature in targeted.items()}
-    excluded = compared.keys() | ignored
+    excluded = ignored if reads_targets else compared.keys() | ignored
     read = [column for column in stored.columns if _is_default_input(column, stored) and column.name not in excluded]
     joined = [column.name for column in read if column.type in JOINED_TYPES]
     if is_chain:
@@ -236,5 +272,5 @@ def _source_problems(feature: BaseFeature, name: str, context: FeatureContext) -
 
 
 def _duplicate_column(name: str, context: FeatureContext) -> Problem:
-    detail = f'two features make the column "{name}": texts and series add <name>_length, trees <name>_children'
+    detail = f'two features make the column "{name}": some add <name>_length, <name>_next or <name>_children'
     return Problem(context.pointer(name, ""), "duplicate_id", detail, "give one of them another name")

@@ -1,7 +1,7 @@
 """Features of variable length: texts, tags of their tokens, series and trees."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -9,6 +9,7 @@ from app.errors import Problem
 from app.ids import DATASET_ID_PATTERN
 from app.spec.base import Size, SpecModel, validation_error
 from app.spec.data.base_feature import (
+    LENGTH_SUFFIX,
     SCALE_DESCRIPTION,
     ColumnFeature,
     FeatureContext,
@@ -16,8 +17,11 @@ from app.spec.data.base_feature import (
     Scale,
     SequenceLengths,
     log_problems,
+    min_length_problems,
+    sequence_column,
+    with_length,
 )
-from app.spec.data.columns import Column, ColumnName, ColumnType, DataSchema, Dtype
+from app.spec.data.columns import END, UNKNOWN, Column, ColumnName, ColumnType, DataSchema
 from app.spec.kinds import kind_or_name
 
 VocabularySize = Annotated[Size, Field(le=1_000_000)]
@@ -26,7 +30,7 @@ DEFAULT_MAX_LENGTH = 256
 PAD_DESCRIPTION = "Pad batches to their longest row, or all of them to max_length."
 MIN_LENGTH_DESCRIPTION = "The minimum length of batches, which a large kernel may need."
 BYTE_ALPHABET_SIZE = 256  # the initial alphabet of byte-level BPE
-CHILDREN_SUFFIX, LENGTH_SUFFIX = "_children", "_length"
+CHILDREN_SUFFIX, NEXT_SUFFIX = "_children", "_next"
 
 
 class Tokenizer(SpecModel):
@@ -50,11 +54,8 @@ class Tokenizer(SpecModel):
     def _has_room(cls, vocabulary: int, info: ValidationInfo) -> int:
         least = BYTE_ALPHABET_SIZE + 2 if info.data.get("kind") == "bpe" else 4
         if vocabulary < least:
-            what = (
-                f"a byte-level BPE starts from {BYTE_ALPHABET_SIZE} bytes"
-                if least > 4
-                else "two tokens are padding and unknown"
-            )
+            own = f"a byte-level BPE starts from {BYTE_ALPHABET_SIZE} bytes"
+            what = own if least > 4 else "two tokens are padding and unknown"
             raise validation_error("out_of_range", f"{vocabulary} tokens are too few: {what}", f"use at least {least}")
         return vocabulary
 
@@ -73,7 +74,7 @@ class Vectors(SpecModel):
 
 
 class TextFeature(ColumnFeature):
-    """A column of texts, or of lists of words: int64 (length), and `<name>_length`: int64 ().
+    """A column of texts, or of lists of words: int64 (length), `<name>_length`: int64 (), and, if asked, `<name>_next`.
 
     A text without tokens becomes one unknown token, so every length is at least 1.
     """
@@ -88,19 +89,34 @@ class TextFeature(ColumnFeature):
     min_length: SequenceLength = Field(1, description=MIN_LENGTH_DESCRIPTION)
     pad: PadMode = Field("batch", description=PAD_DESCRIPTION)
     vectors: Vectors | None = None
+    next: bool = Field(False, description="Also make <name>_next, a target: at each place the token that follows.")
+    begin: bool = Field(True, description="With next: a token [BEGIN], 2, precedes the text.")
+    end: bool = Field(True, description="With next: a token [END], 3, follows the last one in <name>_next.")
 
     @property
     def batch_lengths(self) -> SequenceLengths:
         """The numbers of tokens in batches."""
         return SequenceLengths(self.column, self.max_length, self.min_length, self.pad)
 
+    @property
+    def special_tokens(self) -> int:
+        """How many tokens stand for no text."""
+        return (END if self.next else UNKNOWN) + 1
+
     def column_names(self, name: str) -> tuple[str, ...]:
-        """Return the names of the tokens and of their number."""
-        return name, name + LENGTH_SUFFIX
+        """Return the names of the tokens, of their number, and of the tokens that follow."""
+        return name, name + LENGTH_SUFFIX, *self.target_names(name)
+
+    def target_names(self, name: str) -> tuple[str, ...]:
+        """Return the name of the tokens that follow, if there are such."""
+        return (name + NEXT_SUFFIX,) if self.next else ()
 
     def network_columns(self, name: str, stored: DataSchema) -> list[Column]:
-        """Return the tokens, int64 (length), and their number, int64 ()."""
-        return _with_length(_sequence(name, self.batch_lengths, dtype="int64", classes=self.tokenizer.vocabulary))
+        """Return the tokens, int64 (length), their number, int64 (), and the tokens that follow, int64 (length)."""
+        tokens = sequence_column(name, self.batch_lengths, dtype="int64", classes=self.tokenizer.vocabulary)
+        follows = name if self.begin and self.end else None
+        targets = (tokens.model_copy(update={"name": each, "follows": follows}) for each in self.target_names(name))
+        return [*with_length(tokens), *targets]
 
     def sequence_lengths(self, stored: DataSchema) -> SequenceLengths | None:
         """Return the lengths of lists of words, whose elements are tokens; the tokens of a text have no tags."""
@@ -111,8 +127,14 @@ class TextFeature(ColumnFeature):
         if self._reads_words(context.stored) and self.tokenizer.kind != "word":
             detail = f'"{self.column}" holds lists of words, which are not tokenized again'
             yield Problem(context.pointer(name, "/tokenizer/kind"), "contradiction", detail, 'use "word"')
-        if self.pad == "batch":
-            yield from _min_length_problems(name, self.min_length, self.max_length, context)
+        yield from min_length_problems(name, self.min_length, self.max_length, context) if self.pad == "batch" else ()
+        for field in () if self.next else sorted(self.model_fields_set & {"begin", "end"}):
+            detail = f"{field} is about the text that a network learns to continue"
+            yield Problem(context.pointer(name, f"/{field}"), "contradiction", detail, 'add "next": true')
+        least = self.special_tokens + (BYTE_ALPHABET_SIZE if self.tokenizer.kind == "bpe" else 2)
+        if self.tokenizer.vocabulary < least:
+            detail, hint = f"{self.special_tokens} of the tokens stand for no text", f"use at least {least}"
+            yield Problem(context.pointer(name, "/tokenizer/vocabulary"), "out_of_range", detail, hint)
 
     def _reads_words(self, stored: DataSchema) -> bool:
         return stored.column_type(self.column) == "words"
@@ -139,8 +161,8 @@ class TagsFeature(ColumnFeature):
     @property
     def batch_lengths(self) -> SequenceLengths:
         """The numbers of tags in batches."""
-        most, least = self.max_length or DEFAULT_MAX_LENGTH, self.min_length or 1
-        return SequenceLengths(self.column, most, least, self.pad or "batch")
+        most = self.max_length or DEFAULT_MAX_LENGTH
+        return SequenceLengths(self.column, most, self.min_length or 1, self.pad or "batch")
 
     @property
     def length_source(self) -> str:
@@ -150,7 +172,7 @@ class TagsFeature(ColumnFeature):
     def network_columns(self, name: str, stored: DataSchema) -> list[Column]:
         """Return the classes of the elements, int64 (length)."""
         labels = stored[self.column].labels or ()
-        return [_sequence(name, self.batch_lengths, dtype="int64", classes=len(labels), labels=labels)]
+        return [sequence_column(name, self.batch_lengths, dtype="int64", classes=len(labels), labels=labels)]
 
     def resolve(self, name: str, context: FeatureContext) -> "TagsFeature":
         """Return tags that are truncated and padded as the sequence that they belong to."""
@@ -212,7 +234,7 @@ class SeriesFeature(ColumnFeature):
 
     def network_columns(self, name: str, stored: DataSchema) -> list[Column]:
         """Return the values, float32 (length, …), and the number of time steps, int64 ()."""
-        return _with_length(_sequence(name, self.sequence_lengths(stored), *stored[self.column].shape))
+        return with_length(sequence_column(name, self.sequence_lengths(stored), *stored[self.column].shape))
 
     def sequence_lengths(self, stored: DataSchema) -> SequenceLengths:
         """Return the numbers of time steps in batches."""
@@ -235,7 +257,7 @@ class SeriesFeature(ColumnFeature):
         yield from log_problems(name, self.scale, self.source_columns, context)
         if self.pad == "batch":
             most = self.sequence_lengths(context.stored).max_length
-            yield from _min_length_problems(name, self.min_length, most, context)
+            yield from min_length_problems(name, self.min_length, most, context)
 
 
 class TreeFeature(ColumnFeature):
@@ -261,33 +283,10 @@ class TreeFeature(ColumnFeature):
         """Return the labels, int64 (nodes), and the rows of the children, int64 (nodes, children)."""
         lengths, width = self.sequence_lengths(stored), stored[self.column].max_width
         return [
-            _sequence(name, lengths, dtype="int64", classes=self.vocabulary),
-            _sequence(name + CHILDREN_SUFFIX, lengths, width, dtype="int64"),
+            sequence_column(name, lengths, dtype="int64", classes=self.vocabulary),
+            sequence_column(name + CHILDREN_SUFFIX, lengths, width, dtype="int64"),
         ]
 
     def sequence_lengths(self, stored: DataSchema) -> SequenceLengths:
         """Return the numbers of nodes, of which none is ever cut off."""
         return SequenceLengths(self.column, stored.max_length(self.column))
-
-
-def _sequence(name: str, lengths: SequenceLengths, *shape: int, dtype: Dtype = "float32", **fields: Any) -> Column:
-    """Return a column (length, …), padded to the longest row of a batch or to the maximum."""
-    return Column(
-        name=name,
-        shape=(lengths.max_length, *shape),
-        dtype=dtype,
-        ragged=lengths.pad == "batch",
-        padded=True,
-        shortest=min(lengths.min_length, lengths.max_length),
-        **fields,
-    )
-
-
-def _with_length(sequence: Column) -> list[Column]:
-    return [sequence, Column(name=sequence.name + LENGTH_SUFFIX, dtype="int64")]
-
-
-def _min_length_problems(name: str, min_length: int, max_length: int, context: FeatureContext) -> Iterator[Problem]:
-    if min_length > max_length:
-        detail = f"batches cannot have a length of at least {min_length}: no row is longer than {max_length}"
-        yield Problem(context.pointer(name, "/min_length"), "contradiction", detail, f"use at most {max_length}")

@@ -1,4 +1,5 @@
-"""Edits: changes to the network and the plan of a running job, as data.
+"""Edits: changes to the network and the plan of a job, running or forked, as data.
 
-Here: the grammar of an edit, when it is applied, and what may be set. Never: how tensors follow (`workers.surgery`).
+Here: the grammar of an edit, when it is applied, what may be set, and forks. Never: how tensors follow
+(`workers.surgery`).
 """

@@ -156,6 +156,7 @@ class SwapOptimizer(SpecModel):
 
     op: Literal["swap_optimizer"]
     to: Any = Field(description="As in training.optimizer.")
+    update: Name | None = Field(None, description="Of several updates, the name of the one whose optimiser it is.")
 
 
 Operation = Annotated[

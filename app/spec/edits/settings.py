@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.errors import Problem
-from app.spec.hints.names import did_you_mean
+from app.spec.hints.names import choices, did_you_mean
 from app.spec.training.objective import Objective
 from app.spec.training.optimizers import OPTIMIZERS, OptimizerKind
 from app.spec.training.plan import Training
+from app.spec.training.updates.update import BaseUpdate
 
 FORK = "fork the job with this change"
 NODE_PREFIX = "model"
@@ -25,7 +26,8 @@ class Setting:
     sentence: str
 
 
-SETTINGS: Mapping[str, Setting] = {
+OF_UPDATES = "training.updates.*."  # the same setting of one of several updates
+PLAIN_SETTINGS: Mapping[str, Setting] = {
     "training.optimizer.*": Setting(
         "A number of the optimiser. The rate, that of its schedule and of a warm-up change in the same proportion."
     ),
@@ -35,7 +37,10 @@ SETTINGS: Mapping[str, Setting] = {
     "training.steps": Setting("The length of the run, counted from its beginning."),
     "training.batch_size": Setting("From the next epoch on."),
     "training.average": Setting("From the next step on; an average of another kind begins anew."),
+    "training.l1": Setting("From the next step on."),
+    "training.clip_value": Setting("From the next step on."),
     "training.clip_norm": Setting("From the next step on."),
+    "training.gradient_noise": Setting("From the next step on."),
     "training.precision": Setting("From the next step on; weights stay in float32."),
     "training.on_nan": Setting("From the next step on."),
     "training.evaluate": Setting("From the next step on."),
@@ -50,6 +55,18 @@ SETTINGS: Mapping[str, Setting] = {
     "objective.heads.*.weight": Setting("The weight of a loss in the sum."),
     "objective.heads.*.loss.*": Setting("A setting of a head's loss."),
 }
+SETTINGS: Mapping[str, Setting] = {
+    **PLAIN_SETTINGS,
+    **{
+        OF_UPDATES + path.removeprefix("training."): row
+        for path, row in PLAIN_SETTINGS.items()
+        if path.startswith("training.") and path.split(".")[1] in BaseUpdate.model_fields
+    },
+    "training.updates.*.parameters": Setting("From the next step on, with new states of those that are new there."),
+    "training.updates.*.every": Setting("From the next step on."),
+    "training.target_networks.*.tau": Setting("From the next step on."),
+    "training.target_networks.*.every": Setting("From the next step on."),
+}
 
 # What `set` does not change, and what does: the first row that a path begins with.
 OTHER_WAYS: Mapping[str, str] = {
@@ -57,6 +74,8 @@ OTHER_WAYS: Mapping[str, str] = {
     "training.optimizer": 'use {"op": "swap_optimizer", "to": …}, or set one of its numbers: "training.optimizer.lr"',
     "training.schedule": 'set the whole schedule: "training.schedule"',
     "training.warmup": 'set the whole warm-up: "training.warmup"',
+    "training.updates": 'set one of its numbers, such as "training.updates.<name>.optimizer.lr"; or ' + FORK,
+    "training.target_networks": 'set "training.target_networks.<number>.tau"; or ' + FORK,
     "training.groups": 'use {"op": "freeze", "nodes": […]} or "unfreeze"; or ' + FORK,
     "training": FORK,
     "objective.loss.kind": FORK,
@@ -92,6 +111,34 @@ def setting_of(path: str) -> Setting | None:
     """Return the row of a path that may be set, other than that of a node."""
     parts = path.split(".")
     return next((row for pattern, row in SETTINGS.items() if _matches(parts, pattern.split("."))), None)
+
+
+def numbered_path(path: str, plan: Training) -> str:
+    """Return the path of a setting with the number of an update in the place of its name."""
+    parts = path.split(".")
+    names = [update.series_name for update in plan.updates]
+    if path.startswith("training.updates.") and parts[2] in names:
+        parts[2] = str(names.index(parts[2]))
+    return ".".join(parts)
+
+
+def form_problem(path: str, plan: Training, pointer: str) -> Problem | None:
+    """Return why a plan does not have a setting: it has one update, or several."""
+    section, *rest = path.split(".")
+    if section != "training" or not rest:
+        return None
+    if plan.updates and rest[0] in BaseUpdate.model_fields:
+        name = plan.updates[0].series_name
+        hint = f'name one of them: "training.updates.{name}.{".".join(rest)}"'
+        return Problem(pointer, "unknown_setting", f"the plan has several updates, and no {rest[0]} of its own", hint)
+    for listed, items in (("updates", plan.updates), ("target_networks", plan.target_networks)):
+        if rest[0] == listed and not (rest[1:] and rest[1].isdecimal() and int(rest[1]) < len(items)):
+            names = [update.series_name for update in plan.updates] if listed == "updates" else []
+            known = names or [str(place) for place in range(len(items))]
+            asked = rest[1] if rest[1:] else ""
+            hint = did_you_mean(asked, known) or choices(known) or f"the plan has no {listed}"
+            return Problem(pointer, "unknown_setting", f"the plan has no {listed}.{asked}", hint)
+    return None
 
 
 def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:

@@ -1,6 +1,7 @@
-"""Backbones: networks of torchvision by name as one node, with randomly initialised weights."""
+"""Backbones: networks of torchvision by name as one node, with random weights or torchvision's trained ones."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from app.spec.base import Size
 from app.spec.kinds import Kind, KindTable
@@ -22,9 +23,31 @@ _SEGMENTATION_MODELS = """
 """
 
 
+# Backbone → the names of torchvision's trained weights, newest last. IMAGENET1K_FEATURES of vgg16 is left out: its
+# classifier holds no numbers.
+_ONE, _TWO = ("IMAGENET1K_V1",), ("IMAGENET1K_V1", "IMAGENET1K_V2")
+_SEVERAL_WEIGHTS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("efficientnet_b1", "mobilenet_v2", "mobilenet_v3_large"), _TWO),
+    **dict.fromkeys(("resnet50", "resnet101", "resnet152", "resnext50_32x4d", "resnext101_32x8d"), _TWO),
+    **dict.fromkeys(("wide_resnet50_2", "wide_resnet101_2"), _TWO),
+    **dict.fromkeys(("vit_b_16", "vit_l_16"), (*_ONE, "IMAGENET1K_SWAG_E2E_V1", "IMAGENET1K_SWAG_LINEAR_V1")),
+    **dict.fromkeys(_SEGMENTATION_MODELS.split(), ("COCO_WITH_VOC_LABELS_V1",)),
+}
+_TRANSFORMS_INPUT = ("googlenet", "inception_v3")
+
+
+def weight_names(kind: str) -> tuple[str, ...]:
+    """Return the names of the trained weights that torchvision has of a backbone."""
+    return _SEVERAL_WEIGHTS.get(kind, _ONE)
+
+
 def _backbone(name: str, shapes: str, **extra: Any) -> Kind:
     fields = {"in_channels": INFERRED_SIZE, "num_classes": (Size, 1000), **extra}
-    sentence = f"torchvision's {name} with random weights. Other than three channels replace its first convolution."
+    fields["weights"] = (Literal[weight_names(name)] | None, None)
+    if name in _TRANSFORMS_INPUT:
+        fields["transform_input"] = (bool, False)
+    sentence = f"torchvision's {name}, with random weights unless `weights` names trained ones. "
+    sentence += "Other than three channels replace its first convolution."
     return Kind(sentence, fields, shapes=shapes, example={"num_classes": 10})
 
 

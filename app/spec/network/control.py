@@ -11,10 +11,9 @@ from pydantic import Field
 
 from app.spec.base import Name, OneOrMany, Size
 from app.spec.kinds import Kind, KindTable
-from app.spec.network.fields import MAX_INPUTS
+from app.spec.network.fields import MAX_INPUTS, OPTIONAL_REF, NodeRef
+from app.spec.network.generation import Generation
 
-# A node's id, or one of its outputs: "scan.state".
-NodeRef = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}(\.[A-Za-z_][A-Za-z0-9_]{0,63})?$")]
 NodeRefs = Annotated[tuple[NodeRef, ...], Field(max_length=64), OneOrMany()]
 BODY_REF = "BodyRef"  # defined where the union of all nodes is, see `app.spec.network.nodes`
 BODY_REFS = Annotated[tuple["BodyRef", ...], Field(min_length=1, max_length=256)]  # type: ignore[name-defined]  # noqa: F821
@@ -22,7 +21,8 @@ BODY_REFS = Annotated[tuple["BodyRef", ...], Field(min_length=1, max_length=256)
 _EXAMPLE = {"layers": [{"kind": "Linear", "out_features": 8}, {"kind": "ReLU"}]}
 
 _OPTIONAL = (f"{BODY_REF} | None", None)
-_REF = (NodeRef | None, None)
+_REF = OPTIONAL_REF
+_GENERATE = (Generation | None, None)
 _TIMES = Annotated[int, Field(strict=True, ge=1, le=1000)] | NodeRef
 _OVER = Annotated[tuple[NodeRef, ...], Field(min_length=1, max_length=64), OneOrMany()]
 _STEP = {
@@ -33,8 +33,9 @@ _STEP = {
 
 CONTROL: KindTable = {
     "block": Kind(
-        "A use of one of the network's blocks, with parameters of its own; uses with the same `share` are one.",
-        {"name": Name, "share": (Name | None, None)},
+        "A use of one of the network's blocks, with parameters of its own; uses with the same `share` are one. With "
+        "`generate` predictions run it on a text that grows.",
+        {"name": Name, "share": (Name | None, None), "generate": _GENERATE},
         (1, MAX_INPUTS),
         "the block's → the block's",
         {"name": "Part"},
@@ -78,8 +79,16 @@ CONTROL: KindTable = {
     ),
     "Scan": Kind(
         "Runs the body along dimension 1 on the carry, one step of each sequence in `over`, and the `inputs`. Its "
-        "first outputs are the next carry, the others are stacked. Rows end at their `lengths`.",
-        {"over": _OVER, "carry": (NodeRefs, ()), "lengths": _REF, "body": BODY_REF, "reverse": (bool, False)},
+        "first outputs are the next carry, the others are stacked. Rows end at their `lengths`. With `generate` "
+        "predictions choose each step's token from the scores of the step before.",
+        {
+            "over": _OVER,
+            "carry": (NodeRefs, ()),
+            "lengths": _REF,
+            "body": BODY_REF,
+            "reverse": (bool, False),
+            "generate": _GENERATE,
+        },
         (0, MAX_INPUTS),
         "carry (N, *), over (N, L, *) → carry (N, *), (N, L, *)",
         {"over": ["x"], "carry": ["h"], "body": _STEP},

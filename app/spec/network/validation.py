@@ -6,8 +6,9 @@ from app.errors import Problem
 from app.spec.hints.names import Hints, choices
 from app.spec.network.blocks import block_problems
 from app.spec.network.control import EXACTLY_ONE_OF
+from app.spec.network.generation_problems import generation_problems
 from app.spec.network.network import Network
-from app.spec.network.nodes import BaseNode, Body
+from app.spec.network.nodes import NODE_KINDS, BaseNode, Body
 from app.spec.network.wiring import layer_problems, node_problems
 
 
@@ -28,7 +29,8 @@ def check_network(network: Network, fields: tuple[str, ...], default_inputs: tup
             hint = hints.did_you_mean(name, lambda: fields) or choices(fields)
             detail = f'the data has no field "{name}"'
             problems.append(Problem(f"/inputs/{position}", "unknown_input", detail, hint))
-    return problems + _check_body(network, network, "", hints, default_inputs, fields)
+    problems += _check_body(network, network, "", hints, default_inputs, fields)
+    return problems or list(generation_problems(network, default_inputs))
 
 
 def _check_body(
@@ -64,7 +66,7 @@ def _check_body(
 
 
 def _field_problems(node: BaseNode, place: str) -> Iterator[Problem]:
-    for choice in EXACTLY_ONE_OF.get(node.kind, ()):
+    for choice in (*EXACTLY_ONE_OF.get(node.kind, ()), *NODE_KINDS[node.kind].exactly_one_of):
         given = [field for field in choice if getattr(node, field) is not None]
         if len(given) != 1:
             code = "contradiction" if given else "missing"

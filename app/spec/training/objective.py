@@ -1,6 +1,6 @@
 """The objective: losses, the outputs and targets that they compare, and metrics."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -49,6 +49,10 @@ class Head(BaseHead):
     loss: Loss
     weight: Positive = 1.0
 
+    def loss_outputs(self, first: str) -> tuple[str, ...]:
+        """Return the outputs that the loss reads; `first` is the network's first one."""
+        return (self.output or first, *self.loss.other_outputs.values())
+
     @property
     def has_loss_target(self) -> bool:
         """Whether the loss compares an output with a target."""
@@ -89,11 +93,12 @@ class Objective(BaseHead):
         fields: dict[str, Any] = {name: getattr(self, name) for name in BaseHead.model_fields}
         return {"": Head.model_construct(weight=1.0, **fields)}
 
-    def series_names(self) -> tuple[str, ...]:
-        """Return the names of all series that are evaluated."""
+    def series_names(self, minimised: Sequence[str] | None = None) -> tuple[str, ...]:
+        """Return the names of all series that are evaluated; `minimised` are the heads that are trained, if not all."""
         names = ["train/loss", "val/loss"]
         for name, head in self.all_heads().items():
-            names += [f"{split}/{name}/loss" for split in ("train", "val") if name]
+            splits = ("train", "val") if minimised is None or name in minimised else ("val",)
+            names += [f"{split}/{name}/loss" for split in splits if name]
             names += [f"val/{series_prefix(name)}{metric}" for metric in head.metrics]
         return tuple(names)
 
@@ -130,8 +135,9 @@ def objective_problems(
     problems = []
     for name, head in objective.all_heads().items():
         pointer = head_pointer(name)
-        for field in ("output", "scores"):
-            output = getattr(head, field)
+        named = {"output": head.output, "scores": head.scores}
+        named |= {f"loss/{field}": output for field, output in head.loss.other_outputs.items()}
+        for field, output in named.items():
             if output is not None and output not in outputs:
                 detail = f'the network has no output "{output}"'
                 problems.append(Problem(f"{pointer}/{field}", "unknown_output", detail, did_you_mean(output, outputs)))

@@ -1,5 +1,6 @@
 """The training plan: the optimiser, how long it runs, and when to evaluate, save and stop."""
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -9,7 +10,8 @@ from app.spec.base import NonNegative, Seed, Size, SpecModel, Steps, validation_
 from app.spec.training.checkpointing import Checkpointing
 from app.spec.training.planned_edits import PlannedEdit, planned_edit_problems
 from app.spec.training.statistics import Statistics
-from app.spec.training.updates.update import BaseUpdate, UpdatePlan
+from app.spec.training.updates.target_networks import TargetNetwork
+from app.spec.training.updates.update import BaseUpdate, UpdatePlan, updates_problems
 from app.spec.training.updates.weight_averages import Average
 
 
@@ -33,6 +35,9 @@ class Training(BaseUpdate):
 
     updates: Annotated[tuple[UpdatePlan, ...], Field(max_length=32)] = Field(
         (), description="Several updates in every step, each with its own loss, parameters and optimiser."
+    )
+    target_networks: Annotated[tuple[TargetNetwork, ...], Field(max_length=100)] = Field(
+        (), description="Nodes whose weights follow those of other nodes."
     )
     average: Average | None = None
     epochs: Steps | None = None
@@ -66,13 +71,21 @@ class Training(BaseUpdate):
 
     @model_validator(mode="after")
     def _one_form(self) -> "Training":
-        if self.updates:
-            raise validation_error("unsupported", "several updates are not supported yet", "remove updates")
+        own = [name for name in BaseUpdate.model_fields if name in self.model_fields_set]
+        if self.updates and own:
+            verb = "belongs" if len(own) == 1 else "belong"
+            hint = f"move {'it' if len(own) == 1 else 'them'} into the updates, or remove updates"
+            raise validation_error("contradiction", f"with updates, {', '.join(own)} {verb} to each update", hint)
         return self
 
     def all_updates(self) -> list[tuple[str, BaseUpdate]]:
         """Return the updates of a step, in order, with their pointers into the plan; by default the plan itself."""
         return [(f"/updates/{place}", update) for place, update in enumerate(self.updates)] or [("", self)]
+
+    def minimised_heads(self, heads: Iterable[str]) -> tuple[str, ...]:
+        """Return those of some heads whose losses are minimised; the others are evaluated only."""
+        named = {head for update in self.updates for head in update.loss}
+        return tuple(head for head in heads if not self.updates or head in named)
 
     def total_steps(self, steps_per_epoch: int) -> int:
         """Return the number of optimiser steps of the run (one epoch by default)."""
@@ -91,7 +104,7 @@ class Training(BaseUpdate):
 
     def problems(self) -> list[Problem]:
         """Return the contradictions in the plan; pointers lead into it."""
-        problems = planned_edit_problems(self.edits, self.on_nan)
+        problems = [*planned_edit_problems(self.edits, self.on_nan), *updates_problems(self.updates)]
         searches = [each.optimizer.kind for _, each in self.all_updates() if each.optimizer.row.closure]
         problems += self._line_search_problems(searches[0]) if searches else []
         for pointer, update in self.all_updates():

@@ -7,7 +7,7 @@ from jsonschema import Draft202012Validator
 
 from app.errors import InvalidInput
 from app.spec.catalog import KIND_GROUPS
-from app.spec.fork import Fork, fork_spec
+from app.spec.edits.fork import Fork, fork_spec
 from app.spec.job import JobSpec, canonical_document, parse_job
 from app.spec.kinds import required_fields
 from app.spec.network.nodes import NODE_CLASSES

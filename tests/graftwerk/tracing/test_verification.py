@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from app.spec.network.network import NODE_KINDS
+from app.spec.network.nodes import NODE_KINDS
 from graftwerk.tracing.functions.function_table import NN_FUNCTIONS, PYTHON_OPERATORS, TORCH_FUNCTIONS
 from graftwerk.tracing.module_parameters import MODULE_PARAMETERS
 from graftwerk.tracing.trace import trace

@@ -6,8 +6,9 @@ from app.spec.data.columns import DataSchema
 from app.spec.data.feature_schema import TargetRequest, resolve_features
 from app.spec.data.sources import BuiltinData, Split
 from app.spec.splits import SplitPlan
-from workers.data.loading.examples import TrainingData, build_training_data
+from workers.data.loading.examples import TrainingData
 from workers.data.loading.sources import SourceData
+from workers.data.loading.training_data import build_training_data
 
 
 def build_data(

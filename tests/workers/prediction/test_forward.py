@@ -16,9 +16,9 @@ from app.spec.prediction import PredictionOptions
 from tests.workers.prediction.checkpoints import DIGITS, make_job, make_schema, write_checkpoint
 from workers.data.columns import SplitColumns
 from workers.data.loading.sources import load_source
-from workers.prediction.forward import predict_rows
+from workers.prediction.forward import predict_rows, prepare_rows
+from workers.prediction.inputs.rows import split_from_rows
 from workers.prediction.network import TrainedNetwork, load_network
-from workers.prediction.rows import split_from_rows
 
 CPU = torch.device("cpu")
 RAW = PredictionOptions.model_validate({"outputs": "raw"})
@@ -37,9 +37,8 @@ def import_model(folder: Path) -> ModuleType:
 def predict(
     trained: TrainedNetwork, rows: list[dict[str, Any]], options: PredictionOptions = RAW
 ) -> list[dict[str, Any]]:
-    return predict_rows(
-        trained, split_from_rows(rows, trained.required_columns, trained.dataset_columns), len(rows), options
-    )
+    split = split_from_rows(rows, trained.required_columns, trained.dataset_columns)
+    return predict_rows(trained, prepare_rows(trained, split, len(rows)), options)
 
 
 def raw_outputs(

@@ -1,14 +1,10 @@
 """A laboratory: attempts at jobs without any service, with a real store in a temporary folder."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from torch import nn
-from torch.amp.grad_scaler import GradScaler
-from torch.optim import Optimizer
 
 from app.spec.data.columns import DataSchema
 from app.spec.job import named_dataset_schema, parse_job
@@ -49,15 +45,6 @@ def digits_job(layers: Any = None, *, training: Mapping[str, Any] | None = None,
 def resume_candidates(*saved: SavedCheckpoint) -> tuple[CheckpointRef, ...]:
     """Return what a supervisor would offer after these checkpoints, newest first."""
     return tuple(map(checkpoint_ref, reversed(saved)))
-
-
-@dataclass
-class StepState:
-    """What an update reads, without a training around it."""
-
-    optimizer: Optimizer
-    parameters: Sequence[nn.Parameter]
-    scaler: GradScaler | None = None
 
 
 @dataclass

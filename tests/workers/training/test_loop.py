@@ -192,7 +192,9 @@ def test_held_out_losses_are_means_over_targets_that_count(
     held = ExampleSet(prepared.validation.inputs, {"label": target})
     for size in (100, 256, 5000):
         evaluation = evaluate(prepared.network, prepared.heads, held, size, prepared.precision)
-        whole = prepared.objective.batch_loss(prepared.network(dict(held.inputs)), {"label": target}, 1)
+        whole = prepared.training_step.rules[0].objective.batch_loss(
+            prepared.network(dict(held.inputs)), {"label": target}, 1
+        )
         assert evaluation.values["val/loss"] == pytest.approx(whole.item(), rel=1e-5, nan_ok=True)
 
 
@@ -203,7 +205,7 @@ def test_held_out_losses_are_means_over_examples(laboratory: TrainingHarness) ->
     prepared.network.eval()
     with torch.no_grad():
         outputs = prepared.network(dict(prepared.validation.inputs))
-        whole = prepared.objective.batch_loss(outputs, dict(prepared.validation.targets), 1)
+        whole = prepared.training_step.rules[0].objective.batch_loss(outputs, dict(prepared.validation.targets), 1)
     assert attempt.points("val/loss")[-1][1] == pytest.approx(float(whole), rel=1e-5)
 
 

@@ -58,7 +58,7 @@ def test_weights_of_another_network_are_refused(laboratory: TrainingHarness, beg
     }
     with pytest.raises(BuildError, match="do not fit") as caught:
         laboratory.prepare(spec, start_from=begun)
-    assert caught.value.pointer == "/start_from"
+    assert caught.value.pointer == "/start_from/checkpoint"
 
 
 def test_a_job_whose_checkpoints_are_all_damaged_does_not_begin_anew(

@@ -9,6 +9,7 @@ from workers.data.loading.batches import InMemoryBatches
 from workers.data.loading.examples import ExampleSet
 from workers.training.assembly import PreparedTraining
 from workers.training.loop import train
+from workers.training.optim.update_state import UpdateState
 
 
 def advance(prepared: PreparedTraining, steps: int) -> None:
@@ -33,8 +34,8 @@ def test_network_and_optimizer_may_be_replaced_between_steps(laboratory: Trainin
     advance(prepared, 2)
     state, old = prepared.state, prepared.network
     state.network = copy.deepcopy(old)
-    state.parameters = list(state.network.parameters())
-    state.optimizer = torch.optim.SGD(state.parameters, lr=0.1, fused=True)
+    parameters = list(state.network.parameters())
+    state.updates = [UpdateState(torch.optim.SGD(parameters, lr=0.1, fused=True), parameters)]
     before = copy.deepcopy(old.state_dict())
     advance(prepared, 3)
     advance(whole, 5)
@@ -50,5 +51,5 @@ def test_a_new_source_is_averaged_over_its_own_targets(laboratory: TrainingHarne
     rows = prepared.train
     ignored = ExampleSet(rows.inputs, {"label": torch.full_like(next(iter(rows.targets.values())), -100)})
     prepared.state.source = InMemoryBatches(ignored, prepared.sampler, prepared.device)
-    result = prepared.training_step.run(prepared.state, prepared.state.source.batches(1))
+    [result] = prepared.training_step.run(prepared.state, prepared.state.source.batches(1))
     assert result.loss == 0

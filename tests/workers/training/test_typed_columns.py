@@ -17,11 +17,11 @@ from tests.workers.data.formats.uploads import make_upload, train
 from tests.workers.prediction.checkpoints import make_job, write_checkpoint
 from tests.workers.training.harness import TrainingHarness
 from tests.workers.training.test_uploads import UploadHarness
-from workers.prediction.files import read_rows
-from workers.prediction.forward import predict_rows
+from workers.prediction.forward import predict_rows, prepare_rows
+from workers.prediction.inputs.files import read_rows
+from workers.prediction.inputs.requests import RequestBody
+from workers.prediction.inputs.rows import split_from_rows
 from workers.prediction.network import TrainedNetwork, load_network
-from workers.prediction.requests import RequestBody
-from workers.prediction.rows import split_from_rows
 
 CLASSES = [{"kind": "Linear", "out_features": 16}, {"kind": "ReLU"}, {"kind": "Linear", "out_features": 4}]
 TWO_CLASSES = [*CLASSES[:2], {"kind": "Linear", "out_features": 2}]
@@ -80,7 +80,8 @@ def trained(place: UploadHarness, folder: Path, layers: Any, loss: str, content:
 
 def predict(network: TrainedNetwork, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     split = split_from_rows(rows, network.required_columns, network.dataset_columns)
-    return [row["output"] for row in predict_rows(network, split, len(rows), PredictionOptions())]
+    prepared = prepare_rows(network, split, len(rows))
+    return [row["output"] for row in predict_rows(network, prepared, PredictionOptions())]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +119,7 @@ def test_rows_are_read_in_the_format_and_predicted_in_the_unit_of_the_data(
     file = tmp_path / "rows.csv"
     file.write_text("size;when\n2,5 m;03.02.2024\n;\n")
     rows = read_rows("csv", RequestBody(file, "text/csv", 10), network)
-    predicted = predict_rows(network, rows.split, rows.count, PredictionOptions())
+    predicted = predict_rows(network, prepare_rows(network, rows.split, rows.count), PredictionOptions())
     assert [row["output"]["value"] for row in predicted] == values
 
 

@@ -938,7 +938,7 @@ export interface paths {
         };
         /**
          * Read Session
-         * @description Read who is signed in. With a key instead of a session: 404.
+         * @description Read who is signed in. With neither a session nor a key: 204; with a key instead of a session: 404.
          */
         get: operations["read_session"];
         put?: never;
@@ -1223,6 +1223,27 @@ export interface components {
             [key: string]: unknown;
         });
         /**
+         * beam
+         * @description Keeps the `beams` most probable beginnings, and takes the text with the largest sum of log probabilities / (number of tokens) ^ `length_penalty`.
+         */
+        beam: {
+            /**
+             * Beams
+             * @default 4
+             */
+            beams: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "beam";
+            /**
+             * Length Penalty
+             * @default 1
+             */
+            length_penalty: number;
+        };
+        /**
          * Body
          * @description A network in one of its two forms: either `layers`, or `inputs`, `nodes` and `outputs`.
          */
@@ -1305,10 +1326,10 @@ export interface components {
             name: string;
             /**
              * Scale
-             * @description Scaling of numbers, fitted on train. none; unit: divided by the largest value, so images lie in 0..1; standard: zero mean and unit variance, element by element. Default: unit for images of bytes, else none.
+             * @description Scaling of numbers, fitted on train. none; unit: divided by the largest value, so images lie in 0..1; element by element standard: zero mean and unit variance; log: log(1 + x), then standard; min_max: to 0..1; robust: the median and the range between the quartiles; quantile, quantile_uniform: by rank to the standard normal distribution, or to 0..1. Default: unit for images of bytes, else none.
              * @default null
              */
-            scale: ("none" | "unit" | "standard") | null;
+            scale: ("none" | "unit" | "standard" | "log" | "min_max" | "robust" | "quantile" | "quantile_uniform") | null;
             /**
              * Target
              * @description A feature or a column; default: the data's own.
@@ -1331,6 +1352,11 @@ export interface components {
              * @default null
              */
             validation: number | components["schemas"]["Split"] | null;
+            /**
+             * @description Rows in order of time: what follows is predicted.
+             * @default null
+             */
+            windows: components["schemas"]["Windows"] | null;
         };
         /**
          * BuiltinSource
@@ -1370,7 +1396,7 @@ export interface components {
              * Group
              * @enum {string}
              */
-            group: "module" | "backbone" | "operation" | "leaf" | "control" | "initialiser" | "loss" | "optimizer" | "schedule" | "average" | "transform" | "metric";
+            group: "module" | "backbone" | "operation" | "leaf" | "control" | "initialiser" | "generation" | "loss" | "optimizer" | "schedule" | "average" | "transform" | "metric";
             /** Kind */
             kind: string;
             /**
@@ -1551,6 +1577,8 @@ export interface components {
              * @enum {string}
              */
             dtype: "float32" | "float64" | "int64" | "int32" | "uint8" | "bool";
+            /** Follows */
+            follows?: string | null;
             /** Format */
             format?: ("1234.5" | "1234,5" | "1,234.5" | "1.234,5" | "1 234.5" | "1 234,5" | "1'234.5" | "YYYY-MM-DD" | "YYYY/MM/DD" | "YYYY.MM.DD" | "DD.MM.YYYY" | "DD/MM/YYYY" | "MM/DD/YYYY" | "DD-MM-YYYY" | "MM-DD-YYYY" | "DD/MM/YY" | "MM/DD/YY" | "DD.MM.YY" | "DD Mon YYYY" | "Mon DD, YYYY" | "YYYYMMDD" | "epoch s" | "epoch ms" | "epoch us" | "epoch ns") | null;
             /** Ignored */
@@ -2302,6 +2330,35 @@ export interface components {
             step: number;
         };
         /**
+         * GenerationOptions
+         * @description What a prediction says of the generation, over the settings of the node.
+         */
+        GenerationOptions: {
+            /**
+             * Max Length
+             * @description The maximum number of new tokens; default: the job's.
+             * @default null
+             */
+            max_length: number | null;
+            /**
+             * Method
+             * @description greedy, sample or beam, with its settings; default: the job's.
+             * @default null
+             */
+            method: ("greedy" | "sample" | "beam") | (components["schemas"]["greedy"] | components["schemas"]["sample"] | components["schemas"]["beam"]) | null;
+        };
+        /**
+         * greedy
+         * @description Takes the token with the largest score, of equal ones the first.
+         */
+        greedy: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "greedy";
+        };
+        /**
          * Group
          * @description Parameters that are trained with settings of their own, or frozen.
          *
@@ -2551,7 +2608,7 @@ export interface components {
              * Metrics
              * @default []
              */
-            metrics: ("accuracy" | "top5_accuracy" | "balanced_accuracy" | "precision" | "precision_micro" | "precision_weighted" | "precision_positive" | "recall" | "recall_micro" | "recall_weighted" | "recall_positive" | "f1" | "f1_micro" | "f1_weighted" | "f1_positive" | "auroc" | "average_precision" | "mcc" | "cohen_kappa" | "calibration_error" | "log_loss" | "perplexity" | "exact_match" | "hamming" | "span_precision" | "span_recall" | "span_f1" | "mae" | "mse" | "rmse" | "mape" | "r2" | "explained_variance" | "pearson" | "spearman") | ("accuracy" | "top5_accuracy" | "balanced_accuracy" | "precision" | "precision_micro" | "precision_weighted" | "precision_positive" | "recall" | "recall_micro" | "recall_weighted" | "recall_positive" | "f1" | "f1_micro" | "f1_weighted" | "f1_positive" | "auroc" | "average_precision" | "mcc" | "cohen_kappa" | "calibration_error" | "log_loss" | "perplexity" | "exact_match" | "hamming" | "span_precision" | "span_recall" | "span_f1" | "mae" | "mse" | "rmse" | "mape" | "r2" | "explained_variance" | "pearson" | "spearman")[];
+            metrics: ("accuracy" | "top5_accuracy" | "balanced_accuracy" | "precision" | "precision_micro" | "precision_weighted" | "precision_positive" | "recall" | "recall_micro" | "recall_weighted" | "recall_positive" | "f1" | "f1_micro" | "f1_weighted" | "f1_positive" | "auroc" | "average_precision" | "mcc" | "cohen_kappa" | "calibration_error" | "log_loss" | "perplexity" | "bits_per_token" | "exact_match" | "token_error_rate" | "hamming" | "span_precision" | "span_recall" | "span_f1" | "mae" | "mse" | "rmse" | "mape" | "r2" | "explained_variance" | "pearson" | "spearman") | ("accuracy" | "top5_accuracy" | "balanced_accuracy" | "precision" | "precision_micro" | "precision_weighted" | "precision_positive" | "recall" | "recall_micro" | "recall_weighted" | "recall_positive" | "f1" | "f1_micro" | "f1_weighted" | "f1_positive" | "auroc" | "average_precision" | "mcc" | "cohen_kappa" | "calibration_error" | "log_loss" | "perplexity" | "bits_per_token" | "exact_match" | "token_error_rate" | "hamming" | "span_precision" | "span_recall" | "span_f1" | "mae" | "mse" | "rmse" | "mape" | "r2" | "explained_variance" | "pearson" | "spearman")[];
             /**
              * Output
              * @description Which output of the network; default: the first one.
@@ -2630,7 +2687,7 @@ export interface components {
              * @description none, or unit (default): divided by the largest value, so in 0..1.
              * @default null
              */
-            scale: ("none" | "unit" | "standard") | null;
+            scale: ("none" | "unit" | "standard" | "log" | "min_max" | "robust" | "quantile" | "quantile_uniform") | null;
             /**
              * Transforms
              * @description In training. Default: the data's.
@@ -3046,6 +3103,8 @@ export interface components {
              *         "histograms": true
              *       },
              *       "steps": null,
+             *       "target_networks": [],
+             *       "updates": [],
              *       "warmup": null
              *     }
              */
@@ -3638,10 +3697,10 @@ export interface components {
             missing: "mean" | "median" | "zero" | "refuse";
             /**
              * Scale
-             * @description Scaling of numbers, fitted on train. none; unit: divided by the largest value, so images lie in 0..1; standard: zero mean and unit variance, element by element. Default: unit for images of bytes, else none.
+             * @description Scaling of numbers, fitted on train. none; unit: divided by the largest value, so images lie in 0..1; element by element standard: zero mean and unit variance; log: log(1 + x), then standard; min_max: to 0..1; robust: the median and the range between the quartiles; quantile, quantile_uniform: by rank to the standard normal distribution, or to 0..1. Default: unit for images of bytes, else none.
              * @default null
              */
-            scale: ("none" | "unit" | "standard") | null;
+            scale: ("none" | "unit" | "standard" | "log" | "min_max" | "robust" | "quantile" | "quantile_uniform") | null;
         };
         /**
          * Objective
@@ -3671,7 +3730,7 @@ export interface components {
              * Metrics
              * @default []
              */
-            metrics: ("accuracy" | "top5_accuracy" | "balanced_accuracy" | "precision" | "precision_micro" | "precision_weighted" | "precision_positive" | "recall" | "recall_micro" | "recall_weighted" | "recall_positive" | "f1" | "f1_micro" | "f1_weighted" | "f1_positive" | "auroc" | "average_precision" | "mcc" | "cohen_kappa" | "calibration_error" | "log_loss" | "perplexity" | "exact_match" | "hamming" | "span_precision" | "span_recall" | "span_f1" | "mae" | "mse" | "rmse" | "mape" | "r2" | "explained_variance" | "pearson" | "spearman") | ("accuracy" | "top5_accuracy" | "balanced_accuracy" | "precision" | "precision_micro" | "precision_weighted" | "precision_positive" | "recall" | "recall_micro" | "recall_weighted" | "recall_positive" | "f1" | "f1_micro" | "f1_weighted" | "f1_positive" | "auroc" | "average_precision" | "mcc" | "cohen_kappa" | "calibration_error" | "log_loss" | "perplexity" | "exact_match" | "hamming" | "span_precision" | "span_recall" | "span_f1" | "mae" | "mse" | "rmse" | "mape" | "r2" | "explained_variance" | "pearson" | "spearman")[];
+            metrics: ("accuracy" | "top5_accuracy" | "balanced_accuracy" | "precision" | "precision_micro" | "precision_weighted" | "precision_positive" | "recall" | "recall_micro" | "recall_weighted" | "recall_positive" | "f1" | "f1_micro" | "f1_weighted" | "f1_positive" | "auroc" | "average_precision" | "mcc" | "cohen_kappa" | "calibration_error" | "log_loss" | "perplexity" | "bits_per_token" | "exact_match" | "token_error_rate" | "hamming" | "span_precision" | "span_recall" | "span_f1" | "mae" | "mse" | "rmse" | "mape" | "r2" | "explained_variance" | "pearson" | "spearman") | ("accuracy" | "top5_accuracy" | "balanced_accuracy" | "precision" | "precision_micro" | "precision_weighted" | "precision_positive" | "recall" | "recall_micro" | "recall_weighted" | "recall_positive" | "f1" | "f1_micro" | "f1_weighted" | "f1_positive" | "auroc" | "average_precision" | "mcc" | "cohen_kappa" | "calibration_error" | "log_loss" | "perplexity" | "bits_per_token" | "exact_match" | "token_error_rate" | "hamming" | "span_precision" | "span_recall" | "span_f1" | "mae" | "mse" | "rmse" | "mape" | "r2" | "explained_variance" | "pearson" | "spearman")[];
             /**
              * Output
              * @description Which output of the network; default: the first one.
@@ -3734,6 +3793,16 @@ export interface components {
          */
         Predicted: {
             /**
+             * Ended
+             * @description Why the text ends: by the token that ends texts, or because it is as long as allowed.
+             */
+            ended?: ("stop" | "max_length") | null;
+            /**
+             * Image
+             * @description A PNG file in base64 of an output that is an image, if requested.
+             */
+            image?: string | null;
+            /**
              * Label
              * @description The most probable one, as in the data.
              */
@@ -3743,6 +3812,11 @@ export interface components {
              * @description Labels with a probability of at least one half.
              */
             labels?: components["schemas"]["Chance"][] | null;
+            /**
+             * Log Probabilities
+             * @description The network's own, of each token.
+             */
+            log_probabilities?: components["schemas"]["JsonNumber"][] | null;
             /**
              * Probabilities
              * @description Of all labels, in their order, if requested.
@@ -3764,6 +3838,16 @@ export interface components {
              */
             tags?: unknown;
             /**
+             * Text
+             * @description What the network adds to the text of the row.
+             */
+            text?: string | null;
+            /**
+             * Tokens
+             * @description The tokens of that text, with the one that ends it.
+             */
+            tokens?: unknown[] | null;
+            /**
              * Top
              * @description The most probable labels, if requested.
              */
@@ -3781,10 +3865,10 @@ export interface components {
         PredictedOutput: {
             /**
              * About
-             * @description One of several classes; a tag for every token; yes or no; several labels; numbers; or no target.
+             * @description One of several classes; a tag for every token; yes or no; several labels; numbers; no target; or a text that the network generates.
              * @enum {string}
              */
-            about: "classes" | "tags" | "decisions" | "labels" | "numbers" | "raw";
+            about: "classes" | "tags" | "decisions" | "labels" | "numbers" | "raw" | "text";
             /**
              * Labels
              * @description What the probabilities belong to, in order.
@@ -3821,16 +3905,29 @@ export interface components {
              */
             checkpoint: string | null;
             /**
+             * Count
+             * @description Instead of rows: how many samples of each output that reads no column, such as decoded noise.
+             * @default null
+             */
+            count: number | null;
+            /**
+             * Generate
+             * @description How a network that generates texts goes on with those of the rows, over the settings of the job; false: it does not, and scores each place of the texts.
+             * @default null
+             */
+            generate: components["schemas"]["GenerationOptions"] | false | null;
+            /**
              * Outputs
-             * @description One or several: labels as the data has them, or numbers; the probabilities of all labels; or the network's raw outputs.
+             * @description One or several: labels as the data has them, or numbers; the probabilities of all labels; the network's raw outputs; or outputs (1 or 3, height, width) as PNG files in base64.
              * @default [
              *       "labels"
              *     ]
              */
-            outputs: ("labels" | "probabilities" | "raw") | ("labels" | "probabilities" | "raw")[];
+            outputs: ("labels" | "probabilities" | "raw" | "image") | ("labels" | "probabilities" | "raw" | "image")[];
             /**
              * Rows
              * @description By the data set's own columns, unprepared; null where a value is missing. No target is needed.
+             * @default null
              * @example [
              *       {
              *         "sepal_length": 5.1,
@@ -3855,7 +3952,19 @@ export interface components {
              */
             rows: {
                 [key: string]: unknown;
-            }[];
+            }[] | null;
+            /**
+             * Seed
+             * @description Of networks that draw random numbers: the same seed gives the same outputs.
+             * @default 0
+             */
+            seed: number;
+            /**
+             * Select
+             * @description Outputs of the network, by name; rows need only the columns that these read. Default: all that can be predicted.
+             * @default null
+             */
+            select: string | string[] | null;
             /**
              * Top
              * @description Also the k most probable labels, for outputs that choose one of several.
@@ -3890,7 +3999,7 @@ export interface components {
             };
             /**
              * Predictions
-             * @description For each row, by output.
+             * @description For each row, or each series, by output.
              */
             predictions: {
                 [key: string]: components["schemas"]["Predicted"];
@@ -3902,6 +4011,11 @@ export interface components {
              * @description What reading the rows left out, guessed or converted.
              */
             warnings: components["schemas"]["ProblemDetail"][];
+            /**
+             * Windows
+             * @description Of a job with windows: what each prediction is the forecast of.
+             */
+            windows?: components["schemas"]["WindowOrigin"][] | null;
         };
         /**
          * ProblemDocument
@@ -4205,6 +4319,32 @@ export interface components {
             step: number | null;
         };
         /**
+         * sample
+         * @description Draws from the softmax of scores / `temperature`: among all tokens, the `top_k` most probable (Fan et al. 2018), or the fewest whose probabilities reach `top_p` (Holtzman et al. 2020).
+         */
+        sample: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "sample";
+            /**
+             * Temperature
+             * @default 1
+             */
+            temperature: number;
+            /**
+             * Top K
+             * @default null
+             */
+            top_k: number | null;
+            /**
+             * Top P
+             * @default null
+             */
+            top_p: number | null;
+        };
+        /**
          * Scale
          * @description A number of the plan is multiplied, such as the learning rate; in rules only.
          */
@@ -4259,6 +4399,11 @@ export interface components {
             /** Min */
             min: components["schemas"]["JsonNumber"][];
             /**
+             * Nan
+             * @description How many of the bucket's points are NaN: min and max are of the others.
+             */
+            nan: number[];
+            /**
              * Points
              * @description Points of the complete series.
              */
@@ -4311,10 +4456,10 @@ export interface components {
             pad: "batch" | "max_length";
             /**
              * Scale
-             * @description Scaling of numbers, fitted on train. none; unit: divided by the largest value, so images lie in 0..1; standard: zero mean and unit variance, element by element. Default: unit for images of bytes, else none.
+             * @description Scaling of numbers, fitted on train. none; unit: divided by the largest value, so images lie in 0..1; element by element standard: zero mean and unit variance; log: log(1 + x), then standard; min_max: to 0..1; robust: the median and the range between the quartiles; quantile, quantile_uniform: by rank to the standard normal distribution, or to 0..1. Default: unit for images of bytes, else none.
              * @default null
              */
-            scale: ("none" | "unit" | "standard") | null;
+            scale: ("none" | "unit" | "standard" | "log" | "min_max" | "robust" | "quantile" | "quantile_uniform") | null;
         };
         /**
          * SessionLink
@@ -4477,6 +4622,26 @@ export interface components {
              */
             edits: components["schemas"]["Operation"][];
             /**
+             * Match
+             * @description names: the weights have exactly the names and shapes of the network. shapes: those whose name and shape fit are taken; the network's others begin anew, the others of the source are left out, and both are told.
+             * @default names
+             * @enum {string}
+             */
+            match: "names" | "shapes";
+            /**
+             * Preparation
+             * @description How this job prepares a feature that the other job has by the same name and kind: as fitted there (checkpoint), or fitted anew (fit). Default: fit, and a vocabulary that then differs from that of the weights is refused.
+             * @default null
+             */
+            preparation: ("fit" | "checkpoint") | null;
+            /**
+             * Rename
+             * @description Paths in the source by the beginning of their names, and the paths that they have in this network: {"backbone": "encoder"} takes backbone.conv1.weight for encoder.conv1.weight; "" is the whole of either.
+             */
+            rename?: {
+                [key: string]: string;
+            };
+            /**
              * What
              * @default weights
              * @enum {string}
@@ -4544,6 +4709,12 @@ export interface components {
              * @description As in training.optimizer.
              */
             to: unknown;
+            /**
+             * Update
+             * @description Of several updates, the name of the one whose optimiser it is.
+             * @default null
+             */
+            update: string | null;
         };
         /**
          * TableFeature
@@ -4574,10 +4745,10 @@ export interface components {
             missing: "mean" | "median" | "zero";
             /**
              * Scale
-             * @description Scaling of numbers, fitted on train. standard: zero mean and unit variance; quantile: to a normal distribution by rank, for numbers with long tails; unit: divided by the largest value; none. Default: that of all data, else standard.
+             * @description Scaling of numbers, fitted on train. standard: zero mean and unit variance; log: log(1 + x), then standard; min_max: to 0..1; robust: the median and the range between the quartiles; quantile: by rank to the standard normal distribution, whose tails end at 3.1 deviations, for numbers with long tails; quantile_uniform: by rank to 0..1; unit: divided by the largest value; none. Default: that of all data, else standard.
              * @default null
              */
-            scale: ("standard" | "quantile" | "unit" | "none") | null;
+            scale: ("none" | "unit" | "standard" | "log" | "min_max" | "robust" | "quantile" | "quantile_uniform") | null;
         };
         /**
          * TagsFeature
@@ -4619,6 +4790,37 @@ export interface components {
             pad: ("batch" | "max_length") | null;
         };
         /**
+         * TargetNetwork
+         * @description A node whose weights follow those of another one: target = (1 - tau) · target + tau · source.
+         *
+         *     Such are the target networks of reinforcement learning (Mnih et al. 2015; Lillicrap et al. 2016) and the momentum
+         *     encoders of self-supervised learning (He et al. 2020). The node begins as a copy; its buffers are copied each time.
+         */
+        TargetNetwork: {
+            /**
+             * Every
+             * @description It moves after the steps that this divides, counted from 1.
+             * @default 1
+             */
+            every: number;
+            /**
+             * Node
+             * @description The node that follows; no update trains it.
+             */
+            node: string;
+            /**
+             * Source
+             * @description The node that it follows: one with parameters of the same shapes.
+             */
+            source: string;
+            /**
+             * Tau
+             * @description The share of the source that is taken over each time; 1: a copy.
+             * @default 0.005
+             */
+            tau: number;
+        };
+        /**
          * TensorFeature
          * @description A column that is a tensor already.
          */
@@ -4632,20 +4834,32 @@ export interface components {
             kind: "tensor";
             /**
              * Scale
-             * @description Scaling of numbers, fitted on train. none; unit: divided by the largest value, so images lie in 0..1; standard: zero mean and unit variance, element by element. Default: unit for images of bytes, else none.
+             * @description Scaling of numbers, fitted on train. none; unit: divided by the largest value, so images lie in 0..1; element by element standard: zero mean and unit variance; log: log(1 + x), then standard; min_max: to 0..1; robust: the median and the range between the quartiles; quantile, quantile_uniform: by rank to the standard normal distribution, or to 0..1. Default: unit for images of bytes, else none.
              * @default null
              */
-            scale: ("none" | "unit" | "standard") | null;
+            scale: ("none" | "unit" | "standard" | "log" | "min_max" | "robust" | "quantile" | "quantile_uniform") | null;
         };
         /**
          * TextFeature
-         * @description A column of texts, or of lists of words: int64 (length), and `<name>_length`: int64 ().
+         * @description A column of texts, or of lists of words: int64 (length), `<name>_length`: int64 (), and, if asked, `<name>_next`.
          *
          *     A text without tokens becomes one unknown token, so every length is at least 1.
          */
         TextFeature: {
+            /**
+             * Begin
+             * @description With next: a token [BEGIN], 2, precedes the text.
+             * @default true
+             */
+            begin: boolean;
             /** Column */
             column: string;
+            /**
+             * End
+             * @description With next: a token [END], 3, follows the last one in <name>_next.
+             * @default true
+             */
+            end: boolean;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -4663,6 +4877,12 @@ export interface components {
              * @default 1
              */
             min_length: number;
+            /**
+             * Next
+             * @description Also make <name>_next, a target: at each place the token that follows.
+             * @default false
+             */
+            next: boolean;
             /**
              * Pad
              * @description Pad batches to their longest row, or all of them to max_length.
@@ -4769,10 +4989,10 @@ export interface components {
             name: string;
             /**
              * Scale
-             * @description Scaling of numbers, fitted on train. none; unit: divided by the largest value, so images lie in 0..1; standard: zero mean and unit variance, element by element. Default: unit for images of bytes, else none.
+             * @description Scaling of numbers, fitted on train. none; unit: divided by the largest value, so images lie in 0..1; element by element standard: zero mean and unit variance; log: log(1 + x), then standard; min_max: to 0..1; robust: the median and the range between the quartiles; quantile, quantile_uniform: by rank to the standard normal distribution, or to 0..1. Default: unit for images of bytes, else none.
              * @default null
              */
-            scale: ("none" | "unit" | "standard") | null;
+            scale: ("none" | "unit" | "standard" | "log" | "min_max" | "robust" | "quantile" | "quantile_uniform") | null;
             /**
              * Target
              * @description A feature or a column; default: the data's own.
@@ -4795,6 +5015,11 @@ export interface components {
              * @default null
              */
             validation: number | components["schemas"]["Split"] | null;
+            /**
+             * @description Rows in order of time: what follows is predicted.
+             * @default null
+             */
+            windows: components["schemas"]["Windows"] | null;
         };
         /**
          * TorchvisionSource
@@ -4811,7 +5036,7 @@ export interface components {
         };
         /**
          * Training
-         * @description The plan.
+         * @description The plan. Its own optimiser and what goes with it describe one update of all parameters in every step.
          */
         Training: {
             /**
@@ -4935,6 +5160,18 @@ export interface components {
              * @default null
              */
             steps: number | null;
+            /**
+             * Target Networks
+             * @description Nodes whose weights follow those of other nodes.
+             * @default []
+             */
+            target_networks: components["schemas"]["TargetNetwork"][];
+            /**
+             * Updates
+             * @description Several updates in every step, each with its own loss, parameters and optimiser.
+             * @default []
+             */
+            updates: components["schemas"]["UpdatePlan"][];
             /** @default null */
             warmup: components["schemas"]["Warmup"] | null;
         };
@@ -5046,6 +5283,60 @@ export interface components {
             when: components["schemas"]["Condition"] | null;
         };
         /**
+         * UpdatePlan
+         * @description One of several updates of a step: it lowers its losses by changing its parameters.
+         */
+        UpdatePlan: {
+            /**
+             * Clip Norm
+             * @default null
+             */
+            clip_norm: number | null;
+            /**
+             * Every
+             * @description It is taken at the steps that this divides, counted from 1.
+             * @default 1
+             */
+            every: number;
+            /**
+             * Groups
+             * @default []
+             */
+            groups: components["schemas"]["Group"][];
+            /**
+             * Loss
+             * @description A head of the objective, or several, whose weighted sum is minimised.
+             */
+            loss: string | string[];
+            /**
+             * Lr
+             * @description The optimizer's rate, which may be written here instead.
+             * @default null
+             */
+            lr: number | null;
+            /**
+             * Name
+             * @description In the names of series; default: the names of its losses.
+             * @default null
+             */
+            name: string | null;
+            /** Optimizer */
+            optimizer?: components["schemas"]["OptimizerKind"];
+            /**
+             * Parameters
+             * @description The nodes whose parameters it changes; default: all that no other update names.
+             * @default null
+             */
+            parameters: string | string[] | null;
+            /**
+             * Schedule
+             * @default null
+             */
+            schedule: components["schemas"]["ScheduleKind"] | null;
+            /** @default null */
+            warmup: components["schemas"]["Warmup"] | null;
+        };
+        /**
          * UploadedData
          * @description A registered data set, by its id.
          */
@@ -5097,10 +5388,10 @@ export interface components {
             loading: "auto" | "resident" | "streamed";
             /**
              * Scale
-             * @description Scaling of numbers, fitted on train. none; unit: divided by the largest value, so images lie in 0..1; standard: zero mean and unit variance, element by element. Default: unit for images of bytes, else none.
+             * @description Scaling of numbers, fitted on train. none; unit: divided by the largest value, so images lie in 0..1; element by element standard: zero mean and unit variance; log: log(1 + x), then standard; min_max: to 0..1; robust: the median and the range between the quartiles; quantile, quantile_uniform: by rank to the standard normal distribution, or to 0..1. Default: unit for images of bytes, else none.
              * @default null
              */
-            scale: ("none" | "unit" | "standard") | null;
+            scale: ("none" | "unit" | "standard" | "log" | "min_max" | "robust" | "quantile" | "quantile_uniform") | null;
             /**
              * Target
              * @description A feature or a column; default: the data's own.
@@ -5123,6 +5414,11 @@ export interface components {
              * @default null
              */
             validation: number | components["schemas"]["Split"] | null;
+            /**
+             * @description Rows in order of time: what follows is predicted.
+             * @default null
+             */
+            windows: components["schemas"]["Windows"] | null;
         };
         /**
          * UploadSource
@@ -5390,6 +5686,69 @@ export interface components {
             to: number | null;
         };
         /**
+         * WindowOrigin
+         * @description The series of a forecast, and the time of the last row that it follows from.
+         */
+        WindowOrigin: {
+            /**
+             * After
+             * @description The time of the last row that the network has read.
+             */
+            after: string;
+            /**
+             * Series
+             * @description As the data has it; null where there is one series.
+             */
+            series: unknown;
+        };
+        /**
+         * Windows
+         * @description Series over a time column: the network reads the last rows of each, and predicts those that follow.
+         */
+        Windows: {
+            /**
+             * Gaps
+             * @description Missing steps of time: an error with the rows; split: no window reaches over one; ignore: rows follow each other, whatever time lies between them.
+             * @default refuse
+             * @enum {string}
+             */
+            gaps: "refuse" | "split" | "ignore";
+            /**
+             * Horizon
+             * @description Rows that a target has: those that follow.
+             * @default 1
+             */
+            horizon: number;
+            /**
+             * Known
+             * @description Inputs that are known beforehand, such as holidays: the network reads `<name>_future` too, their rows of the horizon.
+             * @default []
+             */
+            known: string | string[];
+            /**
+             * Length
+             * @description Rows that an input has: the last ones.
+             */
+            length: number;
+            /**
+             * Series
+             * @description A column whose values tell several series apart; no input then. Default: one series.
+             * @default null
+             */
+            series: string | null;
+            /**
+             * Stride
+             * @description Rows between the beginnings of one window and of the next.
+             * @default 1
+             */
+            stride: number;
+            /**
+             * Time
+             * @description A column of dates or numbers, by which the rows are ordered; no input then.
+             */
+            time: string;
+        };
+        /**
          * Worker
          * @description A worker, by its last heartbeat. Workers of older versions report fewer fields.
          *
@@ -5630,6 +5989,7 @@ export type Action = components['schemas']['Action'];
 export type AuditEntry = components['schemas']['AuditEntry'];
 export type AuditPage = components['schemas']['AuditPage'];
 export type AverageKind = components['schemas']['AverageKind'];
+export type Beam = components['schemas']['beam'];
 export type Body = components['schemas']['Body'];
 export type BuiltinData = components['schemas']['BuiltinData'];
 export type BuiltinSource = components['schemas']['BuiltinSource'];
@@ -5675,6 +6035,8 @@ export type Feature = components['schemas']['Feature'];
 export type Fork = components['schemas']['Fork'];
 export type Freeze = components['schemas']['Freeze'];
 export type FunctionDifference = components['schemas']['FunctionDifference'];
+export type GenerationOptions = components['schemas']['GenerationOptions'];
+export type Greedy = components['schemas']['greedy'];
 export type Group = components['schemas']['Group'];
 export type GrowClasses = components['schemas']['GrowClasses'];
 export type GrowVocabulary = components['schemas']['GrowVocabulary'];
@@ -5737,6 +6099,7 @@ export type Replace = components['schemas']['Replace'];
 export type Report = components['schemas']['Report'];
 export type Resources = components['schemas']['Resources'];
 export type Rollback = components['schemas']['Rollback'];
+export type Sample = components['schemas']['sample'];
 export type Scale = components['schemas']['Scale'];
 export type ScheduleKind = components['schemas']['ScheduleKind'];
 export type SchemaWarning = components['schemas']['SchemaWarning'];
@@ -5754,6 +6117,7 @@ export type Status = components['schemas']['Status'];
 export type SwapOptimizer = components['schemas']['SwapOptimizer'];
 export type TableFeature = components['schemas']['TableFeature'];
 export type TagsFeature = components['schemas']['TagsFeature'];
+export type TargetNetwork = components['schemas']['TargetNetwork'];
 export type TensorFeature = components['schemas']['TensorFeature'];
 export type TextFeature = components['schemas']['TextFeature'];
 export type Tokenizer = components['schemas']['Tokenizer'];
@@ -5767,6 +6131,7 @@ export type TreeFeature = components['schemas']['TreeFeature'];
 export type Trigger = components['schemas']['Trigger'];
 export type Unfreeze = components['schemas']['Unfreeze'];
 export type Until = components['schemas']['Until'];
+export type UpdatePlan = components['schemas']['UpdatePlan'];
 export type UploadedData = components['schemas']['UploadedData'];
 export type UploadSource = components['schemas']['UploadSource'];
 export type Usage = components['schemas']['Usage'];
@@ -5778,6 +6143,8 @@ export type Webhook = components['schemas']['Webhook'];
 export type WebhookPage = components['schemas']['WebhookPage'];
 export type WebhookRequest = components['schemas']['WebhookRequest'];
 export type Widen = components['schemas']['Widen'];
+export type WindowOrigin = components['schemas']['WindowOrigin'];
+export type Windows = components['schemas']['Windows'];
 export type Worker = components['schemas']['Worker'];
 export type WorkerPage = components['schemas']['WorkerPage'];
 export type ResponseBadRequest = components['responses']['BadRequest'];
@@ -7177,8 +7544,14 @@ export interface operations {
                 batch_size?: number | null;
                 /** @description One of the job's; default: the best, or else the newest. */
                 checkpoint?: string | null;
-                /** @description labels, probabilities, raw; separated by commas. */
+                /** @description How texts go on, as JSON: {"method": "greedy", "max_length": 50}, or false. */
+                generate?: string | null;
+                /** @description labels, probabilities, raw, image: with commas. */
                 outputs?: string | null;
+                /** @description Of networks that draw random numbers; default: 0. */
+                seed?: number | null;
+                /** @description Outputs of the network; separated by commas. */
+                select?: string | null;
                 /** @description Also the given number of most probable labels. */
                 top?: number | null;
             };
@@ -7962,6 +8335,13 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["SignedIn"];
                 };
+            };
+            /** @description Nobody is signed in. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];

@@ -26,11 +26,12 @@ from workers.data.features.preprocessor import Preprocessor
 from workers.data.features.series import SeriesPreprocessor
 from workers.data.features.tables import TablePreprocessor
 from workers.data.features.tensors import TensorPreprocessor
-from workers.data.features.texts import TextPreprocessor
+from workers.data.features.texts import NgramsPreprocessor, TextPreprocessor
 from workers.data.features.trees import TreePreprocessor
 
 VERSION = 1
 AnyPreprocessor = Preprocessor[Any, Any]
+NUMBERED_WORDS = (TextPreprocessor, TreePreprocessor)  # they number the words that they meet when they are fitted
 
 # Kind of feature → preprocessor.
 PREPROCESSORS: Mapping[str, type[AnyPreprocessor]] = {
@@ -43,6 +44,7 @@ PREPROCESSORS: Mapping[str, type[AnyPreprocessor]] = {
     "tags": TagsPreprocessor,
     "labels": LabelsPreprocessor,
     "text": TextPreprocessor,
+    "ngrams": NgramsPreprocessor,
     "series": SeriesPreprocessor,
     "tree": TreePreprocessor,
     "image": ImagePreprocessor,
@@ -56,10 +58,24 @@ class Preparation:
     preprocessors: Mapping[str, AnyPreprocessor]
 
     @classmethod
-    def fit(cls, resolved: ResolvedFeatures, names: tuple[str, ...], stored: DataSchema, split: SplitColumns) -> Self:
-        """Fit the features that make these columns on the training rows. Raises `DataError`."""
-        features = resolved.features_for(names)
-        return cls({name: _class(feature).fit(name, feature, stored, split) for name, feature in features.items()})
+    def fit(
+        cls,
+        resolved: ResolvedFeatures,
+        names: tuple[str, ...],
+        stored: DataSchema,
+        split: SplitColumns,
+        known: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Fit the features that make these columns on the training rows.
+
+        `known` is the document of another job's preparation: features that it has by the same name and kind are as
+        fitted there. Raises `DataError`.
+        """
+        fitted = {
+            name: _class(feature).fit(name, feature, stored, split)
+            for name, feature in resolved.features_for(names).items()
+        }
+        return cls({name: _take_over(name, each, known, stored) for name, each in fitted.items()})
 
     @classmethod
     def load(cls, resolved: ResolvedFeatures, stored: DataSchema, document: Mapping[str, Any]) -> Self:
@@ -90,6 +106,18 @@ class Preparation:
             "features": {name: each.state() for name, each in self.preprocessors.items()},
         }
 
+    def differences(self, other: Mapping[str, Any]) -> dict[str, bool]:
+        """Return the features that another job's preparation has by the same name and kind, but fitted otherwise.
+
+        The value says whether they number words: an embedding's rows then mean other words.
+        """
+        kinds, states = other.get("kinds", {}), other["features"]
+        return {
+            name: isinstance(each, NUMBERED_WORDS)
+            for name, each in self.preprocessors.items()
+            if kinds.get(name) == each.feature.kind and _learned(states.get(name)) != _learned(each.state())
+        }
+
     def text_preprocessors(self) -> dict[str, TextPreprocessor]:
         """Return the preprocessors of texts."""
         return {name: each for name, each in self.preprocessors.items() if isinstance(each, TextPreprocessor)}
@@ -108,6 +136,32 @@ class Preparation:
         for preprocessor in self.preprocessors.values():
             columns |= preprocessor.transform(split)
         return {name: columns[name] for name in names}
+
+
+def _take_over(
+    name: str, fitted: AnyPreprocessor, known: Mapping[str, Any] | None, stored: DataSchema
+) -> AnyPreprocessor:
+    """Return a preprocessor as another job has fitted it, if it has. Raises `DataError` if that does not fit."""
+    if known is None or known.get("kinds", {}).get(name) != fitted.feature.kind:
+        return fitted
+    state = known["features"][name]
+    if not isinstance(fitted, NUMBERED_WORDS) and _layout(state) != _layout(fitted.state()):
+        detail = f'"{name}" has other columns or another scale here than in the job of the checkpoint'
+        hint = 'give the feature another name, or set "preparation": "fit"'
+        raise DataError(detail, pointer="/start_from/preparation", hint=hint)
+    return type(fitted).load(name, fitted.feature, stored, state)
+
+
+def _layout(state: Any) -> Any:
+    """Return the form of a state: its names, and how many numbers stand where."""
+    if isinstance(state, Mapping):
+        return {name: _layout(value) for name, value in state.items()}
+    return [_layout(value) for value in state] if isinstance(state, list) else state is None
+
+
+def _learned(state: Any) -> Any:
+    """Return what was fitted, without the lengths at which texts are cut."""
+    return {name: each for name, each in state.items() if name != "truncation"} if isinstance(state, Mapping) else state
 
 
 def _class(feature: BaseFeature) -> type[AnyPreprocessor]:

@@ -2,21 +2,15 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
 
 import torch
 from torch import Tensor
 
 from app.spec.data.columns import DataSchema
-from app.spec.data.feature_schema import ResolvedFeatures
-from app.spec.splits import TRAIN, SplitPlan
 from workers.data.columns import PreparedColumn, RaggedTensor, SplitColumns
 from workers.data.features.preparation import Preparation
 from workers.data.images.column import ImageColumn
-from workers.data.loading.sources import SourceData
-from workers.data.loading.splits import split_source
 
-ROW_NUMBERS = ""  # a column beside those of the data, none of which has this name
 MAX_STORED_ROWS = 100_000  # held-out rows that are kept as they are stored, beside what is made of them
 
 Batch = tuple[dict[str, Tensor], dict[str, Tensor]]  # inputs and targets by name
@@ -165,6 +159,7 @@ class TrainingData:
     validation: ExampleSet | None
     preparation: Preparation
     test: ExampleSet | None = None
+    weights: Tensor | None = None  # float64 (rows of train): how likely each is drawn; `None`: each once in an epoch
 
     def vocabulary_reports(self) -> Iterator[dict[str, object]]:
         """Yield, of each text that the network reads, the tokens known and the shares unknown and truncated."""
@@ -209,40 +204,3 @@ class TrainingData:
     def _map(self, function: Callable[[ExampleSet], ExampleSet]) -> "TrainingData":
         validation = function(self.validation) if self.validation is not None else None
         return replace(self, train=function(self.train), validation=validation)
-
-
-def build_training_data(
-    loaded: SourceData,
-    stored: DataSchema,
-    resolved: ResolvedFeatures,
-    *,
-    inputs: tuple[str, ...],
-    targets: tuple[str, ...],
-    plan: SplitPlan,
-    seed: int = 0,
-    preparation: Preparation | None = None,
-) -> TrainingData:
-    """Return the columns of a source as examples for training, validation and test. Raises `DataError`.
-
-    Preprocessors are fitted on the training rows, unless a `preparation` is given.
-    """
-    numbered = {
-        split: {**columns, ROW_NUMBERS: torch.arange(len(next(iter(columns.values()))))}
-        for split, columns in loaded.splits.items()
-    }
-    roles = split_source(numbered, plan, seed)
-    sources = {role: split.split or TRAIN for role, split in plan.roles()}
-    names = (*inputs, *targets)
-    if preparation is None:
-        preparation = Preparation.fit(resolved, names, stored, roles["train"])
-    examples: dict[str, ExampleSet] = {}
-    for role, split in roles.items():
-        columns = preparation.transform(split, names)
-        stored_rows = None
-        if role != TRAIN:
-            own = {name: column for name, column in split.items() if name != ROW_NUMBERS}
-            stored_rows = StoredRows.of(sources[role], own, stored, cast(Tensor, split[ROW_NUMBERS]))
-        examples[role] = ExampleSet(
-            {name: columns[name] for name in inputs}, {name: columns[name] for name in targets}, stored=stored_rows
-        )
-    return TrainingData(examples["train"], examples.get("validation"), preparation, examples.get("test"))

@@ -4,9 +4,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from app.spec.network.nodes import referenced_node
-from workers.network.blueprint import Blueprint
+from workers.network.blueprint import Blueprint, ResolvedNode
 
 NodeOrInput = int | str  # a node, by its index, or an input of the network
+ROW_COUNT = ""  # an input (N, 1) of which only N is read; no column has this name
+ROW_COUNT_KINDS = frozenset({"zeros", "ones", "full", "rand", "randn"})  # that read only N of their input
+
+
+def with_row_count(blueprint: Blueprint) -> Blueprint:
+    """Return the same network with `ROW_COUNT` as a further input, read by the nodes that need no more than N.
+
+    So noise, and what is made of it alone, depends on no column. Nodes in bodies stay as they are.
+    """
+    nodes = tuple(
+        replace(node, inputs=(ROW_COUNT,)) if node.kind in ROW_COUNT_KINDS else node for node in blueprint.nodes
+    )
+    return replace(blueprint, inputs=(*blueprint.inputs, ROW_COUNT), nodes=nodes)
 
 
 def input_dependencies(blueprint: Blueprint) -> dict[str, frozenset[str]]:
@@ -26,6 +39,12 @@ def prune_to_outputs(blueprint: Blueprint, outputs: Sequence[str]) -> Blueprint:
     nodes = tuple(node for place, node in enumerate(blueprint.nodes) if place in needed)
     inputs = tuple(name for name in blueprint.inputs if name in needed)
     return replace(blueprint, inputs=inputs, nodes=nodes, outputs=selected)
+
+
+def prune_to_node(blueprint: Blueprint, node: ResolvedNode) -> Blueprint:
+    """Return the blueprint of what stands before a node: its outputs are the inputs of the node, by their numbers."""
+    inputs = {str(place): source for place, source in enumerate(node.inputs)}
+    return prune_to_outputs(replace(blueprint, outputs=inputs), tuple(inputs))
 
 
 def _node_reads(blueprint: Blueprint) -> tuple[list[list[NodeOrInput]], dict[str, NodeOrInput]]:

@@ -1,6 +1,6 @@
 """The parameters and buffers of a network by their names in `state_dict`, derived from its blueprint."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
@@ -12,7 +12,7 @@ from workers.network.inference.input_checks import META
 from workers.network.kinds.catalog import CATALOG
 from workers.network.kinds.control import ControlKind
 from workers.network.kinds.leaves import LeafKind
-from workers.network.kinds.modules import ModuleKind
+from workers.network.kinds.module_kind import ModuleKind
 
 NORM_LAYERS = (
     nn.BatchNorm1d,
@@ -48,6 +48,7 @@ class ParameterIndex:
     weights: dict[str, ParameterInfo] = field(default_factory=dict)
     buffers: dict[str, tuple[int, ...]] = field(default_factory=dict)  # shapes
     paths: set[str] = field(default_factory=set)
+    first_buffers: dict[str, str] = field(default_factory=dict)  # the first name of each buffer of a shared part
 
     def add(self, inner: "ParameterIndex", path: str, first: str) -> None:
         """Add the index of a submodule at `path`. Its first use, which names the parameters, is at `first`."""
@@ -55,12 +56,41 @@ class ParameterIndex:
         self.paths.update(f"{path}.{name}" for name in inner.paths)
         for name, weight in inner.weights.items():
             self.weights[f"{path}.{name}"] = replace(weight, name=f"{first}.{weight.name}")
-        self.buffers.update({f"{path}.{name}": shape for name, shape in inner.buffers.items()})
+        for name, shape in inner.buffers.items():
+            self.buffers[f"{path}.{name}"] = shape
+            self.first_buffers[f"{path}.{name}"] = f"{first}.{inner.first_buffers.get(name, name)}"
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The first names of all parameters."""
+        return frozenset(weight.name for weight in self.weights.values())
+
+    def below(self, path: str) -> frozenset[str]:
+        """Return the first names of the parameters at a path, and below it."""
+        weights = self.weights.items()
+        return frozenset(weight.name for name, weight in weights if f"{name}.".startswith(f"{path}."))
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shapes of the `state_dict`."""
         return {name: weight.shape for name, weight in self.weights.items()} | self.buffers
+
+    def first_name(self, name: str) -> str:
+        """Return the first of the names that a tensor of the `state_dict` has."""
+        weight = self.weights.get(name)
+        return weight.name if weight is not None else self.first_buffers.get(name, name)
+
+
+def divide_parameters(
+    index: ParameterIndex, named: Sequence[Sequence[str] | None], excluded: frozenset[str]
+) -> list[frozenset[str]]:
+    """Return the parameters at some paths, by their first names; for `None` all that are at no others.
+
+    `excluded` are in none of them.
+    """
+    parts = [frozenset[str]().union(*map(index.below, paths)) if paths else None for paths in named]
+    rest = index.names.difference(excluded, *(part for part in parts if part is not None))
+    return [rest if part is None else part - excluded for part in parts]
 
 
 def index_parameters(blueprint: Blueprint, bodies: bool = True) -> ParameterIndex:

@@ -7,7 +7,7 @@ import torch
 
 from workers.network.blueprint import ResolvedNode
 from workers.network.kinds.leaves import INITIALISERS, LeafKind
-from workers.network.kinds.modules import ModuleKind
+from workers.network.kinds.module_kind import ModuleKind
 
 
 def dict_expression(values: Mapping[str, str]) -> str:
@@ -30,6 +30,15 @@ def non_default_arguments(row: ModuleKind, node: ResolvedNode) -> dict[str, obje
     defaults = {name: parameter.default for name, parameter in inspect.signature(row.build).parameters.items()}
     arguments = row.arguments(node.parameters)
     return {name: value for name, value in arguments.items() if name not in defaults or value != defaults[name]}
+
+
+def call_arguments(row: ModuleKind, node: ResolvedNode) -> dict[str, object]:
+    """Return the arguments of a module's call that differ from the defaults of its function."""
+    if row.call is None:
+        return {}
+    defaults = {name: parameter.default for name, parameter in inspect.signature(row.call).parameters.items()}
+    given = {name: node.parameters[name] for name in row.call_parameters if name in defaults}
+    return {name: value for name, value in given.items() if value != defaults[name]}
 
 
 def leaf_statements(node: ResolvedNode, row: LeafKind) -> list[str]:

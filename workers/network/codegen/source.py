@@ -1,11 +1,14 @@
 """`model.py`: a network as plain PyTorch source, for use without this service."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from keyword import iskeyword
 
+from app.spec.network.generation import generation_arguments
+from workers.network.analysis.dependencies import prune_to_node
 from workers.network.blueprint import Blueprint, ResolvedNode
 from workers.network.codegen.expressions import (
+    call_arguments,
     dict_expression,
     keyword_list,
     keywords,
@@ -14,9 +17,9 @@ from workers.network.codegen.expressions import (
 )
 from workers.network.codegen.runtime import CALLED_NAMES, OWN_FUNCTIONS, OWN_MODULES, preamble
 from workers.network.kinds.catalog import CATALOG
-from workers.network.kinds.control import ControlKind
+from workers.network.kinds.control import FREE_RUNNING, ControlKind
 from workers.network.kinds.leaves import LeafKind
-from workers.network.kinds.modules import ModuleKind
+from workers.network.kinds.module_kind import ModuleKind
 from workers.network.kinds.operations import OperationKind
 from workers.network.runtime.build import BuiltNetwork
 
@@ -32,7 +35,14 @@ or, without the package safetensors, from weights.pth:
 Call `network.eval()` before predicting.
 """
 '''
-RESERVED_NAMES = frozenset({"self", "torch", "torchvision", "nn", "Tensor", "Sequence", "__debug__"}) | CALLED_NAMES
+GENERATE_DOCSTRING = '''"""Return the tokens that the network adds to each row of tokens (N, L), all of one length.
+
+Settings are `max_length`, `stop`, `exclude`, and `method`: "greedy"; "sample" with `temperature`, `top_k`,
+`top_p` and `seed`; "beam" with `beams` and `length_penalty`.
+"""'''
+RESERVED_NAMES = (
+    frozenset({"self", "settings", "torch", "torchvision", "nn", "Tensor", "Sequence", "__debug__"}) | CALLED_NAMES
+)
 
 
 def write_source(network: BuiltNetwork) -> str:
@@ -58,7 +68,7 @@ class _SourceWriter:
     def body(self, blueprint: Blueprint, name: str) -> str:
         """Write the class of a body, and return its name."""
         names = _variables(blueprint)
-        parts, lines = ["super().__init__()"], []
+        parts, lines = ["super().__init__()"], dict[str, str]()
         shared: dict[str, str] = {}
         for node in blueprint.nodes:
             row = CATALOG[node.kind]
@@ -74,7 +84,7 @@ class _SourceWriter:
                     shared[node.share] = f"self.{node.id}"
             call = self._call(node, row, [names[source] for source in node.inputs])
             results = [names[f"{node.id}.{output}"] for output in node.outputs] or [names[node.id]]
-            lines.append(f"{', '.join(results)} = {call}")
+            lines[node.id] = f"{', '.join(results)} = {call}"
             names[node.id] = results[0]
         top = name == "Network"
         returned = {output: names[source] for output, source in blueprint.outputs.items()}
@@ -91,12 +101,32 @@ class _SourceWriter:
                 "",
                 f"    def forward(self, {', '.join(f'{names[each]}: Tensor' for each in blueprint.inputs)})"
                 f" -> {'Tensor' if len(returned) == 1 else several}:",
-                *(f"        {line}" for line in lines),
+                *(f"        {line}" for line in lines.values()),
                 f"        return {expression}",
+                *(self._generate_method(blueprint, names, lines) if top else ()),
                 "",
             ]
         )
         return self.classes.setdefault(text, name)
+
+    def _generate_method(
+        self, blueprint: Blueprint, names: Mapping[str, str], lines: Mapping[str, str]
+    ) -> Iterator[str]:
+        """Yield the lines of the method `generate`, if a node can run freely; `lines` are those of the nodes."""
+        node = blueprint.generator
+        if node is None or node.free_running is None:
+            return
+        function, before = FREE_RUNNING[node.kind], prune_to_node(blueprint, node)
+        self.used.append(function)
+        settings = generation_arguments(node.free_running.settings)
+        inputs = [f"self.{node.id}", *(names[source] for source in node.inputs)]
+        arguments = [*inputs, *keyword_list(node.free_running.arguments), f"**({settings!r} | settings)"]
+        parameters = ", ".join(f"{names[each]}: Tensor" for each in before.inputs)
+        yield from ("", "    @torch.no_grad()")
+        yield f"    def generate(self, {parameters}, **settings: Any) -> GeneratedTokens:"
+        yield from (f"        {line}".rstrip() for line in GENERATE_DOCSTRING.splitlines())
+        yield from (f"        {lines[each.id]}" for each in before.nodes if each.id in lines)
+        yield f"        return {function.__name__}({', '.join(arguments)})"
 
     def _part(self, node: ResolvedNode, row: ModuleKind) -> str:
         """Return the expression that makes a node's module."""
@@ -127,15 +157,17 @@ class _SourceWriter:
             name = row.function.__name__
             function = row.path or (name if row.function in OWN_FUNCTIONS else f"torch.{name}")
             return f"{function}({f'[{joined}]' if row.takes_list else joined}{', ' if arguments else ''}{arguments})"
-        function_, called = (
-            (row.function, node.parameters)
-            if isinstance(row, ControlKind)
-            else (row.call, {name: node.parameters[name] for name in row.call_parameters})
-        )
+        if isinstance(row, ControlKind):
+            function_, named, called = row.function, (), node.parameters
+        else:
+            function_, named, called = row.call, row.named_inputs(node.parameters), call_arguments(row, node)
         if function_ is None:
             return f"self.{node.id}({joined})"
         self.used.append(function_)
-        return f"{function_.__name__}({', '.join([f'self.{node.id}', *inputs, *keyword_list(called)])})"
+        count = len(inputs) - len(named)
+        by_name = [f"{name}={value}" for name, value in zip(named, inputs[count:], strict=True)]
+        arguments = [f"self.{node.id}", *inputs[:count], *by_name, *keyword_list(called)]
+        return f"{function_.__name__}({', '.join(arguments)})"
 
 
 def _variables(blueprint: Blueprint) -> dict[str, str]:

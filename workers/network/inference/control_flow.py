@@ -2,21 +2,25 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from app.spec.network.nodes import Body
+from workers.network.blueprint import FreeRunning
+from workers.network.inference.generation import infer_scores
 from workers.network.inference.input_checks import (
     INDEX_DTYPES,
     INTEGER_DTYPES,
     META,
     SYMBOLIC_BATCH_SIZE,
     NodeError,
-    describe_shape,
+    describe_tensor,
 )
 from workers.network.inference.partial_network import InferredBody, PartialNetwork
+from workers.network.inference.vocabulary_sizes import VocabularySizes
 
 INTEGER_OR_BOOL_DTYPES = (*INTEGER_DTYPES, torch.bool)
 
@@ -33,6 +37,7 @@ class BodyInference:
     settings: Mapping[str, Any]  # the node's own fields
     bodies: Mapping[str, Body]
     infer_body: Callable[[str, Sequence[Tensor]], tuple[PartialNetwork, str]]
+    vocabulary_sizes: VocabularySizes
     inferred: dict[str, InferredBody] = field(default_factory=dict)
 
     def infer(
@@ -47,6 +52,25 @@ class BodyInference:
             self.inferred[part] = InferredBody(partial, iterations, pointer)
         return outputs
 
+    def infer_generate(
+        self,
+        inputs: Sequence[Tensor],
+        outputs: Sequence[Tensor],
+        carry: int,
+        fixed: int,
+        arguments: Mapping[str, Any] = MappingProxyType({}),
+    ) -> FreeRunning | None:
+        """Return how the node runs freely, if it says `generate`: the tokens follow its carry, `fixed` inputs stay."""
+        settings = self.settings["generate"]
+        if settings is None:
+            return None
+        tokens, kept = inputs[carry], inputs[max(carry + 1, len(inputs) - fixed) :]
+        names = list(next(iter(self.bodies.values())).output_names())
+        count = self.vocabulary_sizes.get(tokens)
+        place = infer_scores(self.node_id, settings, names, carry, tokens, outputs, count)
+        shared = tuple(place for place, value in enumerate(kept) if value.shape[:1] != (SYMBOLIC_BATCH_SIZE,))
+        return FreeRunning(settings, {"scores": place, "shared": shared, **arguments})
+
     def input_count(self, name: str) -> int:
         """Return how many inputs a body has."""
         return len(self.bodies[name].input_names(("input",)))
@@ -58,6 +82,7 @@ class ControlFlowShapes:
 
     outputs: tuple[Tensor, ...]
     keywords: Mapping[str, Any] = field(default_factory=dict)
+    free_running: FreeRunning | None = None
 
 
 Values = tuple[Tensor, ...]
@@ -74,14 +99,10 @@ def check_same_types(inference: BodyInference, what: str, values: Values, others
             raise NodeError(detail, "give both the same shape and dtype")
 
 
-def describe_tensor(value: Tensor) -> str:
-    """Return shape and dtype in words: "4x6 per example of float32"."""
-    return f"{describe_shape(value.shape)} of {str(value.dtype).removeprefix('torch.')}"
-
-
 def infer_block(inference: BodyInference, inputs: Values) -> ControlFlowShapes:
     """Infer a use of a block."""
-    return ControlFlowShapes(inference.infer("name", inputs))
+    outputs = inference.infer("name", inputs)
+    return ControlFlowShapes(outputs, free_running=inference.infer_generate(inputs, outputs, 0, len(inputs)))
 
 
 def infer_if(inference: BodyInference, inputs: Values) -> ControlFlowShapes:
@@ -199,7 +220,10 @@ def infer_scan(inference: BodyInference, inputs: Values) -> ControlFlowShapes:
                 field="lengths",
             )
     steps = sequences[0].shape[1]
-    outputs = inference.infer("body", [*carried, *[value[:, 0] for value in sequences], *fixed], steps)
+    first = [value[:, 0] for value in sequences]
+    for value, sequence in zip(first, sequences, strict=True):
+        inference.vocabulary_sizes.record(value, inference.vocabulary_sizes.get(sequence))
+    outputs = inference.infer("body", [*carried, *first, *fixed], steps)
     if len(outputs) < carry:
         raise NodeError(f"{inference.node_id} carries {carry} values, but its body gives {len(outputs)}", field="body")
     check_same_types(inference, "the carry", outputs[:carry], carried)
@@ -211,7 +235,9 @@ def infer_scan(inference: BodyInference, inputs: Values) -> ControlFlowShapes:
     )
     if lengths and shared:
         keywords["shared"] = shared
-    return ControlFlowShapes((*outputs[:carry], *stacked), keywords)
+    outputs = (*outputs[:carry], *stacked)
+    free_running = inference.infer_generate(inputs, outputs, carry, len(fixed), {"carry": carry, "lengths": lengths})
+    return ControlFlowShapes(outputs, keywords, free_running)
 
 
 def infer_fold(inference: BodyInference, inputs: Values) -> ControlFlowShapes:

@@ -21,7 +21,7 @@ from workers.network.inference.vocabulary_sizes import VocabularySizes, resolve_
 from workers.network.kinds.catalog import CATALOG
 from workers.network.kinds.control import ControlKind
 from workers.network.kinds.leaves import LeafKind
-from workers.network.kinds.modules import ModuleKind
+from workers.network.kinds.module_kind import ModuleKind
 
 MAX_INFERENCE_COST = 1000  # of all nodes that are run on the meta device; one operation costs 1, see `ModuleKind.cost`
 
@@ -120,7 +120,7 @@ class _ShapeInference:
             return self._inner(bodies[name], values, at, f"{wired.id}: {name}"), at
 
         settings = node.settings()
-        inference = BodyInference(wired.id, settings, bodies, infer_body)
+        inference = BodyInference(wired.id, settings, bodies, infer_body, self.vocabulary_sizes)
         shapes = row.infer(inference, inputs)
         share = f"{settings['name']} {settings['share']}" if settings.get("share") and "name" in settings else None
         tied = share is not None and share in self.shared_bodies
@@ -141,6 +141,7 @@ class _ShapeInference:
             self.network.node_output_names(node),
             blueprints,
             share,
+            shapes.free_running,
         )
         parameters, buffers = (
             (0, 0) if tied else (sum(each.parameters for each in networks), sum(each.buffers for each in networks))

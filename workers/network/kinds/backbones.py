@@ -1,4 +1,4 @@
-"""Backbones: the functions of torchvision that build them."""
+"""Backbones: the functions of torchvision that build them, and what it says of their trained weights."""
 
 from collections.abc import Callable, Mapping
 
@@ -11,10 +11,15 @@ from torchvision.models import segmentation  # isort: skip
 
 from workers.network.blueprint import Parameters
 from workers.network.kinds.functional import adapt_input_channels, run_segmentation
-from workers.network.kinds.modules import ModuleKind
+from workers.network.kinds.module_kind import ModuleKind
 
 _NO_AUX = {"aux_logits": False, "init_weights": True}  # without auxiliary heads, which need losses of their own
 _COST = 200
+
+
+def torchvision_weights(kind: str, name: str) -> models.WeightsEnum:
+    """Return torchvision's description of trained weights: address, transforms, categories."""
+    return models.get_model_weights(kind)[name]
 
 
 def _classifier(
@@ -26,6 +31,7 @@ def _classifier(
         fixed_arguments=fixed or {},
         adapt=adapt_input_channels,
         adapt_defaults={"in_channels": 3},
+        initial_parameters=("weights",),
         uses_rng=uses_rng,
         cost=_COST,
         path=f"torchvision.models.{build.__name__}",
@@ -41,6 +47,7 @@ def _segmenter(build: Callable[..., nn.Module], *, uses_rng: bool = False) -> Mo
         call=run_segmentation,
         adapt=adapt_input_channels,
         adapt_defaults={"in_channels": 3},
+        initial_parameters=("weights",),
         uses_rng=uses_rng,
         cost=_COST,
         path=f"torchvision.models.segmentation.{build.__name__}",

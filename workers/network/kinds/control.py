@@ -22,6 +22,7 @@ from workers.network.inference.control_flow import (
 )
 from workers.network.runtime.control_flow import RecordMetric, branch, repeat, route, scan, while_loop
 from workers.network.runtime.fold_bodies import fold_trees
+from workers.network.runtime.generation import GeneratedTokens, generate_from_block, generate_from_scan
 from workers.network.runtime.plan import NodeCall
 
 
@@ -57,3 +58,6 @@ CONTROL: Mapping[str, ControlKind] = {
     "Scan": ControlKind(infer_scan, scan),
     "Fold": ControlKind(infer_fold, fold_trees, "no"),
 }
+
+# Kinds that can run freely → the function, of the node's bodies and inputs, and of the arguments in `FreeRunning`.
+FREE_RUNNING: Mapping[str, Callable[..., GeneratedTokens]] = {"Scan": generate_from_scan, "block": generate_from_block}

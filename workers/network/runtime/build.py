@@ -1,5 +1,6 @@
 """The network as a module, whose `forward` runs a precomputed plan of calls."""
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -9,12 +10,13 @@ from torch import Tensor, nn
 from app.errors import InvalidInput, OutOfMemory
 from app.spec.data.columns import DataSchema
 from app.spec.network.network import Network
+from workers.network.analysis.dependencies import prune_to_outputs
 from workers.network.blueprint import Blueprint, ResolvedNode
 from workers.network.inference.shape_inference import infer_shapes
 from workers.network.kinds.catalog import CATALOG
 from workers.network.kinds.control import ControlKind
 from workers.network.kinds.leaves import LeafKind
-from workers.network.kinds.modules import ModuleKind
+from workers.network.kinds.module_kind import ModuleKind
 from workers.network.kinds.operations import OperationKind
 from workers.network.runtime.control_flow import RecordMetric, TensorOrTuple, unwrap_single
 from workers.network.runtime.plan import ExecutionPlan, NodeCall, build_plan
@@ -97,8 +99,8 @@ class GraphModule(nn.Module):
         """Return the output (N, ...), or a tuple of several, for inputs (N, ...) in order."""
         return unwrap_single(self._run(inputs))
 
-    def _run(self, inputs: Sequence[Tensor]) -> list[Tensor]:
-        width, leaves, steps, outputs = self._plan
+    def _run(self, inputs: Sequence[Tensor], plan: ExecutionPlan | None = None) -> list[Tensor]:
+        width, leaves, steps, outputs = plan or self._plan
         slots: list[Any] = [*inputs, *[None] * (width - len(inputs))]  # every slot is filled before it is read
         for name, slot in leaves:
             slots[slot] = getattr(self, name)  # by name: `to` puts other tensors in the place of buffers
@@ -154,6 +156,19 @@ class BuiltNetwork(GraphModule):
         return dict(zip(self.blueprint.outputs, results, strict=True))
 
 
+def network_part(network: BuiltNetwork, outputs: Sequence[str]) -> BuiltNetwork:
+    """Return the part of a network that some of its outputs need, on the same modules and tensors.
+
+    It runs no other node: those draw no random numbers, and their statistics stay as they are.
+    """
+    part = copy.copy(network)
+    part.blueprint = prune_to_outputs(network.blueprint, outputs)
+    part.is_random = _is_random(part.blueprint)
+    part._compiled_call_impl = None
+    part._plan = build_plan(part.blueprint, network._calls())
+    return part
+
+
 def _is_random(blueprint: Blueprint) -> bool:
     rows = [(node, CATALOG[node.kind]) for node in blueprint.nodes]
     uses_rng = [
@@ -168,6 +183,13 @@ def _is_random(blueprint: Blueprint) -> bool:
 def flow_metrics(network: BuiltNetwork) -> dict[str, float]:
     """Return the metrics of control flow since the last call: means by "node/metric"."""
     return network._metrics.drain()
+
+
+def run_before(network: BuiltNetwork, part: Blueprint, values: Mapping[str, Tensor]) -> list[Tensor]:
+    """Return the outputs of a part of a network, which has its nodes and their weights."""
+    calls = network._calls()
+    plan = build_plan(part, {node.id: calls[node.id] for node in part.nodes if node.id in calls})
+    return network._run([values[name] for name in part.inputs], plan)
 
 
 def build(network: Network, schema: DataSchema, inputs: tuple[str, ...]) -> BuiltNetwork:

@@ -27,7 +27,7 @@ def check_id(within: BodyPlace, name: str, kind: str, pointer: str) -> None:
 
 
 def rename_node(draft: Draft, place: NodePlace, name: str) -> None:
-    """Give a node another id, and let everything follow that names it: inputs, outputs, groups and planned edits."""
+    """Give a node another id, and let everything follow that names it: inputs, outputs, the plan and its edits."""
     within, node, old = place.within, place.node, place.node["id"]
     paths = list(use_paths(draft.model, place.pointer))
     renamed = {path: f"{path[: len(path) - len(old)]}{name}" for path in paths}
@@ -39,9 +39,14 @@ def rename_node(draft: Draft, place: NodePlace, name: str) -> None:
         within.body["outputs"] = {key: replacements.get(each, each) for key, each in outputs.items()}
     node["id"] = name
     training = draft.document.get("training") or {}
-    for group in training.get("groups") or ():
-        if group.get("nodes"):
-            group["nodes"] = [_renamed(each, renamed) for each in group["nodes"]]
+    for update in (training, *(training.get("updates") or ())):
+        if update.get("parameters"):
+            update["parameters"] = [_renamed(each, renamed) for each in update["parameters"]]
+        for group in update.get("groups") or ():
+            if group.get("nodes"):
+                group["nodes"] = [_renamed(each, renamed) for each in group["nodes"]]
+    for target in training.get("target_networks") or ():
+        target |= {field: _renamed(target[field], renamed) for field in ("node", "source")}
     for rule in training.get("edits") or ():
         for operation in rule["operations"]:
             _rename_in_operation(operation, renamed)

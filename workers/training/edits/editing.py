@@ -149,9 +149,12 @@ def _next_state(old: PreparedTraining, document: Mapping[str, Any], edit: EditRe
         old.plan.drop_last,
     ):
         epochs = EpochOrigin(step, old.sampler.position(step)[0])
-    begin = step if begins_schedule(old.plan, plan) else state.origins.schedule_step
+    first, *others = [
+        step if begins_schedule(old.plan, plan, place) else state.origins.schedule_step_of(place)
+        for place in range(len(plan.all_updates()))
+    ]
     copied = RevisionState.from_json(state.as_json())
-    return replace(copied, number=edit.revision or state.number + 1, origins=Origins(begin, epochs))
+    return replace(copied, number=edit.revision or state.number + 1, origins=Origins(first, epochs, tuple(others)))
 
 
 def _edit_key(edit: EditRef) -> int:

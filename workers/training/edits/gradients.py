@@ -1,16 +1,18 @@
 """The weights by which an edit chooses units, and their gradients on the batch of the next step."""
 
 import copy
+from collections.abc import Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from workers.network.runtime.build import BuiltNetwork
 from workers.surgery.apply import Draw, map_weights
 from workers.surgery.draft import Change
 from workers.training.assembly import PreparedTraining
+from workers.training.optim.update_parameters import split_updates
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,29 @@ class PresentWeights:
         state, devices = self.prepared.state, _devices(self.prepared.device)
         with torch.random.fork_rng(devices=devices):
             network = self._copy().requires_grad_(True)
-            self.prepared.training_step.add_gradients(network, state, state.source.batches(state.counters.step))
+            batches = state.source.batches(state.counters.step)
+            self.prepared.training_step.add_gradients(network, state, batches, self._inputs(network))
         named = network.named_parameters(remove_duplicate=False)
         return {name: parameter.grad for name, parameter in named if parameter.grad is not None}
+
+    def _inputs(self, network: BuiltNetwork) -> list[list[nn.Parameter] | None]:
+        """Return the parameters of a copy that each update trains or keeps frozen; `None`: all of them."""
+        if not self.prepared.plan.updates:
+            return [None]
+        splits = split_updates(self.prepared.network.blueprint, self.prepared.plan).splits
+        return [
+            self._followed(network, split.trained_names() | {each.name for each in split.frozen}) for split in splits
+        ]
+
+    def _followed(self, network: BuiltNetwork, names: Set[str]) -> list[nn.Parameter]:
+        """Return the parameters of a copy that continue some of the present ones."""
+        present = dict(self.prepared.network.named_parameters())
+        chosen = {id(present[name]) for name in names}
+        named = self.prepared.network.named_parameters(remove_duplicate=False)
+        followed = {name for name, parameter in named if id(parameter) in chosen}
+        for change in self.changes:
+            followed = {name for name, source in change.tensors.items() if source.name in followed}
+        return [parameter for name, parameter in network.named_parameters() if name in followed]
 
     def _copy(self) -> BuiltNetwork:
         if self.changes:

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.errors import InvalidInput, Problem
 from app.spec.edits.edit import Trigger
+from app.spec.edits.settings import numbered_path
 from app.spec.job import parse_job
 from app.spec.training.planned_edits import Interval, PlannedEdit
 from workers.data.loading.sampler import Sampler
@@ -74,8 +75,9 @@ def fill_in(operations: Sequence[Mapping[str, Any]], document: Mapping[str, Any]
 
 
 def _scaled(operation: Mapping[str, Any], document: Mapping[str, Any], pointer: str) -> Mapping[str, Any]:
-    value: Any = parse_job(dict(document)).model_dump(mode="json")
-    for part in operation["path"].split("."):
+    job = parse_job(dict(document))
+    value: Any = job.model_dump(mode="json")
+    for part in numbered_path(operation["path"], job.training).split("."):
         if isinstance(value, list) and part.isdecimal() and int(part) < len(value):
             value = value[int(part)]
         else:

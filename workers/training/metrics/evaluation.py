@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from app.spec.training.metrics import GENERATED_METRICS
 from app.spec.training.objective import series_prefix
 from workers.data.loading.examples import ExampleSet
 from workers.data.loading.streaming import EvaluationExamples
@@ -18,6 +19,7 @@ from workers.training.metrics.classification_report import (
     evaluation_report,
     nan_to_none,
 )
+from workers.training.metrics.generated_texts import GeneratedTextEvaluator
 from workers.training.metrics.metrics import MetricAccumulator
 from workers.training.metrics.worst_examples import WorstExamples, describe_worst
 from workers.training.objective.decode import OutputDecoder
@@ -45,7 +47,7 @@ class PredictionEvaluator:
 
     def add(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> None:
         """Take one batch into account."""
-        output, target = outputs[self.decoder.output], targets[self.decoder.target]
+        output, target = self.decoder.read(outputs, outputs[self.decoder.output]), targets[self.decoder.target]
         predictions = self.decoder.decode_labelled(output, target, self.drop_ignored)
         self.metrics.add(predictions)
         self.report.add(predictions)
@@ -59,14 +61,21 @@ class HeadEvaluator:
     head: ObjectiveHead
     is_mean_over_targets: bool  # whether its loss is a mean over the targets that are not ignored
     predictions: PredictionEvaluator | None
+    texts: GeneratedTextEvaluator | None = None
     sums: list[Tensor] = field(default_factory=list)
     divisors: list[Tensor] = field(default_factory=list)
 
     @classmethod
     def of(cls, head: ObjectiveHead, rows: EvaluationExamples) -> "HeadEvaluator":
         """Return an evaluator without any batch."""
-        evaluator = PredictionEvaluator.of(head.decoder, head.metrics, rows) if head.decoder is not None else None
-        return cls(head, head.loss.is_mean_over_targets(rows.targets), evaluator)
+        is_mean = head.loss.is_mean_over_targets(rows.targets)
+        if head.decoder is None:
+            return cls(head, is_mean, None)
+        follows = head.decoder.follows
+        generated = [name for name in head.metrics if follows is not None and name in GENERATED_METRICS]
+        texts = GeneratedTextEvaluator(head.decoder, follows, generated) if follows is not None and generated else None
+        others = [name for name in head.metrics if name not in generated]
+        return cls(head, is_mean, PredictionEvaluator.of(head.decoder, others, rows), texts)
 
     def add(self, outputs: dict[str, Tensor], targets: dict[str, Tensor], rows: int) -> None:
         """Take one batch into account."""
@@ -120,6 +129,8 @@ def evaluate(
             count = len(next(iter(inputs.values())))
             for evaluator in evaluators:
                 evaluator.add(outputs, targets, count)
+                if evaluator.texts is not None:
+                    evaluator.texts.add(network, precision, inputs, targets)
     network.train()
     return EvaluationResult(_evaluation_values(evaluators, role), partial(_report, evaluators=evaluators, rows=rows))
 
@@ -136,12 +147,14 @@ def _report(step: int, evaluators: Sequence[HeadEvaluator], rows: EvaluationExam
 
 def _evaluation_values(evaluators: Sequence[HeadEvaluator], role: str) -> dict[str, float]:
     losses = torch.stack([evaluator.loss() for evaluator in evaluators]).tolist()
-    values = {f"{role}/loss": sum(loss * each.head.weight for loss, each in zip(losses, evaluators, strict=True))}
+    weighted = [loss * each.head.weight for loss, each in zip(losses, evaluators, strict=True) if each.head.weight]
+    values = {f"{role}/loss": sum(weighted)}
     for loss, evaluator in zip(losses, evaluators, strict=True):
         prefix = f"{role}/{series_prefix(evaluator.head.name)}"
         if evaluator.head.name:
             values[f"{prefix}loss"] = loss
         if evaluator.predictions is not None:
             metrics = evaluator.predictions.metrics.values()
-            values |= {f"{prefix}{name}": value for name, value in metrics.items()}
+            metrics |= evaluator.texts.values() if evaluator.texts is not None else {}
+            values |= {f"{prefix}{name}": metrics[name] for name in evaluator.head.metrics}
     return values

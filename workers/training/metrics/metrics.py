@@ -21,18 +21,20 @@ from workers.training.objective.decode import LabelledPredictions, OutputDecoder
 # isort: split
 from torchmetrics import Metric, MetricCollection, classification, regression
 
-from workers.training.metrics import custom
+from workers.training.metrics.formulas import classification as custom
+from workers.training.metrics.formulas import intervals, sequences
 
 NO_VALIDATION: Any = {"validate_args": False}  # each check of a batch would wait for the device
 CALIBRATION_BINS = 15
 
 
-InputField = Literal["predicted", "scores", "ranking", "probabilities", "tag_lists"]
+InputField = Literal["predicted", "scores", "ranking", "probabilities", "tag_lists", "quantiles"]
 INPUTS: Mapping[InputField, Callable[[LabelledPredictions], Tensor | None]] = {
     "predicted": lambda predictions: predictions.predicted,
     "scores": lambda predictions: predictions.scores,
     "ranking": lambda predictions: predictions.ranking,
     "probabilities": lambda predictions: predictions.probabilities,
+    "quantiles": lambda predictions: predictions.quantiles,
 }
 
 
@@ -94,6 +96,7 @@ MULTICLASS_METRICS: Mapping[str, MetricDefinition] = {
     ),
     "log_loss": MetricDefinition("scores", "likelihood", lambda decoder, size: custom.LogLoss()),
     "perplexity": MetricDefinition("scores", "likelihood", lambda decoder, size: custom.Perplexity()),
+    "bits_per_token": MetricDefinition("scores", "likelihood", lambda decoder, size: custom.BitsPerToken()),
 }
 
 TAG_METRICS: Mapping[str, MetricDefinition] = {
@@ -159,6 +162,15 @@ REGRESSION_METRICS: Mapping[str, MetricDefinition] = {
     "explained_variance": _regression_metric("target and error sums", custom.ExplainedVariance),
     "pearson": _regression_metric("pearson", regression.PearsonCorrCoef),
     "spearman": _regression_metric("ranks", custom.SpearmanCorrCoef),
+    "coverage": MetricDefinition("quantiles", "coverage", lambda decoder, size: intervals.Coverage()),
+    "interval_width": MetricDefinition("quantiles", "width", lambda decoder, size: intervals.IntervalWidth()),
+    "pinball": MetricDefinition("quantiles", "pinball", lambda decoder, size: intervals.PinballLoss(decoder.quantiles)),
+}
+
+SEQUENCE_METRICS: Mapping[str, MetricDefinition] = {
+    "token_error_rate": MetricDefinition("predicted", "class", lambda decoder, size: sequences.EditDistance("class")),
+    "edit_distance": MetricDefinition("predicted", "row", lambda decoder, size: sequences.EditDistance("row")),
+    "exact_match": MetricDefinition("predicted", "exact", lambda decoder, size: sequences.EditDistance("exact")),
 }
 
 METRIC_DEFINITIONS: Mapping[TaskType, Mapping[str, MetricDefinition]] = {
@@ -167,6 +179,7 @@ METRIC_DEFINITIONS: Mapping[TaskType, Mapping[str, MetricDefinition]] = {
     "decisions": BINARY_METRICS,
     "labels": MULTILABEL_METRICS,
     "numbers": REGRESSION_METRICS,
+    "sequences": SEQUENCE_METRICS,
 }
 
 

@@ -5,11 +5,11 @@ Reading a loss waits for the GPU, so losses stay tensors until there are many, o
 
 import math
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
 
 from app.errors import NumericError
 from app.faultpoints import faultpoint
@@ -19,15 +19,41 @@ from workers.training.context import Context
 from workers.training.results import finite_or_none
 from workers.training.state import Counters
 from workers.training.statistics.observation import PendingSample
+from workers.training.step import UpdateResult
 
 MAX_PENDING_STEPS, REPORT_INTERVAL_SECONDS = 1024, 0.5  # between two reports
 EVALUATED_PREFIXES = ("val/", "test/")  # of series that an evaluation appends to
 FIRST_EPOCH = EpochOrigin()
+NO_WEIGHTS: Mapping[str, float] = {}
 MAX_FLOW_SERIES = 64  # series of control flow: a network may have thousands of such nodes
 
 
+@dataclass(frozen=True)
+class RecordedUpdate:
+    """An update in the names of series; the only one of a plan has no name."""
+
+    name: str = ""
+    heads: Sequence[str] = ()  # whose losses it has, if there are several or the update has a name
+
+    def series(self, quantity: str) -> str:
+        """Return the name of a series of the update."""
+        return f"train/{self.name}/{quantity}" if self.name else f"train/{quantity}"
+
+
+class PendingStep(NamedTuple):
+    """A step that was taken; its tensors are on the device."""
+
+    results: Sequence[UpdateResult]
+    rates: Sequence[float]  # by update
+    time: float
+
+
 class Recorder:
-    """Collects the points and events of a training, and sends them. Steps count from 1."""
+    """Collects the points and events of a training, and sends them. Steps count from 1.
+
+    With several updates `train/loss` is the weighted sum of the newest loss of every head that is minimised, from the
+    step on at which each has been measured once.
+    """
 
     def __init__(
         self,
@@ -36,32 +62,31 @@ class Recorder:
         total_steps: int,
         steps_per_epoch: int,
         fail: bool,
-        heads: Sequence[str] = (),
+        updates: Sequence[RecordedUpdate] = (RecordedUpdate(),),
+        weights: Mapping[str, float] = NO_WEIGHTS,
         epoch_origin: EpochOrigin = FIRST_EPOCH,
     ) -> None:
         self._context = context
         self._counters, self._epoch_origin = counters, epoch_origin
-        self._total, self._per_epoch, self._fail, self._heads = total_steps, steps_per_epoch, fail, heads
+        self._total, self._per_epoch, self._fail = total_steps, steps_per_epoch, fail
+        self._updates, self._weights = updates, weights  # those of the heads, where updates have names
         start = time.monotonic()
         self._origin = start - counters.elapsed  # of `elapsed`
         self._wall = time.time() - start
         self._flushed_at, self._flushed_step, self._rate = start, counters.step, 0.0
-        # Loss, learning rate, time, skipped, losses of several heads; tensors are on the device.
-        self._steps: list[tuple[Tensor, float, float, Tensor | None, Tensor | None]] = []
+        self._steps: list[PendingStep] = []
         self._series: dict[str, SeriesPoints] = {}
         self._flows = {name.removeprefix("flow/") for name in counters.latest if name.startswith("flow/")}
         self._events: list[tuple[str, Mapping[str, Any]]] = []
         self._samples: list[PendingSample] = []
 
-    def step(
-        self, loss: Tensor, lr: float, skipped: Tensor | None, counts: Mapping[str, float], parts: Tensor | None = None
-    ) -> None:
-        """Keep the loss (scalar), the learning rate and the counts of control flow of the latest step.
+    def step(self, results: Sequence[UpdateResult], rates: Sequence[float], counts: Mapping[str, float]) -> None:
+        """Keep what the updates of the latest step gave, their learning rates and the counts of control flow.
 
-        `skipped` is a scalar, `parts` the losses of several heads (heads); tensors stay on the device.
+        Tensors stay on the device.
         """
         now = time.monotonic()
-        self._steps.append((loss, lr, now, skipped, parts))
+        self._steps.append(PendingStep(results, rates, now))
         for name, count in counts.items():
             if len(self._flows) < MAX_FLOW_SERIES or name in self._flows:
                 self._flows.add(name)
@@ -89,22 +114,15 @@ class Recorder:
         """Read the losses from the device. Raises `NumericError` if one is not finite, unless the job goes on then."""
         if not self._steps:
             return
-        counters = self._counters
-        tensors, rates, times, skips, parts = zip(*self._steps, strict=True)
-        losses = torch.stack(tensors).tolist()  # the one wait for the device
-        first = counters.step - len(losses) + 1
-        self._steps = []
-        for loss in losses:
-            counters.loss_sum += loss  # one by one: the sum must not depend on the size of blocks
-        counters.loss_count += len(losses)
-        steps = range(first, first + len(losses))
-        self._append_points("train/loss", steps, losses, times)
-        self._append_points("train/lr", steps, rates, times)
-        if parts[0] is not None:
-            self._record_head_losses(torch.stack(parts).tolist(), steps, times)
-        if skips[0] is not None:
-            self._record_skipped_steps(torch.stack(skips).tolist(), first)
-        bad = next((step for step, loss in enumerate(losses, start=first) if not math.isfinite(loss)), None)
+        steps, self._steps = self._steps, []
+        first = self._counters.step - len(steps) + 1
+        numbers, times = range(first, first + len(steps)), [step.time for step in steps]
+        results = [result for step in steps for result in step.results]
+        losses = torch.stack([result.loss for result in results]).tolist() if results else []  # waits for the device
+        bad = self._record_losses(steps, numbers, iter(losses), self._read_heads(results))
+        for place, update in enumerate(self._updates):
+            self._append_points(update.series("lr"), numbers, [step.rates[place] for step in steps], times)
+            self._record_skipped_steps(update, place, steps, first)
         if self._fail and bad is not None:
             self.flush()
             hint = 'lower the learning rate, set "clip_norm", or "on_nan": "skip"'
@@ -137,18 +155,78 @@ class Recorder:
         block.elapsed.extend([each - self._origin for each in times])
         self._counters.latest[name] = values[-1]
 
-    def _record_head_losses(self, losses: list[list[float]], steps: Sequence[int], times: Sequence[float]) -> None:
-        for name, head_losses in zip(self._heads, zip(*losses, strict=True), strict=True):
-            total = self._counters.head_sums.get(name, 0.0)
-            for loss in head_losses:
-                total += loss
-            self._counters.head_sums[name] = total
-            self._append_points(f"train/{name}/loss", steps, head_losses, times)
+    def _read_heads(self, results: Sequence[UpdateResult]) -> Iterator[Mapping[str, float]]:
+        """Return the losses of the heads of every result, by name."""
+        tensors = [result.head_losses for result in results if result.head_losses is not None]
+        values = iter(torch.cat(tensors).tolist() if tensors else [])
+        for result in results:
+            heads = self._updates[result.place].heads if result.head_losses is not None else ()
+            yield {head: next(values) for head in heads}
 
-    def _record_skipped_steps(self, skips: list[float], first: int) -> None:
-        places = [place for place, skipped in enumerate(skips) if skipped]
-        if places:
-            self.event("skipped_step", {"step": first + places[0], "count": len(places)})
+    def _record_losses(
+        self,
+        steps: Sequence[PendingStep],
+        numbers: Sequence[int],
+        losses: Iterator[float],
+        heads: Iterator[Mapping[str, float]],
+    ) -> int | None:
+        """Append the losses of steps to their series; return the first step with one that is not finite."""
+        newest = {
+            name: self._counters.latest[series]
+            for name in self._weights
+            if (series := f"train/{name}/loss") in self._counters.latest
+        }
+        points: dict[str, list[tuple[int, float, float]]] = {"train/loss": []}
+        bad = None
+        for number, step in zip(numbers, steps, strict=True):
+            own: dict[str, float] = {}
+            for _ in step.results:
+                whole = next(losses)
+                own |= next(heads)
+                bad = number if bad is None and not math.isfinite(whole) else bad
+            for name, loss in own.items():
+                points.setdefault(f"train/{name}/loss", []).append((number, loss, step.time))
+            if not self._weights:
+                points["train/loss"].append((number, whole, step.time))
+            elif own and (newest := newest | own).keys() >= self._weights.keys():
+                total = sum(newest[name] * weight for name, weight in self._weights.items())
+                points["train/loss"].append((number, total, step.time))
+        for series, found in points.items():
+            if found:
+                self._add_losses(series, *map(list, zip(*found, strict=True)))
+        return bad
+
+    def _add_losses(self, series: str, numbers: Sequence[int], losses: Sequence[float], times: Sequence[float]) -> None:
+        """Append losses to a series, and to the sum since the latest evaluation."""
+        counters = self._counters
+        self._append_points(series, numbers, losses, times)
+        if series == "train/loss":
+            for loss in losses:
+                counters.loss_sum += loss  # one by one: the sum must not depend on the size of blocks
+            counters.loss_count += len(losses)
+            return
+        head = series.removeprefix("train/").removesuffix("/loss")
+        total = counters.head_sums.get(head, 0.0)
+        for loss in losses:
+            total += loss
+        counters.head_sums[head] = total
+        if self._weights:
+            counters.head_counts[head] = counters.head_counts.get(head, 0) + len(losses)
+
+    def _record_skipped_steps(
+        self, update: RecordedUpdate, place: int, steps: Sequence[PendingStep], first: int
+    ) -> None:
+        checked = [
+            (first + position, result.skipped)
+            for position, step in enumerate(steps)
+            for result in step.results
+            if result.place == place and result.skipped is not None
+        ]
+        flags = torch.stack([flag for _, flag in checked]).tolist() if checked else []
+        skipped = [step for (step, _), flag in zip(checked, flags, strict=True) if flag]
+        if skipped:
+            name = {"update": update.name} if update.name else {}
+            self.event("skipped_step", {"step": skipped[0], "count": len(skipped), **name})
 
     def _progress(self) -> dict[str, Any]:
         step, origin = self._counters.step, self._epoch_origin

@@ -31,6 +31,8 @@ ONE_SIDED = UndefinedRule(
 )
 CONSTANT = UndefinedRule(lambda target: bool((target == target[0]).all()), "all held-out targets are one number")
 
+EMPTY = UndefinedRule(lambda target: not bool((target >= 0).any()), "all held-out sequences are empty")
+
 # By task type and metric; targets are as `known_targets` returns them. A test compares with the metrics themselves.
 UNDEFINED_RULES: Mapping[TaskType, Mapping[str, UndefinedRule]] = {
     "classes": dict.fromkeys(("auroc", "mcc", "cohen_kappa"), ONE_CLASS),
@@ -49,6 +51,7 @@ UNDEFINED_RULES: Mapping[TaskType, Mapping[str, UndefinedRule]] = {
         },
     },
     "numbers": dict.fromkeys(("r2", "explained_variance", "pearson", "spearman"), CONSTANT),
+    "sequences": {"token_error_rate": EMPTY},
 }
 
 
@@ -97,6 +100,8 @@ def known_targets(decoder: OutputDecoder, column: PreparedColumn) -> Tensor | No
     values = column.values if isinstance(column, RaggedTensor) else column
     if decoder.task_type == "labels":
         return values > decoder.loss.target_threshold
+    if decoder.task_type == "sequences":
+        return torch.where(torch.eq(values, decoder.blank), -1, values)
     if decoder.task_type in ("classes", "tags"):
         if values.is_floating_point():
             return values.argmax(-1 if decoder.classes_last else 1).flatten()

@@ -1,7 +1,7 @@
 """The objective of a job: one loss, or the weighted sum of several, and how the outputs are decoded for metrics."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import add
 
@@ -16,6 +16,7 @@ from workers.data.loading.examples import TrainingData
 from workers.training.objective.class_weights import resolve_balanced_weights
 from workers.training.objective.decode import OutputDecoder, build_decoder
 from workers.training.objective.losses import TargetCast, target_cast
+from workers.training.objective.sequences import build_sequence_loss
 from workers.training.objective.training_loss import (
     DenominatorFunction,
     EvaluationLoss,
@@ -36,7 +37,7 @@ class ObjectiveHead:
 
     name: str
     loss: EvaluationLoss
-    weight: float = 1.0
+    weight: float = 1.0  # 0: it is evaluated only
     decoder: OutputDecoder | None = None
     metrics: tuple[str, ...] = ()
 
@@ -83,6 +84,14 @@ class BuiltObjective:
     loss: TrainingLoss
     heads: tuple[ObjectiveHead, ...]
 
+    def part(self, names: Sequence[str]) -> TrainingLoss:
+        """Return the weighted sum of some heads."""
+        return WeightedSumLoss(tuple(head for head in self.heads if head.name in names))
+
+    def part_outputs(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the outputs of the network that some heads read."""
+        return tuple(dict.fromkeys(output for head in self.heads if head.name in names for output in head.loss.outputs))
+
 
 def build_objective(
     spec: Objective,
@@ -90,10 +99,12 @@ def build_objective(
     outputs: Sequence[str],
     data: TrainingData,
     device: torch.device,
+    minimised: Sequence[str],
 ) -> tuple[BuiltObjective, TrainingData]:
     """Build the heads, and cast the targets of the data for them. Raises `BuildError`.
 
-    `columns` are the targets by head, `outputs` the network's. Balanced weights are counted on the training rows.
+    `columns` are the targets by head, `outputs` the network's, and `minimised` the heads that are trained: others are
+    evaluated only. Balanced weights are counted on the training rows.
     """
     keys = _target_keys(spec, columns)
     data = data.cast({key: source for source, key in keys.items()})
@@ -101,6 +112,7 @@ def build_objective(
         _build_head(name, head, columns[name], outputs[0], keys, data, device)
         for name, head in spec.all_heads().items()
     )
+    heads = tuple(head if head.name in minimised else replace(head, weight=0.0) for head in heads)
     return BuiltObjective(heads[0].loss if spec.heads is None else WeightedSumLoss(heads), heads), data
 
 
@@ -133,7 +145,9 @@ def _build_head(
         return ObjectiveHead(name, OutputLoss(output), head.weight, None, head.metrics)
     target = keys[_target_source(head, column)]
     loss: EvaluationLoss = OutputLoss(output)
-    if head.has_loss_target:
+    if head.loss.row.task_type == "sequences":
+        loss = build_sequence_loss(head.loss, output, target, classes_last=head.classes == "last")
+    elif head.has_loss_target:
         loss = build_loss(
             resolve_balanced_weights(head.loss, data.train.targets[target], column.classes or 0),
             output,

@@ -7,7 +7,7 @@ from typing import Protocol
 from torch.optim import Optimizer
 from torch.optim.swa_utils import SWALR
 
-from app.spec.training.plan import Training
+from app.spec.training.updates.update import BaseUpdate
 from app.spec.training.updates.weight_averages import BaseAverage
 from workers.training.optim.schedules import JsonState, build_schedule, json_state, scale_by_group
 from workers.training.optim.weight_averages import AveragingSchedule, averaging_schedule
@@ -140,19 +140,24 @@ class RunLength:
     epoch_step: int = 0  # epochs have had their present length from here on
 
 
-def build_learning_rate_schedule(plan: Training, optimizer: Optimizer, run: RunLength) -> LearningRateSchedule | None:
-    """Build what moves the rates of a plan; `None` if they stay. Raises `BuildError` as `build_schedule` does."""
+def build_learning_rate_schedule(
+    update: BaseUpdate, average: BaseAverage | None, optimizer: Optimizer, run: RunLength, pointer: str = "/training"
+) -> LearningRateSchedule | None:
+    """Build what moves the rates of an update; `None` if they stay. Raises `BuildError` as `build_schedule` does.
+
+    `average` is that of the plan, and `pointer` that of the update.
+    """
     schedule: LearningRateSchedule | None = None
-    swalr = _build_swalr(plan.average, optimizer)  # before the schedule, which may change the groups' rates
+    swalr = _build_swalr(average, optimizer)  # before the schedule, which may change the groups' rates
     per_epoch, begin = run.steps_per_epoch, run.schedule_step
-    if plan.schedule is not None:
+    if update.schedule is not None:
         steps = max(1, run.total_steps - begin)
-        has_momentum = plan.optimizer.has_momentum
-        schedule = build_schedule(plan.schedule, optimizer, steps, per_epoch, has_momentum=has_momentum)
-    if plan.average is not None and swalr is not None:
-        averaging = averaging_schedule(plan.average, run.total_steps, per_epoch, run.epoch_step)
+        momentum = update.optimizer.has_momentum
+        schedule = build_schedule(update.schedule, optimizer, steps, per_epoch, has_momentum=momentum, pointer=pointer)
+    if average is not None and swalr is not None:
+        averaging = averaging_schedule(average, run.total_steps, per_epoch, run.epoch_step)
         schedule = SWASchedule(schedule, swalr, averaging, begin)
-    if (warmup := plan.warmup) is not None:
+    if (warmup := update.warmup) is not None:
         schedule = WarmupSchedule(schedule, optimizer, warmup.warmup_steps(per_epoch), warmup.start_factor)
     return schedule
 

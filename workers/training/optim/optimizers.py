@@ -43,11 +43,14 @@ OPTIMIZERS: Mapping[str, TorchOptimizer] = {
 
 
 def build_optimizer(
-    spec: BaseOptimizer, parameters: Sequence[nn.Parameter] | Sequence[dict[str, Any]], device: torch.device
+    spec: BaseOptimizer,
+    parameters: Sequence[nn.Parameter] | Sequence[dict[str, Any]],
+    device: torch.device,
+    pointer: str = "/training",
 ) -> optim.Optimizer:
     """Build the optimiser of parameters, or of groups of them with settings of their own (torch's `param_groups`).
 
-    Raises `BuildError` if there are none, or if torch rejects a setting.
+    `pointer` is that of the update in the job. Raises `BuildError` if there are none, or if torch rejects a setting.
     """
     if not parameters:
         hint = "add a layer with parameters, or a Parameter node"
@@ -58,7 +61,7 @@ def build_optimizer(
     try:
         return OPTIMIZERS[spec.kind].build(parameters, **settings)
     except ValueError as error:
-        raise BuildError(f"{spec.kind}: {error}", pointer="/training/optimizer") from error
+        raise BuildError(f"{spec.kind}: {error}", pointer=f"{pointer}/optimizer") from error
 
 
 def can_skip_on_device(spec: BaseOptimizer, device: torch.device) -> bool:

@@ -84,11 +84,17 @@ class ChainedSchedule:
 
 
 def build_schedule(
-    spec: BaseSchedule, optimizer: Optimizer, total_steps: int, steps_per_epoch: int, *, has_momentum: bool
+    spec: BaseSchedule,
+    optimizer: Optimizer,
+    total_steps: int,
+    steps_per_epoch: int,
+    *,
+    has_momentum: bool,
+    pointer: str = "/training",
 ) -> TorchSchedule | ChainedSchedule:
     """Build a schedule for a run of `total_steps`. Raises `BuildError` if torch rejects a setting.
 
-    `has_momentum` decides whether momentum is cycled where the spec leaves it open.
+    `has_momentum` decides whether momentum is cycled where the spec leaves it open; `pointer` is that of the update.
     """
     epochs = -(-total_steps // steps_per_epoch)
     lengths = {"step": total_steps, "epoch": epochs}
@@ -99,7 +105,7 @@ def build_schedule(
             return ChainedSchedule([_build_plain(part, optimizer, lengths, has_momentum) for part in spec.parts])
         return _build_sequence(spec, optimizer, lengths, has_momentum)
     except (ValueError, ZeroDivisionError) as error:
-        raise BuildError(f"{spec.kind}: {error}", pointer="/training/schedule") from error
+        raise BuildError(f"{spec.kind}: {error}", pointer=f"{pointer}/schedule") from error
 
 
 def _build_plain(

@@ -1,4 +1,4 @@
-"""The update: from gradients to new weights, with a loss scaler, clipping, and steps that are skipped."""
+"""The update: from gradients to new weights, with a loss scaler, changed gradients, and steps that are skipped."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,22 +7,15 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.amp.grad_scaler import GradScaler
-from torch.nn.utils import clip_grad_norm_, get_total_norm
-from torch.optim import Optimizer
+from torch.nn.utils import get_total_norm
 
 from app.spec.training.plan import Training
+from workers.training.optim.gradients import GradientChange, NormClipping, gradient_changes
 from workers.training.optim.optimizers import can_skip_on_device
+from workers.training.optim.parameter_groups import ParameterSplit
+from workers.training.optim.update_state import UpdateState
 
 Closure = Callable[[], Tensor]  # computes the step's gradients again, and returns its loss (scalar)
-
-
-class UpdateState(Protocol):
-    """What an update reads and changes: it is passed to every call, and may be another one at every step."""
-
-    optimizer: Optimizer
-    parameters: Sequence[nn.Parameter]  # all that the optimizer trains
-    scaler: GradScaler | None  # for fp16
 
 
 class Update(Protocol):
@@ -32,10 +25,11 @@ class Update(Protocol):
         """Add the gradients of a loss (scalar)."""
         ...
 
-    def step(self, state: UpdateState, loss: Tensor, closure: Closure) -> Tensor | None:
+    def step(self, state: UpdateState, loss: Tensor, closure: Closure, done: int) -> Tensor | None:
         """Step, and clear the gradients. `loss` is that of the whole step (scalar), on the device.
 
-        Returns 1.0 if the step was skipped and 0.0 if not, as a scalar on the device; `None` if nothing was checked.
+        `done` is the number of finished steps. Returns 1.0 if the step was skipped and 0.0 if not, as a scalar on the
+        device; `None` if nothing was checked.
         """
         ...
 
@@ -55,22 +49,17 @@ class FiniteCheck(Enum):
 class OptimizerStep:
     """A step from the gradients that `backward` accumulated."""
 
-    clip_norm: float | None = None
+    changes: tuple[GradientChange, ...] = ()  # of the gradients, one after the other
     finite_check: FiniteCheck = FiniteCheck.NOBODY
 
     def backward(self, state: UpdateState, loss: Tensor) -> None:
         """Add the gradients of a loss (scalar)."""
-        (loss if state.scaler is None else state.scaler.scale(loss)).backward()
+        (loss if state.scaler is None else state.scaler.scale(loss)).backward(inputs=state.inputs)
 
-    def step(self, state: UpdateState, loss: Tensor, closure: Closure) -> Tensor | None:
+    def step(self, state: UpdateState, loss: Tensor, closure: Closure, done: int) -> Tensor | None:
         """Step, and clear the gradients; see `Update`."""
         optimizer, parameters, scaler = state.optimizer, state.parameters, state.scaler
-        norm = None
-        if self.clip_norm is not None:
-            if scaler is not None:
-                scaler.unscale_(optimizer)
-            norm = clip_grad_norm_(parameters, self.clip_norm)
-        skipped = None if self.finite_check is FiniteCheck.NOBODY else _nonfinite_flag(parameters, loss, norm)
+        skipped = self._change_gradients(state, loss, done) if self.changes else self._nonfinite_flag(parameters, loss)
         if scaler is not None:
             scaler.step(optimizer)
             scaler.update()
@@ -84,12 +73,27 @@ class OptimizerStep:
             parameter.grad = None
         return skipped
 
+    def _change_gradients(self, state: UpdateState, loss: Tensor, done: int) -> Tensor | None:
+        """Change the gradients, unscaled; return what `_nonfinite_flag` does of those before the changes."""
+        if state.scaler is not None:
+            state.scaler.unscale_(state.optimizer)
+        norm, changes = None, self.changes
+        if isinstance(changes[0], NormClipping):  # its norm serves the check too
+            norm, changes = changes[0].apply(state.parameters, done), changes[1:]
+        skipped = self._nonfinite_flag(state.parameters, loss, norm)
+        for change in changes:
+            change.apply(state.parameters, done)
+        return skipped
 
-def _nonfinite_flag(parameters: Sequence[nn.Parameter], loss: Tensor, norm: Tensor | None) -> Tensor:
-    """Return 1.0 if the loss or a gradient is not finite, else 0.0: a scalar on the device."""
-    if norm is None:
-        norm = get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
-    return (~torch.isfinite(loss + norm)).float()
+    def _nonfinite_flag(
+        self, parameters: Sequence[nn.Parameter], loss: Tensor, norm: Tensor | None = None
+    ) -> Tensor | None:
+        """Return 1.0 if the loss or a gradient is not finite, else 0.0, a scalar on the device; `None` unchecked."""
+        if self.finite_check is FiniteCheck.NOBODY:
+            return None
+        if norm is None:
+            norm = get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
+        return (~torch.isfinite(loss + norm)).float()
 
 
 @dataclass(frozen=True)
@@ -98,9 +102,9 @@ class ClosureStep:
 
     def backward(self, state: UpdateState, loss: Tensor) -> None:
         """Add the gradients of a loss (scalar)."""
-        loss.backward()
+        loss.backward(inputs=state.inputs)
 
-    def step(self, state: UpdateState, loss: Tensor, closure: Closure) -> Tensor | None:
+    def step(self, state: UpdateState, loss: Tensor, closure: Closure, done: int) -> Tensor | None:
         """Step, and clear the gradients. The first evaluation is `loss`, whose gradients are there already."""
         optimizer, first = state.optimizer, [loss]
 
@@ -115,11 +119,16 @@ class ClosureStep:
         return None
 
 
-def build_update(plan: Training, has_scaler: bool, device: torch.device) -> Update:
-    """Return how the steps of a plan are taken on a device; a scaler finds losses that are not finite by itself."""
-    if plan.optimizer.row.closure:
+def build_update(plan: Training, place: int, split: ParameterSplit, network: nn.Module) -> Update:
+    """Return how the update of a plan at `place` is taken, which trains the parameters in `split` of a network.
+
+    A loss scaler finds losses that are not finite by itself.
+    """
+    _, spec = plan.all_updates()[place]
+    if spec.optimizer.row.closure:
         return ClosureStep()
     finite_check = FiniteCheck.NOBODY
-    if plan.on_nan == "skip" and not has_scaler:
-        finite_check = FiniteCheck.DEVICE if can_skip_on_device(plan.optimizer, device) else FiniteCheck.HOST
-    return OptimizerStep(plan.clip_norm, finite_check)
+    if plan.on_nan == "skip" and plan.precision != "fp16":
+        device = next(network.parameters()).device
+        finite_check = FiniteCheck.DEVICE if can_skip_on_device(spec.optimizer, device) else FiniteCheck.HOST
+    return OptimizerStep(gradient_changes(spec, split.weight_positions(network), plan.seed, place), finite_check)

@@ -11,7 +11,7 @@ from workers.network.blueprint import ResolvedNode
 from workers.network.runtime.control_flow import TensorOrTuple
 from workers.protocol.messages import StatisticsSample
 from workers.torch_setup import is_out_of_memory
-from workers.training.state import TrainState
+from workers.training.optim.update_state import UpdateState
 from workers.training.statistics.activations import ActivationStatistics
 from workers.training.statistics.flow import FlowStatistics, by_node, recorded_flow
 from workers.training.statistics.histograms import sparse_histograms
@@ -44,15 +44,15 @@ class Observation:
         except Exception as error:
             self.fail(error)
 
-    def before_update(self, state: TrainState) -> None:
-        """Measure gradients and weights."""
+    def before_update(self, update: UpdateState) -> None:
+        """Measure the gradients of an update, and weights before the first one."""
         try:
-            self.parameters.before(state)
+            self.parameters.before(update)
         except Exception as error:
             self.fail(error)
 
-    def after_update(self) -> None:
-        """Measure what the update changed."""
+    def after_updates(self) -> None:
+        """Measure what the updates of the step changed."""
         try:
             self.parameters.after()
         except Exception as error:

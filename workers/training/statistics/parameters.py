@@ -1,13 +1,13 @@
 """Statistics of a step's parameters: norms of gradients, of weights, and of what the step changed."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from workers.torch_setup import is_out_of_memory
-from workers.training.state import TrainState
+from workers.training.optim.update_state import UpdateState
 from workers.training.statistics.histograms import count_codes
 from workers.training.statistics.transfer import Transfer, accumulation_dtype
 
@@ -15,17 +15,17 @@ Owners = Mapping[str, Sequence[nn.Parameter]]  # the parameters of every node th
 
 
 class ParameterStatistics:
-    """Measures one step: `before` the update, when the gradients are complete, and `after` it.
+    """Measures one step: `before` each update, when its gradients are complete, and `after` all of them.
 
-    Gradients are those of the whole step, of all its batches, in the scale of the loss, and before clipping. The update
-    is the difference of the weights after the optimiser's step to those before it, whatever the optimiser did.
+    Gradients are those of the whole step, of all its batches, in the scale of the loss, and before clipping. What is
+    changed is the difference of the weights after the step to those before it, whatever the optimisers did.
     """
 
     def __init__(self, owners: Owners, device: torch.device, histograms: bool) -> None:
         self._owners, self._histograms = owners, histograms
         self._parameters = [parameter for parameters in owners.values() for parameter in parameters]
         self._dtype = accumulation_dtype(device)
-        self._scale = 1.0
+        self._scales: dict[int, float] = {}  # of the losses whose gradients they are, by place
         self._weights: list[Tensor] = []
         self._gradients: dict[int, Tensor] = {}  # norms, by place of the parameter
         self._copies: dict[int, Tensor] = {}
@@ -33,18 +33,22 @@ class ParameterStatistics:
         self.codes: dict[tuple[str, str], Tensor] = {}  # by node and "weights" or "gradients"
 
     @torch.no_grad()
-    def before(self, state: TrainState) -> None:
+    def before(self, update: UpdateState) -> None:
         """Measure gradients and weights, and copy the weights that the update may change, if there is room."""
-        self._scale = state.scaler.get_scale() if state.scaler is not None else 1.0
         values = [parameter.detach() for parameter in self._parameters]
-        self._weights = self._norms(values)
         gradients = {place: _dense(each.grad) for place, each in enumerate(self._parameters) if each.grad is not None}
-        self._gradients = dict(zip(gradients, self._norms(list(gradients.values())), strict=True))
-        if self._histograms:
-            self._count(values, gradients)
-        trained = set(map(id, state.parameters))
+        scale = update.scaler.get_scale() if update.scaler is not None else 1.0
+        self._scales |= dict.fromkeys(gradients, scale)
+        if not self._weights:
+            self._weights = self._norms(values)
+            self._count_weights(values)
+        self._gradients |= dict(zip(gradients, self._norms(list(gradients.values())), strict=True))
+        self._count_gradients(gradients)
+        trained = set(map(id, update.parameters))
         try:
-            self._copies = {place: each.clone() for place, each in self._trained(values, trained)}
+            self._copies |= {
+                place: each.clone() for place, each in self._trained(values, trained) if place not in self._copies
+            }
         except (RuntimeError, MemoryError) as error:
             if not isinstance(error, MemoryError) and not is_out_of_memory(error):
                 raise
@@ -52,7 +56,7 @@ class ParameterStatistics:
 
     @torch.no_grad()
     def after(self) -> None:
-        """Measure what the update changed."""
+        """Measure what the updates changed."""
         if self._copies:
             copies = list(self._copies.values())
             torch._foreach_sub_(copies, [self._parameters[place].detach() for place in self._copies])
@@ -69,17 +73,21 @@ class ParameterStatistics:
     def _norms(self, tensors: Sequence[Tensor]) -> list[Tensor]:
         return list(torch._foreach_norm(list(tensors), 2, dtype=self._dtype)) if tensors else []
 
-    def _count(self, values: Sequence[Tensor], gradients: Mapping[int, Tensor]) -> None:
-        place = 0
-        for node, parameters in self._owners.items():
-            for _ in parameters:
-                self._add(node, "weights", values[place])
-                if place in gradients:
-                    self._add(node, "gradients", self._unscaled(gradients[place]))
-                place += 1
+    def _count_weights(self, values: Sequence[Tensor]) -> None:
+        for (node, _), value in zip(self._places(), values, strict=True):
+            if self._histograms:
+                self._add(node, "weights", value)
 
-    def _unscaled(self, gradient: Tensor) -> Tensor:
-        return gradient if self._scale == 1 else gradient / self._scale
+    def _count_gradients(self, gradients: Mapping[int, Tensor]) -> None:
+        for node, place in self._places():
+            if self._histograms and place in gradients:
+                scale = self._scales[place]
+                self._add(node, "gradients", gradients[place] if scale == 1 else gradients[place] / scale)
+
+    def _places(self) -> Iterator[tuple[str, int]]:
+        """Yield the node of every parameter, and its place."""
+        nodes = [node for node, parameters in self._owners.items() for _ in parameters]
+        return ((node, place) for place, node in enumerate(nodes))
 
     def _add(self, node: str, quantity: str, values: Tensor) -> None:
         counts = count_codes(values)
@@ -95,7 +103,8 @@ class ParameterStatistics:
     def result(self, transfer: Transfer) -> dict[tuple[str, str], float]:
         """Return the statistics by node and quantity, from the numbers in the order of `send`."""
         weights = dict(enumerate(transfer.take("weights", len(self._weights))))
-        gradients = dict(zip(self._gradients, transfer.take("gradients", len(self._gradients)), strict=True))
+        norms = zip(self._gradients, transfer.take("gradients", len(self._gradients)), strict=True)
+        gradients = {place: norm / self._scales[place] for place, norm in norms}
         changes = dict(zip(self._changes, transfer.take("changes", len(self._changes)), strict=True))
         found: dict[tuple[str, str], float] = {}
         begin = 0
@@ -104,7 +113,7 @@ class ParameterStatistics:
             begin = places.stop
             norm = found[node, "weight_norm"] = _joined(weights, places)
             if any(place in gradients for place in places):
-                found[node, "grad_norm"] = _joined(gradients, places) / self._scale
+                found[node, "grad_norm"] = _joined(gradients, places)
             if any(place in changes for place in places) and norm:
                 found[node, "update_ratio"] = _joined(changes, places) / norm
         return found

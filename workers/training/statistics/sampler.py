@@ -1,7 +1,7 @@
 """Takes a sample at the steps that the plan says; at all others it is not there."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -11,17 +11,18 @@ from workers.data.loading.batch_source import WeightedBatch
 from workers.network.blueprint import ResolvedNode
 from workers.network.kinds.catalog import CATALOG
 from workers.network.kinds.leaves import LeafKind
-from workers.network.runtime.build import BuiltNetwork, GraphModule, graph_path, observed_plan, swap_plan
+from workers.network.runtime.build import GraphModule, graph_path, observed_plan, swap_plan
 from workers.network.runtime.control_flow import TensorOrTuple
 from workers.network.runtime.plan import ExecutionPlan, NodeCall
-from workers.training.optim.update import Closure, Update, UpdateState
+from workers.training.optim.update import Closure, Update
+from workers.training.optim.update_state import UpdateState
 from workers.training.state import TrainState
 from workers.training.statistics.activations import ActivationStatistics
 from workers.training.statistics.layout import Layout, build_layout, graphs, network_nodes, parameter_owners
 from workers.training.statistics.observation import Observation, PendingSample
 from workers.training.statistics.parameters import Owners, ParameterStatistics
 from workers.training.statistics.units import LIVE_RANGES, LiveRange, unit_axes
-from workers.training.step import StepResult, TrainingStep
+from workers.training.step import TrainingStep, UpdateResult
 
 NEVER = -1
 Unit = tuple[LiveRange | None, int]  # which outputs are live, and the axis of units
@@ -32,17 +33,17 @@ class ObservedUpdate:
     """An update around which gradients and weights are measured."""
 
     update: Update
-    before: Callable[[], None]
+    before: Callable[[UpdateState], None]
     after: Callable[[], None]
 
     def backward(self, state: UpdateState, loss: Tensor) -> None:
         """Add the gradients of a loss (scalar)."""
         self.update.backward(state, loss)
 
-    def step(self, state: UpdateState, loss: Tensor, closure: Closure) -> Tensor | None:
+    def step(self, state: UpdateState, loss: Tensor, closure: Closure, done: int) -> Tensor | None:
         """Step, and clear the gradients; see `Update`."""
-        self.before()
-        skipped = self.update.step(state, loss, closure)
+        self.before(state)
+        skipped = self.update.step(state, loss, closure, done)
         self.after()
         return skipped
 
@@ -66,32 +67,42 @@ class StatisticsSampler:
     gradients. A compiled network keeps its plan, or it would be compiled anew: its outputs are not measured.
     """
 
-    def __init__(self, network: BuiltNetwork, plan: Training, step: int) -> None:
-        self._network, self._plan = network, plan
+    def __init__(self, state: TrainState, plan: Training) -> None:
+        self._network, self._plan = state.network, plan
+        self._parts = [update.network for update in state.updates if update.network is not None]
         self._observed: ObservedNetwork | None = None
         self._observation: Observation | None = None
         self._has_named_series = False
         self.due = NEVER  # the next step to sample, counted from 1
         if plan.statistics:
             self._steps = SampledSteps(plan.statistics)
-            self.due = self._steps.after(step)
+            self.due = self._steps.after(state.counters.step)
 
-    def run(self, training_step: TrainingStep, state: TrainState, batches: Sequence[WeightedBatch]) -> StepResult:
+    def run(
+        self, training_step: TrainingStep, state: TrainState, batches: Sequence[WeightedBatch]
+    ) -> list[UpdateResult]:
         """Take the step that is due as `training_step.run` does, and measure it."""
         observed = self._observed = self._observed or self._observe()
         observation = self._observation = self._begin(observed, training_step)
-        update, plans = training_step.update, [(graph, swap_plan(graph, plan)) for graph, plan in observed.plans]
+        rules, plans = training_step.rules, [(graph, swap_plan(graph, plan)) for graph, plan in observed.plans]
 
-        def before_update() -> None:
+        def before_update(update: UpdateState) -> None:
             """A line search runs the network again within the update: this is no longer the step's own batch."""
             self._observation = None
-            observation.before_update(state)
+            observation.before_update(update)
 
-        training_step.update = ObservedUpdate(update, before_update, observation.after_update)
+        def after_update() -> None:
+            self._observation = observation
+
+        training_step.rules = [
+            replace(rule, update=ObservedUpdate(rule.update, before_update, after_update)) for rule in rules
+        ]
         try:
-            return training_step.run(state, batches)
+            results = training_step.run(state, batches)
+            observation.after_updates()
+            return results
         finally:
-            training_step.update = update
+            training_step.rules = rules
             for graph, plan in plans:
                 swap_plan(graph, plan)
             self._observation = observation
@@ -123,7 +134,8 @@ class StatisticsSampler:
         owners = parameter_owners(network)
         nodes = [(node, path) for _, node, path in network_nodes(network)]
         layout = build_layout(network, owners, is_eager, bool(statistics and statistics.histograms))
-        plans = [(graph, observed_plan(graph, self._show)) for graph in graphs(network)] if is_eager else []
+        observed = [*graphs(network), *self._parts] if is_eager else []
+        plans = [(graph, observed_plan(graph, self._show)) for graph in observed]
         units = {path: unit for graph, _ in plans for path, unit in _units(graph).items()}
         return ObservedNetwork(nodes, owners, layout, plans, units)
 

@@ -1,5 +1,6 @@
 """A dry run of a plan: its settings are given to torch, and its groups to the network, before anything is trained."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -9,11 +10,13 @@ from app.errors import BuildError, Problem
 from app.spec.base import MAX_STEPS
 from app.spec.data.columns import DataSchema
 from app.spec.job import JobSpec
+from app.spec.training.plan import Training
+from app.spec.training.updates.update import BaseUpdate
 from workers.data.loading.sampler import Sampler
 from workers.network.inference.partial_network import PartialNetwork
 from workers.training.optim.learning_rate import RunLength, build_learning_rate_schedule
 from workers.training.optim.optimizers import build_optimizer
-from workers.training.optim.parameter_groups import GROUPS_POINTER, split_parameters
+from workers.training.optim.update_parameters import split_updates
 from workers.training.optim.weight_averages import averaging_schedule
 from workers.training.validation.batch_sizes import known_training_rows
 
@@ -22,36 +25,20 @@ CPU = torch.device("cpu")
 
 @dataclass
 class DryRunResult:
-    """The number of elements that are trained, and every problem."""
+    """The number of elements that are trained, in all and by each update, and every problem."""
 
     trainable_elements: int
+    update_elements: list[int]
     problems: list[Problem] = field(default_factory=list)
 
 
 def dry_run_plan(job: JobSpec, schema: DataSchema, draft: PartialNetwork) -> DryRunResult:
-    """Try the groups on the network, if it has no problems, and every setting on a parameter of one element."""
-    plan = job.training
-    result = DryRunResult(draft.parameters)
-    if (plan.groups or plan.optimizer.row.matrices_only) and draft.parameters and not draft.problems:
-        split = split_parameters(draft.blueprint, plan)
-        result.problems += split.problems
-        result.trainable_elements -= sum(weight.element_count for weight in split.frozen)
-        if (
-            split.frozen
-            and not split.problems
-            and _loss_nodes(job, draft).isdisjoint(draft.trainable_nodes(split.frozen_nodes))
-        ):
-            detail = "everything that the loss depends on is frozen"
-            result.problems.append(
-                Problem(GROUPS_POINTER, "nothing_to_train", detail, "remove some nodes from the group")
-            )
-    for position, group in enumerate(plan.groups):
-        if settings := group.settings():
-            spec = plan.optimizer.model_copy(update=settings)
-            try:
-                build_optimizer(spec, [_one_element_parameter()], CPU)
-            except BuildError as error:
-                result.problems.append(_to_problem(error, f"{GROUPS_POINTER}/{position}"))
+    """Try the updates on the network, if it has no problems, and every setting on a parameter of one element."""
+    plan, result = job.training, DryRunResult(draft.parameters, [draft.parameters])
+    if draft.parameters and not draft.problems and _divides_parameters(plan):
+        result = _split_network(job, draft)
+    for pointer, update in plan.all_updates():
+        result.problems += _group_problems(update, f"/training{pointer}/groups")
     per_epoch = _steps_per_epoch(job, schema)
     total_steps = plan.total_steps(per_epoch)
     if total_steps > MAX_STEPS:
@@ -65,19 +52,79 @@ def dry_run_plan(job: JobSpec, schema: DataSchema, draft: PartialNetwork) -> Dry
         result.problems.append(
             Problem("/training/average", "contradiction", detail, "start the average earlier, or train longer")
         )
-    try:
-        optimizer = build_optimizer(plan.optimizer, [_one_element_parameter()], CPU)
-        build_learning_rate_schedule(plan, optimizer, RunLength(total_steps, per_epoch))
-    except BuildError as error:
-        result.problems.append(_to_problem(error, error.pointer))
+    result.problems += _interval_problems(plan, total_steps)
+    for pointer, update in plan.all_updates():
+        where = f"/training{pointer}"
+        try:
+            optimizer = build_optimizer(update.optimizer, [_one_element_parameter()], CPU, where)
+            build_learning_rate_schedule(update, plan.average, optimizer, RunLength(total_steps, per_epoch), where)
+        except BuildError as error:
+            result.problems.append(_to_problem(error, error.pointer))
     return result
 
 
-def _loss_nodes(job: JobSpec, draft: PartialNetwork) -> set[str]:
-    """Return the ids of the nodes whose outputs losses read."""
+def _divides_parameters(plan: Training) -> bool:
+    """Say whether some parameters may not be trained, or not be the optimiser's."""
+    is_divided = plan.updates or plan.target_networks
+    return bool(is_divided or any(each.groups or each.optimizer.row.matrices_only for _, each in plan.all_updates()))
+
+
+def _split_network(job: JobSpec, draft: PartialNetwork) -> DryRunResult:
+    """Return what each update trains of a network, and the problems of that."""
+    plan, parameters = job.training, split_updates(draft.blueprint, job.training)
+    counts = [{each.name: each.element_count for each in split.trained()} for split in parameters.splits]
+    trained = {name: count for own in counts for name, count in own.items()}
+    own = [sum(each.values()) for each in counts]
+    result = DryRunResult(sum(trained.values()), own, list(parameters.problems))
+    if result.problems:
+        return result
+    if not plan.updates:
+        [split] = parameters.splits
+        if split.frozen and _loss_nodes(job, draft).isdisjoint(draft.trainable_nodes(split.frozen_nodes)):
+            detail = "everything that the loss depends on is frozen"
+            hint = "remove some nodes from the group"
+            result.problems.append(Problem("/training/groups", "nothing_to_train", detail, hint))
+    for place, (update, split) in enumerate(zip(plan.updates, parameters.splits, strict=False)):
+        trainable = draft.trainable_nodes(split.frozen_nodes)
+        for position, head in enumerate(update.loss):
+            if _loss_nodes(job, draft, head).isdisjoint(trainable):
+                detail = f"{head} depends on none of the parameters that this update trains"
+                hint = "name others in parameters, or another loss"
+                pointer = f"/training/updates/{place}/loss/{position}"
+                result.problems.append(Problem(pointer, "nothing_to_train", detail, hint))
+    return result
+
+
+def _group_problems(update: BaseUpdate, pointer: str) -> Iterator[Problem]:
+    """Yield why torch refuses the settings of groups."""
+    for position, group in enumerate(update.groups):
+        if settings := group.settings():
+            spec = update.optimizer.model_copy(update=settings)
+            try:
+                build_optimizer(spec, [_one_element_parameter()], CPU)
+            except BuildError as error:
+                yield _to_problem(error, f"{pointer}/{position}")
+
+
+def _interval_problems(plan: Training, total_steps: int) -> Iterator[Problem]:
+    """Yield the updates and target networks whose turn does not come within the run."""
+    for field_name in ("updates", "target_networks"):
+        for place, each in enumerate(getattr(plan, field_name)):
+            if each.every > total_steps:
+                detail = (
+                    f"the run of {total_steps:,} steps ends before step {each.every:,}, the first one that it takes"
+                )
+                pointer = f"/training/{field_name}/{place}/every"
+                yield Problem(pointer, "contradiction", detail, "use a smaller number, or train longer")
+
+
+def _loss_nodes(job: JobSpec, draft: PartialNetwork, head_name: str | None = None) -> set[str]:
+    """Return the ids of the nodes whose outputs losses read: those of one head, or of all."""
     outputs = draft.blueprint.outputs
-    first = next(iter(outputs.values()))
-    return {outputs.get(head.output, first) if head.output else first for head in job.objective.all_heads().values()}
+    first = next(iter(outputs))
+    heads = job.objective.all_heads()
+    chosen = heads.values() if head_name is None else [heads[head_name]]
+    return {outputs.get(name, outputs[first]) for head in chosen for name in head.loss_outputs(first)}
 
 
 def _one_element_parameter() -> nn.Parameter:

@@ -1,5 +1,6 @@
 """An estimate of the memory that training takes, before anything is built."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import prod
 
@@ -56,10 +57,13 @@ class MemoryEstimate:
         return asdict(self) | {"total": self.total}
 
 
-def estimate_memory(job: JobSpec, draft: PartialNetwork, rows: int, trained: int | None = None) -> MemoryEstimate:
+def estimate_memory(
+    job: JobSpec, draft: PartialNetwork, rows: int, trained: Sequence[int] | None = None
+) -> MemoryEstimate:
     """Return the memory of a training step. `rows` limits the batch size.
 
-    `trained` is the number of elements that are not frozen; `None` for all of them.
+    `trained` are the numbers of elements that the updates train; `None`: the only one trains all of them. Updates come
+    one after the other: gradients are those of the largest one, and activations at most those of the whole network.
     """
     batch_size = min(job.training.batch_size, rows) if rows > 0 else job.training.batch_size
     weights = FLOAT32_BYTES * draft.parameters
@@ -68,10 +72,12 @@ def estimate_memory(job: JobSpec, draft: PartialNetwork, rows: int, trained: int
     activations = sum(value.element_size() * prod(with_batch_size(value.shape, batch_size)) for value in inputs)
     activations += sum(activation_bytes(trace, batch_size) for trace in draft.nodes)
     activations += LIVE_GRADIENTS * max((_output_bytes(trace, batch_size) for trace in draft.nodes), default=0)
-    states = job.training.optimizer.state_count()
-    gradients = weights if trained is None else FLOAT32_BYTES * trained
+    elements = [draft.parameters] if trained is None else trained
+    gradients = FLOAT32_BYTES * max(elements, default=0)
+    updates = zip(job.training.all_updates(), elements, strict=False)
+    states = FLOAT32_BYTES * sum(spec.optimizer.state_count() * count for (_, spec), count in updates)
     average = weights + buffers if job.training.average is not None else 0
-    return MemoryEstimate(batch_size, weights + buffers, gradients, states * gradients, average, activations)
+    return MemoryEstimate(batch_size, weights + buffers, gradients, states, average, activations)
 
 
 def activation_bytes(trace: InferredNode, batch_size: int) -> int:
@@ -86,9 +92,13 @@ def activation_bytes(trace: InferredNode, batch_size: int) -> int:
         return values * (trace.output.element_size() + INDEX_BYTES)
     if kind in RECURRENT_ACTIVATIONS:
         values += batch_size * trace.inputs[0].shape[1] * _recurrent_activations(kind, parameters)
-    if kind in ("MultiheadAttention", "TransformerEncoderLayer"):
-        keys = trace.inputs[1 if len(trace.inputs) > 1 and kind == "MultiheadAttention" else 0]
+    if kind == "MultiheadAttention":
+        keys = trace.inputs[1 if len(trace.inputs) > 1 and trace.inputs[1].ndim == 3 else 0]
         values += batch_size * _attention_activations(parameters, trace.inputs[0].shape[1], keys.shape[1])
+    if kind.startswith("Transformer"):
+        values += batch_size * _transformer_activations(
+            kind, parameters, [each.shape[1] for each in trace.inputs if each.ndim == 3][:2]
+        )
     return values * trace.output.element_size()
 
 
@@ -100,6 +110,18 @@ def _recurrent_activations(kind: str, parameters: Parameters) -> int:
     directions = 1 + parameters["bidirectional"]
     width: int = RECURRENT_ACTIVATIONS[kind] * parameters["hidden_size"] * directions * parameters["num_layers"]
     return width
+
+
+def _transformer_activations(kind: str, parameters: Parameters, lengths: Sequence[int]) -> int:
+    """Return the values that the layers keep; a decoder's attend to themselves and to the second input."""
+    decodes = "Decoder" in kind
+    layers = parameters.get("num_layers", 1)
+    encoders = parameters.get("num_encoder_layers", 0 if decodes else layers)
+    decoders = parameters.get("num_decoder_layers", layers if decodes else 0)
+    source, target = (lengths[1], lengths[0]) if decodes else (lengths[0], lengths[-1])
+    inside = encoders * _attention_activations(parameters, source, source)
+    cross = _attention_activations({**parameters, "dim_feedforward": 0}, target, source)
+    return inside + decoders * (_attention_activations(parameters, target, target) + cross)
 
 
 def _attention_activations(parameters: Parameters, queries: int, keys: int) -> int:

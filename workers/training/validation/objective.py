@@ -12,11 +12,13 @@ from app.errors import Problem
 from app.spec.data.columns import Column
 from app.spec.job import JobSpec
 from app.spec.training.losses import equivalent_loss, task_type
-from app.spec.training.metrics import MAX_CLASSES, METRICS, SPAN_METRICS, UNLIMITED_CLASS_METRICS
+from app.spec.training.metrics import GENERATED_METRICS, MAX_CLASSES, METRICS, SPAN_METRICS, UNLIMITED_CLASS_METRICS
 from app.spec.training.objective import Head, head_pointer
 from workers.network.inference.input_checks import SYMBOLIC_BATCH_SIZE, describe_shape
 from workers.network.inference.partial_network import InferredNode, PartialNetwork
-from workers.training.validation.target_shapes import TargetShapeCheck
+from workers.training.validation.other_losses import OTHER_OUTPUT_CHECKS
+from workers.training.validation.shape_check import TargetShapeCheck
+from workers.training.validation.target_shapes import target_shape_problems
 
 KINDS_WITH_LENGTHS = frozenset(
     {"RNN", "GRU", "LSTM", "TransformerEncoderLayer", "pool_sequence"}
@@ -39,7 +41,7 @@ def objective_problems(job: JobSpec, targets: Mapping[str, Column | None], draft
     `targets` are the columns that heads are compared with.
     """
     problems: list[Problem] = []
-    trained = draft.trainable_nodes()
+    trained, minimised = draft.trainable_nodes(), job.training.minimised_heads(job.objective.all_heads())
     for name, head in job.objective.all_heads().items():
         where, target = head_pointer(name), targets[name]
         if (output := find_output(draft, head.output)) is not None:
@@ -50,8 +52,9 @@ def objective_problems(job: JobSpec, targets: Mapping[str, Column | None], draft
                 check = TargetShapeCheck(
                     head.loss, output.value, target, output.path, f"{where}/loss", head.classes == "last"
                 )
-                wrong += [*check.problems(), *_metric_problems(head, where, output.value, target)]
-            if output.source not in trained and output.value.is_floating_point():
+                wrong += [*target_shape_problems(check), *_metric_problems(head, where, output.value, target)]
+                wrong += _other_output_problems(check, draft)
+            if name in minimised and output.source not in trained and output.value.is_floating_point():
                 detail = f"{output.source} depends on nothing that is trained"
                 wrong.insert(
                     0, Problem("/model", "nothing_to_train", detail, "add a layer with parameters, or a Parameter node")
@@ -60,7 +63,18 @@ def objective_problems(job: JobSpec, targets: Mapping[str, Column | None], draft
         if head.scores is not None and not head.has_loss_target and target is not None:
             scores = find_output(draft, head.scores)
             problems += _scores_problems(head, where, scores, target) if scores is not None else ()
+        if target is not None and not draft.problems:
+            problems += _generation_problems(head, where, target, draft)
     return list(dict.fromkeys(problems))
+
+
+def _other_output_problems(check: TargetShapeCheck, draft: PartialNetwork) -> Iterator[Problem]:
+    """Yield why the outputs that a loss reads beside its own are not what it takes them for."""
+    for field, name in check.loss.other_outputs.items():
+        other = find_output(draft, name)
+        problem = OTHER_OUTPUT_CHECKS[field](check, other.value) if other is not None else None
+        if problem is not None:
+            yield problem
 
 
 def find_output(draft: PartialNetwork, name: str | None) -> NetworkOutput | None:
@@ -115,7 +129,8 @@ def _scores_problems(head: Head, where: str, scores: NetworkOutput, target: Colu
         wrong = list(_compared_output_problems(scores))
         if not wrong:
             loss, is_last = equivalent_loss(head.loss, target), head.classes == "last"
-            wrong = list(TargetShapeCheck(loss, value, target, scores.path, f"{where}/scores", is_last).problems())
+            check = TargetShapeCheck(loss, value, target, scores.path, f"{where}/scores", is_last)
+            wrong = list(target_shape_problems(check))
         yield from wrong
     elif tuple(value.shape) != (SYMBOLIC_BATCH_SIZE, *target.shape):
         expected = describe_shape((SYMBOLIC_BATCH_SIZE, *target.shape))
@@ -142,6 +157,17 @@ def _metric_problems(head: Head, where: str, value: Tensor, target: Column) -> I
         ):
             detail = f"{name} is reported of at most {MAX_CLASSES:,} classes, and there are {classes:,}"
             yield Problem(place, "too_many", detail, "use accuracy, top5_accuracy or perplexity")
+
+
+def _generation_problems(head: Head, where: str, target: Column, draft: PartialNetwork) -> Iterator[Problem]:
+    """Metrics of generated texts where no node goes on with the text."""
+    node = draft.blueprint.generator
+    reads = node.inputs[node.free_running.arguments.get("carry", 0)] if node and node.free_running else None
+    for position, name in enumerate(head.metrics):
+        if name in GENERATED_METRICS and target.follows is not None and target.follows != reads:
+            detail = f'{name} is about texts that a network generates, and no node goes on with "{target.follows}"'
+            hint = 'add "generate": {} to the Scan or block that reads it'
+            yield Problem(f"{where}/metrics/{position}", "contradiction", detail, hint)
 
 
 def _trace_path(end: InferredNode | None, traces: Mapping[str, InferredNode]) -> tuple[InferredNode, ...]:

@@ -33,6 +33,11 @@ UNFIT_OUTPUTS: Mapping[str, tuple[frozenset[str], str, str]] = {
         "compares logarithms of probabilities, and falls without end on others",
         'use {"kind": "CrossEntropyLoss"} on scores, or end with {"kind": "LogSoftmax", "dim": 1}',
     ),
+    "CTCLoss": (
+        UNBOUNDED_KINDS | POSITIVE_KINDS | BOUNDED_KINDS,
+        "compares logarithms of probabilities, and falls without end on others",
+        'end with {"kind": "LogSoftmax", "dim": 1}',
+    ),
     "KLDivLoss": (
         UNBOUNDED_KINDS | POSITIVE_KINDS | BOUNDED_KINDS,
         "compares logarithms of probabilities, and falls without end on others",
@@ -67,7 +72,7 @@ def output_range_warnings(
             yield Problem(place, "output_range", f"{head.loss.kind} {expected}: it reads {what}", hint)
         elif _is_standardised(features, target) and (given := _given_range(last)) is not None:
             detail = f'"{target.name}" is standardised, with values on both sides of 0, and {what} gives none {given}'
-            columns = ", ".join(f'"{column}"' for column in features.features[target.name].source_columns)
+            columns = ", ".join(f'"{column}"' for column in features.feature_of(target.name).source_columns)
             feature = f'{{"{target.name}": {{"kind": "numbers", "columns": [{columns}], "scale": "none"}}}}'
             yield Problem(
                 place, "output_range", detail, f'remove it, or learn the numbers as they are: "features": {feature}'

@@ -44,9 +44,10 @@ from app.ids import JOB_ID_PATTERN
 from app.jobs import listing, repository, service, start
 from app.jobs.placement import placement_warnings
 from app.jobs.service import Submission
+from app.jobs.start import StartCheckpoint
 from app.jobs.states import TERMINAL_STATUSES, Status
 from app.spec.data.columns import DataSchema
-from app.spec.fork import Fork, fork_spec
+from app.spec.edits.fork import Fork, fork_spec
 from app.spec.job import canonical_document, named_dataset_schema, parse_job
 from app.storage.safetensors_header import read_tensor_shapes
 
@@ -156,11 +157,11 @@ def validate_job(who: WritePrincipal, services: ServicesDep, body: RequestBodyDe
 
 def _validate_submission(who: Principal, services: Services, document: Any) -> Submission:
     """Return a submission that passes every check. Raises `InvalidInput` with every problem."""
-    named, start_weights = services.db.read(_find_named, who.owner, document)
-    start_shapes = read_tensor_shapes(services.store, start_weights) if start_weights is not None else None
+    named, begun = services.db.read(_find_named, who.owner, document)
+    start_shapes = read_tensor_shapes(services.store, begun.weights) if begun is not None and begun.weights else None
     registered = named.get(references.DATA_POINTER)
     others = {place: schema for place, schema in named.items() if place != references.DATA_POINTER}
-    inspection = services.inspector.inspect(document, registered, others, start_shapes)
+    inspection = services.inspector.inspect(document, registered, others, begun, start_shapes)
     job = parse_job(document)  # only now: finding what is wrong with it can take long, and the inspector has limits
     placement = services.db.read(placement_warnings, job, service.select_queue(job))
     warnings = [*inspection["warnings"], *(warning.as_dict() for warning in placement)]
@@ -173,9 +174,9 @@ def _validate_submission(who: Principal, services: Services, document: Any) -> S
     return Submission(who.actor, who.limits, job, canonical, schema, {**inspection, "warnings": warnings}, first_edit)
 
 
-def _find_named(session: Session, owner: str, document: Any) -> tuple[Mapping[str, DataSchema], str | None]:
-    """Return what a document names: the schemas of data sets by pointer, and the key of the weights to start from."""
-    return references.load_schemas(session, owner, document), start.find_start_weights(session, owner, document)
+def _find_named(session: Session, owner: str, document: Any) -> tuple[Mapping[str, DataSchema], StartCheckpoint | None]:
+    """Return what a document names: the schemas of data sets by pointer, and the checkpoint to start from."""
+    return references.load_schemas(session, owner, document), start.find_start(session, owner, document)
 
 
 @router.get("", openapi_extra=METADATA_PARAMETER, responses=route_responses(200, schemas.JobPage, 400))

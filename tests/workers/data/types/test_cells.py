@@ -21,8 +21,7 @@ from tests.workers.data.formats.uploads import (
 from tests.workers.data.schemas import fit_preparation
 from workers.data.files.content import Upload
 from workers.data.formats.catalog import read_upload
-from workers.prediction.required_columns import RequiredColumn
-from workers.prediction.rows import parse_columns
+from workers.prediction.inputs.rows import RequiredColumn, parse_columns
 
 
 def upload(tmp_path: Path, cells: list[str], **source: Any) -> Upload:

@@ -16,8 +16,7 @@ from tests.workers.data.formats.test_parquet import write_parquet
 from tests.workers.data.formats.uploads import column, make_upload, schema, to_jsonl, train, upload_problems
 from tests.workers.data.schemas import fit_preparation
 from tests.workers.data.types.test_cells import check_reread, warning_codes
-from workers.prediction.required_columns import RequiredColumn
-from workers.prediction.rows import parse_columns
+from workers.prediction.inputs.rows import RequiredColumn, parse_columns
 
 # Values of Arrow → type, labels or format, and what is stored, as pandas reads them.
 ARROW: dict[str, tuple[Any, str, tuple[str, ...] | None, list[Any]]] = {

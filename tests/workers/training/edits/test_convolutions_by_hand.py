@@ -15,7 +15,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from tests.workers.training.edits.job_log import QUIET, JobLog, edit, stored_state
 from tests.workers.training.harness import TrainingHarness, digits_job
-from workers.training.state import AVERAGE_PREFIX, NETWORK_PREFIX, OPTIMIZER_PREFIX, strip_prefix
+from workers.training.state import AVERAGE_PREFIX, NETWORK_PREFIX, optimizer_prefix, strip_prefix
 
 LAYERS = [
     {"kind": "Conv2d", "id": "first", "out_channels": 4, "kernel_size": 3, "padding": 1},
@@ -108,7 +108,7 @@ def test_every_bit_is_that_of_the_network_in_plain_torch(laboratory: TrainingHar
     weights = strip_prefix(NETWORK_PREFIX, tensors)
     names = [name for name, _ in build(weights).named_parameters()]
     moments: Moments = {}
-    for place, value in strip_prefix(OPTIMIZER_PREFIX, tensors).items():
+    for place, value in strip_prefix(optimizer_prefix(0), tensors).items():
         index, _, key = place.partition("/")
         moments.setdefault(names[int(index)], {})[key] = value
     network, average = build(widened(weights)), build(widened(strip_prefix(AVERAGE_PREFIX, tensors)))
@@ -137,7 +137,7 @@ def test_every_bit_is_that_of_the_network_in_plain_torch(laboratory: TrainingHar
     expected |= {f"{AVERAGE_PREFIX}{name}": value for name, value in average.state_dict().items()}
     for index, parameter in enumerate(network.parameters()):
         state = optimizer.state[parameter]
-        expected |= {f"{OPTIMIZER_PREFIX}{index}/{key}": value for key, value in state.items()}
+        expected |= {f"{optimizer_prefix(0)}{index}/{key}": value for key, value in state.items()}
     assert expected.keys() == after.keys()
     assert [name for name, value in expected.items() if not torch.equal(value, after[name])] == []
 

@@ -210,7 +210,8 @@ def test_gradients_leave_the_training_as_it_is(laboratory: TrainingHarness) -> N
     assert all(torch.equal(before[name], value) for name, value in prepared.state.state_tensors().items())
     losses = []
     for each in (prepared, other):
-        losses.append(each.training_step.run(each.state, each.state.source.batches(0)).loss)
+        [result] = each.training_step.run(each.state, each.state.source.batches(0))
+        losses.append(result.loss)
     assert torch.equal(*losses)
     same = zip(prepared.network.state_dict().values(), other.network.state_dict().values(), strict=True)
     assert all(torch.equal(one, two) for one, two in same)

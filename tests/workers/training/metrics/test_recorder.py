@@ -5,6 +5,7 @@ import torch
 from workers.training.context import MemoryContext
 from workers.training.metrics.recorder import MAX_FLOW_SERIES, Recorder
 from workers.training.state import Counters
+from workers.training.step import UpdateResult
 
 
 def test_at_most_so_many_series_of_control_flow_are_kept_the_same_ones_after_a_resume() -> None:
@@ -16,7 +17,7 @@ def test_at_most_so_many_series_of_control_flow_are_kept_the_same_ones_after_a_r
         recorder = Recorder(context, counters, total_steps=10, steps_per_epoch=5, fail=True)
         for _ in range(2):
             counters.step += 1
-            recorder.step(torch.tensor(1.0), 0.1, None, counts)
+            recorder.step([UpdateResult(0, torch.tensor(1.0), None, None)], [0.1], counts)
         recorder.flush()
         kept.append({name for report in context.reports for name in report.series if name.startswith("flow/")})
         counts = dict(reversed(counts.items()))

@@ -55,12 +55,12 @@ class TestSeveral:
         inputs, targets = prepared.train.batch(torch.arange(20), torch.device("cpu"))
         with torch.no_grad():
             outputs = prepared.network(inputs)
-        total = prepared.objective.batch_loss(outputs, targets, 1)
+        total = prepared.training_step.rules[0].objective.batch_loss(outputs, targets, 1)
         losses = [head.loss for head in prepared.heads]
         assert all(isinstance(loss, TargetLoss) for loss in losses)
         by_hand = sum(head.weight * head.loss.batch_loss(outputs, targets, 1) for head in prepared.heads)
         assert torch.equal(total, torch.as_tensor(by_hand))
-        heard = prepared.objective.pop_head_losses()
+        heard = prepared.training_step.rules[0].objective.pop_head_losses()
         assert heard is not None
         assert heard.tolist() == [float(loss.batch_loss(outputs, targets, 1)) for loss in losses]
 

@@ -15,7 +15,10 @@ from workers.training.optim.learning_rate import LearningRateSchedule, RunLength
 
 
 def test_no_schedule_is_fine() -> None:
-    assert build_learning_rate_schedule(Training(), SGD([nn.Parameter(torch.ones(2))], lr=0.1), RunLength(1, 1)) is None
+    assert (
+        build_learning_rate_schedule(Training(), None, SGD([nn.Parameter(torch.ones(2))], lr=0.1), RunLength(1, 1))
+        is None
+    )
 
 
 def build_warmup(kind: str | None, **warmup: Any) -> tuple[LearningRateSchedule, Optimizer]:
@@ -24,7 +27,7 @@ def build_warmup(kind: str | None, **warmup: Any) -> tuple[LearningRateSchedule,
     )
     schedule = {"kind": kind, **REQUIRED.get(kind, {})} if kind is not None else None
     plan = Training.model_validate({"schedule": schedule, "warmup": {"start_factor": 0.2, **warmup}})
-    rates = build_learning_rate_schedule(plan, optimizer, RunLength(STEPS, PER_EPOCH))
+    rates = build_learning_rate_schedule(plan, plan.average, optimizer, RunLength(STEPS, PER_EPOCH))
     assert rates is not None
     return rates, optimizer
 

@@ -194,7 +194,7 @@ def test_rates_settle_as_those_of_torch(strategy: Any, schedule: dict[str, Any] 
         return SGD([{"params": [first]}, {"params": [second], "lr": 0.3}], lr=0.1)
 
     ours, theirs = fresh(), fresh()
-    rates = build_learning_rate_schedule(plan, ours, RunLength(12, 4))
+    rates = build_learning_rate_schedule(plan, plan.average, ours, RunLength(12, 4))
     assert rates is not None
     settled = SWALR(theirs, [0.02, 0.06], 4, strategy)  # type: ignore[arg-type]
     decaying = torch.optim.lr_scheduler.ExponentialLR(theirs, 0.9 if schedule else 1.0)

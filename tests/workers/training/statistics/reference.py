@@ -47,6 +47,8 @@ def watch_outputs(network: nn.Module, outputs: dict[str, list[Tensor]]) -> list[
 def train_by_hand(prepared: PreparedTraining, steps: int, nodes: set[str]) -> dict[int, Statistics]:
     """Return the statistics of the first steps, of parameters and of what modules return, by step."""
     state, plan, network = prepared.state, prepared.plan, prepared.network
+    [update], [rule] = state.updates, prepared.training_step.rules
+    objective = rule.objective
     owners, found = parameters_by_node(network, nodes), {}
     network.train()
     for step in range(1, steps + 1):
@@ -55,19 +57,19 @@ def train_by_hand(prepared: PreparedTraining, steps: int, nodes: set[str]) -> di
         forward = prepared.precision.autocast(network)
         prepared.training_step.seed_random(state)
         for inputs, targets, share in state.source.batches(state.counters.step):
-            prepared.objective.batch_loss(forward(inputs), targets, share, None).backward()
+            objective.batch_loss(forward(inputs), targets, share, None).backward()
         flow_metrics(network)
         for each in hooks:
             each.remove()
         before = {node: [value.detach().clone() for value in own] for node, own in owners.items()}
         gradients = {node: [v.grad.clone() for v in own if v.grad is not None] for node, own in owners.items()}
         if plan.clip_norm is not None:
-            clip_grad_norm_(list(state.parameters), plan.clip_norm)
-        state.optimizer.step()
-        state.optimizer.zero_grad()
+            clip_grad_norm_(list(update.parameters), plan.clip_norm)
+        update.optimizer.step()
+        update.optimizer.zero_grad()
         state.counters.step += 1
-        if state.schedule is not None:
-            state.schedule.after_step(prepared.sampler.position(step)[1] == 0)
+        if update.schedule is not None:
+            update.schedule.after_step(prepared.sampler.position(step)[1] == 0)
         values: Statistics = {}
         for node, own in owners.items():
             norm = values[node, "weight_norm"] = _norm(before[node])

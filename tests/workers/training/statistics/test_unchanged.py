@@ -33,24 +33,24 @@ def test_whatever_the_optimizer(laboratory: TrainingHarness, kind: str) -> None:
 
 def test_between_samples_the_network_and_the_update_are_the_usual_ones(laboratory: TrainingHarness) -> None:
     prepared = laboratory.prepare(digits_job(training={"statistics": {"every_steps": 2}}))
-    plan, update = prepared.network._plan, prepared.training_step.update
-    sampler = StatisticsSampler(prepared.network, prepared.plan, 0)
+    plan, rules = prepared.network._plan, prepared.training_step.rules
+    sampler = StatisticsSampler(prepared.state, prepared.plan)
     for step in (1, 2, 4):
         assert sampler.due == step
         sampler.run(prepared.training_step, prepared.state, prepared.state.source.batches(0))
         assert prepared.network._plan is plan
-        assert prepared.training_step.update is update
+        assert prepared.training_step.rules is rules
         assert sampler.take(prepared.training_step, {}) is not None
     assert not any(module._forward_hooks for module in prepared.network.modules())
 
 
 def test_a_step_that_fails_leaves_nothing_behind(laboratory: TrainingHarness) -> None:
     prepared = laboratory.prepare(digits_job())
-    plan, update = prepared.network._plan, prepared.training_step.update
-    sampler = StatisticsSampler(prepared.network, prepared.plan, 0)
+    plan, rules = prepared.network._plan, prepared.training_step.rules
+    sampler = StatisticsSampler(prepared.state, prepared.plan)
     with pytest.raises(KeyError):
         sampler.run(prepared.training_step, prepared.state, [({}, None, None)])  # type: ignore[list-item]
-    assert (prepared.network._plan, prepared.training_step.update) == (plan, update)
+    assert (prepared.network._plan, prepared.training_step.rules) == (plan, rules)
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("out of memory"), ValueError("a fault")])

@@ -80,7 +80,7 @@ def test_the_share_is_that_of_channels(laboratory: TrainingHarness) -> None:
         norm.bias[1:3] = -100.0
     from workers.training.statistics.sampler import StatisticsSampler
 
-    sampler = StatisticsSampler(prepared.network, prepared.plan, 0)
+    sampler = StatisticsSampler(prepared.state, prepared.plan)
     sampler.run(prepared.training_step, prepared.state, prepared.state.source.batches(0))
     pending = sampler.take(prepared.training_step, {})
     assert pending is not None

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from app.spec.training.optimizers import OPTIMIZER_CLASSES, OPTIMIZERS
-from tests.workers.training.harness import StepState
 from workers.training.optim.optimizers import build_optimizer
 from workers.training.optim.update import ClosureStep
+from workers.training.optim.update_state import UpdateState
 
 CASES: list[tuple[str, dict[str, Any]]] = [
     *((kind, {}) for kind in OPTIMIZERS),
@@ -37,7 +37,7 @@ def test_a_history_grows_up_to_its_length(history: int) -> None:
     parameter = nn.Parameter(torch.linspace(-1, 1, 64))
     spec = OPTIMIZER_CLASSES["LBFGS"].model_validate({"kind": "LBFGS", "history_size": history, "lr": 0.1})
     optimizer = build_optimizer(spec, [parameter], torch.device("cpu"))
-    update, state = ClosureStep(), StepState(optimizer, [parameter])
+    update, state = ClosureStep(), UpdateState(optimizer, [parameter])
 
     def look() -> torch.Tensor:
         loss = (parameter.exp() - 2).pow(4).sum()

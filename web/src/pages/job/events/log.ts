@@ -62,6 +62,7 @@ const TEXTS: Record<string, (data: Record<string, unknown>) => string> = {
   split: (data) => `Rows: ${Object.entries(data).map(([role, count]) => `${number(count)} ${role}`).join(", ")}`,
   vocabulary: (data) => `Vocabulary of “${text(data["feature"])}”: ${number(data["tokens"])} tokens; ${shares(data["train"], "train")}${data["validation"] ? `; ${shares(data["validation"], "validation")}` : ""}`,
   vectors: (data) => `Vectors of “${text(data["feature"])}” in ${text(data["into"])}: ${number(data["found"])} of ${number(data["tokens"])} tokens have one.`,
+  initial_weights: (data) => weightsText(data),
   early_stop: (data) => `Stopped early at step ${number(data["step"])}: no better than ${number(data["best"])}.`,
   skipped_step: (data) => `Step ${number(data["step"])} was skipped: its loss is no finite number.`,
   edit_accepted: (data) => `Edit ${number(data["edit"])} was accepted, for ${text(data["at"])}.`,
@@ -72,6 +73,13 @@ const TEXTS: Record<string, (data: Record<string, unknown>) => string> = {
   warning: (data) => problemText(data),
   metrics: (data) => pointsText(data),
 };
+
+function weightsText(data: Record<string, unknown>): string {
+  const names = isRecord(data["names"]) ? data["names"] : {};
+  const list = (of: unknown) => (Array.isArray(of) && of.length ? ` (${of.slice(0, 8).map(text).join(", ")}${of.length > 8 ? ", …" : ""})` : "");
+  const partial = list(data["partial"]);
+  return `Weights of ${text(data["from"])}: ${number(data["taken"])} tensors taken, ${number(data["left_out"])} left out${list(names["left_out"])}; ${number(data["begun_anew"])} of the network begin anew${list(names["begun_anew"])}.${partial && ` Partly taken:${partial}.`}`;
+}
 
 function shares(part: unknown, role: string): string {
   if (!isRecord(part)) return role;

@@ -5,6 +5,7 @@ import { formatBytes, formatNumber, formatPercent, toNumber, type JsonNumber } f
 import { Problems } from "../../../ui/Message";
 import { toast } from "../../../ui/Toast";
 import { mediaType } from "./media";
+import { OutputPicture } from "./OutputPicture";
 import { answerText } from "./results";
 
 const SHOWN = 100;
@@ -23,7 +24,7 @@ export function FilePredictions({ jobId, checkpoint }: { jobId: string; checkpoi
     setError(undefined);
     setAnswer(undefined);
     try {
-      setAnswer(await post<Predictions>(`/v1/jobs/${jobId}/predict`, chosen, { contentType: mediaType(chosen.name), query: { checkpoint }, idempotent: false }));
+      setAnswer(await post<Predictions>(`/v1/jobs/${jobId}/predict`, chosen, { contentType: mediaType(chosen.name), query: { checkpoint, outputs: "labels,image" }, idempotent: false }));
     } catch (problem) {
       setError(problem);
     } finally {
@@ -86,7 +87,7 @@ function PredictionTable({ answer, onCsv }: { answer: Predictions; onCsv: () => 
                 {names.map((name) => {
                   const predicted = row[name];
                   const probability: unknown = predicted?.probability;
-                  return <td key={name}>{predicted ? answerText(answer.outputs[name]!, predicted) : "–"}{typeof probability === "number" && <span class="muted"> {formatPercent(toNumber(probability as JsonNumber))}</span>}</td>;
+                  return <td key={name}>{predicted?.image ? <OutputPicture image={predicted.image} label={`${name}, row ${index + 1}`} /> : predicted ? answerText(answer.outputs[name]!, predicted) : "–"}{typeof probability === "number" && <span class="muted"> {formatPercent(toNumber(probability as JsonNumber))}</span>}</td>;
                 })}
               </tr>
             ))}

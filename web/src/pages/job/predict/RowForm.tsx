@@ -6,6 +6,8 @@ import type { Job, JobReport, Predictions } from "../../../api/schema";
 import { Problems } from "../../../ui/Message";
 import type { Head } from "../evaluation/report";
 import { FieldError, problemsByField, textOf, valueOf, type InputField } from "./fields";
+import { generateOf, type GenerationSettings } from "./generation";
+import { GenerationControls } from "./GenerationControls";
 import { InputControl } from "./InputControl";
 import { PredictionResult } from "./PredictionResult";
 import { Snippets } from "./Snippets";
@@ -18,17 +20,20 @@ interface Props {
   fields: InputField[];
   preview: readonly Row[];
   checkpoint: string | null;
+  generated: { column: string; method: string } | null; // the texts that the network goes on with
 }
 
 /** A form of the columns that the network reads, and its answer. */
-export function RowForm({ job, fields, preview, checkpoint }: Props) {
+export function RowForm({ job, fields, preview, checkpoint, generated }: Props) {
   const [texts, setTexts] = useState<Record<string, string>>(() => (preview[0] ? fill(fields, preview[0]).texts : {}));
   const [missed, setMissed] = useState<string[]>(() => (preview[0] ? fill(fields, preview[0]).missed : []));
   const [busy, setBusy] = useState(false);
   const [answer, setAnswer] = useState<Predictions>();
+  const [asked, setAsked] = useState(""); // the beginning of the text that was sent
   const [error, setError] = useState<unknown>();
+  const [settings, setSettings] = useState<GenerationSettings>({ method: "", numbers: {} });
   const worst = useWorstRows(job.id);
-  const body = bodyOf(fields, texts, checkpoint);
+  const body = bodyOf(fields, texts, checkpoint, generated && settings);
   const problems = problemsOf(error ?? (body instanceof FieldError && Object.values(texts).some(Boolean) ? body : undefined), fields);
   const ask = async () => {
     if (body instanceof FieldError) return setError(body);
@@ -36,6 +41,7 @@ export function RowForm({ job, fields, preview, checkpoint }: Props) {
     setError(undefined);
     try {
       setAnswer(await post<Predictions>(`/v1/jobs/${job.id}/predict`, body, { idempotent: false }));
+      setAsked(generated ? texts[generated.column] ?? "" : "");
     } catch (problem) {
       setAnswer(undefined);
       setError(problem);
@@ -66,12 +72,13 @@ export function RowForm({ job, fields, preview, checkpoint }: Props) {
             onInput={(text) => enter(field.name, text)}
           />
         ))}
+        {generated && <GenerationControls settings={settings} own={generated.method} onChange={(entered) => (setSettings(entered), setError(undefined))} />}
         {problems.others.length > 0 && <div class="problems" role="alert">{problems.others.map((each) => <p key={each}>{each}</p>)}</div>}
         {error !== undefined && !(error instanceof FieldError) && !(error instanceof ApiError && error.errors.length > 0) && <PredictError error={error} />}
         <button type="submit" class="primary" disabled={busy}>{busy ? "Predicting…" : "Predict"}</button>
       </form>
       <div class="predict-answer" aria-live="polite">
-        {answer ? <PredictionResult answer={answer} words={words} /> : <p class="muted">The answer comes here. The first question about a checkpoint loads it, which takes a moment.</p>}
+        {answer ? <PredictionResult answer={answer} words={words} prompt={asked} /> : <p class="muted">The answer comes here. The first question about a checkpoint loads it, which takes a moment.</p>}
         {!(body instanceof FieldError) && <Snippets jobId={job.id} body={body} />}
       </div>
     </div>
@@ -84,10 +91,13 @@ function PredictError({ error }: { error: unknown }) {
 }
 
 /** The request for what was entered, or what is wrong with a text. */
-function bodyOf(fields: InputField[], texts: Record<string, string>, checkpoint: string | null): PredictBody | FieldError {
+function bodyOf(
+  fields: InputField[], texts: Record<string, string>, checkpoint: string | null, settings: GenerationSettings | null,
+): PredictBody | FieldError {
   try {
     const row = Object.fromEntries(fields.map((field) => [field.name, valueOf(field, texts[field.name] ?? "")]));
-    return { rows: [row], outputs: ["labels", "probabilities", "raw"], ...(checkpoint && { checkpoint }) };
+    const asked = settings ? generateOf(settings) : { outputs: ["labels", "probabilities", "raw", "image"] };
+    return { rows: [row], ...asked, ...(checkpoint && { checkpoint }) };
   } catch (error) {
     if (error instanceof FieldError) return error;
     throw error;

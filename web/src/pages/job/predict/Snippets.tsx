@@ -1,8 +1,8 @@
 import { CopyButton } from "../../../ui/CopyButton";
-import { curlSnippet, pythonSnippet, type PredictBody } from "./snippets";
+import { curlSnippet, pythonSnippet, type PredictBody, type SampleBody } from "./snippets";
 
 /** The same question from a shell and from Python, to copy. */
-export function Snippets({ jobId, body }: { jobId: string; body: PredictBody }) {
+export function Snippets({ jobId, body }: { jobId: string; body: PredictBody | SampleBody }) {
   const texts = { curl: curlSnippet(jobId, body), Python: pythonSnippet(jobId, body) };
   return (
     <details class="panel predict-snippets">

@@ -17,6 +17,11 @@ it("asks for every column that is read once", () => {
   expect(fields[1]!.hint).toBe("written as 1.234,5, in €");
 });
 
+it("asks for a target that the network reads, too", () => {
+  const roles = [role("image", "image", { role: "target", feature: "image" }), role("y", "number", { role: "target", feature: "y" })];
+  expect(inputFields(roles, null, { image: { shape: ["N", 1, 28, 28] } }).map((each) => [each.name, each.kind])).toEqual([["image", "picture"]]);
+});
+
 it("takes the shape of built-in tensors from the network's inputs", () => {
   const [field] = inputFields([role("image", "tensor", { kind: "tensor", feature: "image" })], null, { image: { shape: ["N", 1, 8, 8] } });
   expect([field!.kind, field!.hint]).toEqual(["picture", "a picture of this size, or JSON: nested lists of the shape [1, 8, 8], with the numbers that the data holds"]);

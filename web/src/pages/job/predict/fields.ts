@@ -23,13 +23,16 @@ const KINDS: Record<string, FieldKind> = {
 export type NetworkInputs = Record<string, { shape: (string | number)[] }>;
 
 /**
- * The columns that a job reads, in the order of the data; several features may read one.
+ * The columns that a job reads, in the order of the data; several features may read one. An autoencoder reads its target.
+ * `generated` holds the texts that its network goes on with, which are learned as well.
  * Without a schema, as of built-in data, the shape of a tensor is that of the input that it becomes.
  */
-export function inputFields(roles: readonly ColumnRole[], schema: DataSchema | null, inputs: NetworkInputs = {}): InputField[] {
-  const read = roles.filter((role) => role.role === "input");
+export function inputFields(roles: readonly ColumnRole[], schema: DataSchema | null, inputs: NetworkInputs = {}, generated?: string): InputField[] {
+  const isRead = (role: ColumnRole) => role.role === "input" || role.column === generated || (role.role === "target" && (role.feature ?? "") in inputs);
+  const read = roles.filter(isRead);
   return [...new Set(read.map((role) => role.column))].map((name) => {
     const role = read.find((each) => each.column === name)!;
+    if (name === generated) return { name, type: role.type, kind: role.type === "words" ? "words" : "text", labels: [], format: null, hint: "the beginning of the text; empty: from nothing" };
     return fieldOf(name, role.type, schema?.columns.find((each) => each.name === name) ?? columnOf(role, inputs));
   });
 }

@@ -5,6 +5,14 @@ export interface PredictBody {
   checkpoint?: string;
   outputs?: string[];
   top?: number;
+  generate?: Record<string, unknown>;
+  seed?: unknown;
+}
+
+/** Samples of outputs that read no column. */
+export interface SampleBody extends Omit<PredictBody, "rows"> {
+  count: number;
+  seed: number;
 }
 
 const LONG = 400; // characters of a text that is shortened in what is shown
@@ -12,19 +20,19 @@ const LONG = 400; // characters of a text that is shortened in what is shown
 const shortened = (_: string, value: unknown): unknown =>
   typeof value === "string" && value.length > LONG ? `${value.slice(0, 24)}… (the file in base64)` : value;
 
-export function curlSnippet(jobId: string, body: PredictBody): string {
+export function curlSnippet(jobId: string, body: PredictBody | SampleBody): string {
   const document = JSON.stringify(body, shortened).replaceAll("'", "'\\''");
   return `curl -H "Authorization: Bearer $GRAFTWERK_KEY" "$GRAFTWERK_URL/v1/jobs/${jobId}/predict" \\\n  --json '${document}'`;
 }
 
-export function pythonSnippet(jobId: string, { rows, ...options }: PredictBody): string {
-  const settings = Object.entries(options).map(([name, value]) => `, ${name}=${pythonText(value)}`).join("");
+export function pythonSnippet(jobId: string, body: PredictBody | SampleBody): string {
+  const settings = Object.entries(body).map(([name, value]) => (name === "rows" ? pythonText(value) : `${name}=${pythonText(value)}`)).join(", ");
   return [
     "from graftwerk import Client",
     "",
     "with Client() as client:  # GRAFTWERK_URL and GRAFTWERK_KEY, or the address that `graftwerk up` wrote",
     `    job = client.jobs.get("${jobId}")`,
-    `    print(job.predict(${pythonText(rows)}${settings}))`,
+    `    print(job.predict(${settings}))`,
   ].join("\n");
 }
 
