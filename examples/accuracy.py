@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import sqrt
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,16 @@ class Gate:
 def better_than_baseline(name: str) -> Callable[[Baseline], float]:
     """Return a bound of one example more than the baseline: a tie does not beat it."""
     return lambda baseline: float(baseline[name]) + 1 / int(baseline["test"])
+
+
+def as_good_as_baseline(name: str) -> Callable[[Baseline], float]:
+    """Return a bound of one standard error of the test below a baseline's share of right examples."""
+
+    def bound(baseline: Baseline) -> float:
+        share = float(baseline[name])
+        return share - sqrt(share * (1 - share) / int(baseline["test"]))
+
+    return bound
 
 
 def fixed_bound(bound: float) -> Callable[[Baseline], float]:
@@ -90,6 +101,10 @@ GATES: tuple[Gate, ...] = (
     ),
     Gate("real/mails-gru", "test/accuracy", better_than_baseline("accuracy"), "mails", TEXTS, GLOVE, "mails"),
     Gate("real/mails-transformer", "test/accuracy", better_than_baseline("accuracy"), "mails", TEXTS, GLOVE, "mails"),
+    *(
+        Gate(f"real/{data}-bag", "test/accuracy", as_good_as_baseline("accuracy"), data, TEXTS, baseline=data)
+        for data in ("docstrings", "mails", "tweets")
+    ),
     Gate(
         "real/tags-bilstm",
         "test/span_f1",
