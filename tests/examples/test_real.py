@@ -116,6 +116,7 @@ MADE: Mapping[str, tuple[str, Writer, tuple[str, ...]]] = {
     "digits": ("npz", digits, ()),
     "tweets": ("csv", texts, ("negative", "neutral", "positive")),
     "mails": ("csv", texts, ("ham", "spam")),
+    "docstrings": ("csv", texts, tuple("abcdefghijklm")),
     "tags": ("jsonl", tags, ()),
     "vowels": ("jsonl", vowels, ()),
     "trees": ("jsonl", trees, ()),
