@@ -132,7 +132,7 @@ def assemble(
     loading = LoadingStrategy(resources.loaders, job.data.loading == "streamed")
     if not loading.always_stream:
         data = data.to_device_if_fits(device, max_resident_bytes(device))
-    sampler = _build_sampler(job, data.train, revision)
+    sampler = _build_sampler(job, data, revision)
     validation, test = (loading.evaluation_examples(rows, job.data.bucket) for rows in (data.validation, data.test))
     places = (saver.store, saver.workdir, resources.network_of)
     final_test = FinalTest(test, objective.heads, precision, plan, *places) if test else None
@@ -160,7 +160,7 @@ def assemble(
         sampler=sampler,
         state=state,
         initial_rates=_initial_rates(state, splits, plan),
-        training_step=TrainingStep(parts.rules(), precision, plan.accumulate, plan.seed),
+        training_step=TrainingStep(parts.rules(splits), precision, plan.accumulate, plan.seed),
         saver=saver,
         checkpoint_policy=CheckpointPolicy(plan.checkpoint),
         total_steps=total_steps,
@@ -240,9 +240,12 @@ def _total_steps(plan: Training, sampler: Sampler) -> int:
     return sampler.origin.step + max(0, epochs) * sampler.steps_per_epoch
 
 
-def _build_sampler(job: JobSpec, train: ExampleSet, revision: RevisionState) -> Sampler:
-    plan = job.training
+def _build_sampler(job: JobSpec, data: TrainingData, revision: RevisionState) -> Sampler:
+    plan, train, sampling = job.training, data.train, job.data.sampler
     sampler = Sampler(plan.seed, len(train), plan.batch_size, plan.accumulate, plan.drop_last, train.device)
+    if sampling is not None:
+        sampler.weights, sampler.replacement = data.weights, sampling.replacement
+        sampler.rows = sampling.samples or len(train)
     if job.data.bucket is not None:
         sampler.lengths = train.lengths(job.data.bucket)
     sampler.origin = revision.origins.epochs
@@ -254,6 +257,7 @@ def _build_mixing(job: JobSpec, columns: Mapping[str, Column | None], rows: Exam
     if not (parts := mixing_transforms(job.data)):
         return None
     images = tuple(name for name, column in rows.inputs.items() if isinstance(column, ImageColumn))
+    mixed = images or tuple(rows.inputs)
     counts = {column.name: column.classes or 0 for column in columns.values() if column is not None}
     classes = {name: counts[name.partition("/")[0]] for name in rows.targets}
-    return Mixing(parts, job.training.seed, images, classes)
+    return Mixing(parts, job.training.seed, mixed, classes)

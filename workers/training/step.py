@@ -76,7 +76,7 @@ class TrainingStep:
         loss = self._backward(place, own, network, batches)
         head_losses = rule.objective.pop_head_losses()
         faultpoint("mid_step")
-        return UpdateResult(place, loss, head_losses, rule.update.step(own, loss, closure))
+        return UpdateResult(place, loss, head_losses, rule.update.step(own, loss, closure, state.counters.step))
 
     def seed_random(self, state: TrainState) -> None:
         """Seed the random numbers of a step: they are functions of (seed, step), wherever the attempt began."""

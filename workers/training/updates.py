@@ -28,15 +28,12 @@ class UpdateParts:
     run: RunLength
     origins: Origins
 
-    def rules(self) -> list[UpdateRule]:
-        """Return how the updates are taken, in order."""
-        device, on_nan, has_scaler = self.precision.device, self.plan.on_nan, self.precision.name == "fp16"
-        if not self.plan.updates:
-            return [UpdateRule(self.objective.loss, build_update(self.plan, on_nan, has_scaler, device))]
-        return [
-            UpdateRule(self.objective.part(each.loss), build_update(each, on_nan, has_scaler, device), each.every)
-            for each in self.plan.updates
-        ]
+    def rules(self, splits: Sequence[ParameterSplit]) -> list[UpdateRule]:
+        """Return how the updates are taken, in order; `splits` are their parameters."""
+        built = [build_update(self.plan, place, each, self.network) for place, each in enumerate(splits)]
+        pairs = zip(self.plan.updates, built, strict=False)  # no pair of a plan that is one update
+        rules = [UpdateRule(self.objective.part(spec.loss), update, spec.every) for spec, update in pairs]
+        return rules or [UpdateRule(self.objective.loss, built[0])]
 
     def states(self, splits: Sequence[ParameterSplit]) -> list[UpdateState]:
         """Return the updates' state of before the first step; `splits` are their parameters."""

@@ -11,11 +11,11 @@ from app.errors import Problem
 from app.spec.base import NAME_PATTERN
 from app.spec.data.base_feature import BaseFeature, FeatureContext, Scale
 from app.spec.data.columns import MAX_LABELS, Column, DataSchema
+from app.spec.data.encodings.table_feature import TableFeature
 from app.spec.data.examples.windows import FUTURE_SUFFIX, Windows
 from app.spec.data.features import TargetTask, default_input, default_target, supported_kinds
 from app.spec.data.images.checks import missing_image_problems, mixing_problems
 from app.spec.data.sources import Data
-from app.spec.data.table_feature import TableFeature
 from app.spec.hints.names import did_you_mean
 
 TABLE_NAME = "x"  # of the columns of a table that are joined, unless the job says otherwise
@@ -263,7 +263,10 @@ def _source_problems(feature: BaseFeature, name: str, context: FeatureContext) -
             yield Problem(pointer, "unknown_column", f'the data has no column "{source}"', hint)
         elif column.type not in feature.column_types:
             detail = f'"{source}" is a column of type {column.type}, which a feature of kind {feature.kind} cannot read'
-            yield Problem(pointer, "wrong_column_type", detail, f"use the kind {' or '.join(supported_kinds(column))}")
+            hint = f"use the kind {' or '.join(supported_kinds(column))}"
+            if feature.kind == "text" and column.type in ("datetime", "number"):
+                hint = f'register the data set with "types": {{"{source}": "text"}}, or {hint}'
+            yield Problem(pointer, "wrong_column_type", detail, hint)
         elif feature.requires_labels and not column.labels:
             detail = (
                 f'"{source}" has too many different values (over {MAX_LABELS}) for a feature of kind {feature.kind}'

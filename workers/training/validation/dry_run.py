@@ -121,10 +121,10 @@ def _interval_problems(plan: Training, total_steps: int) -> Iterator[Problem]:
 def _loss_nodes(job: JobSpec, draft: PartialNetwork, head_name: str | None = None) -> set[str]:
     """Return the ids of the nodes whose outputs losses read: those of one head, or of all."""
     outputs = draft.blueprint.outputs
-    first = next(iter(outputs.values()))
+    first = next(iter(outputs))
     heads = job.objective.all_heads()
     chosen = heads.values() if head_name is None else [heads[head_name]]
-    return {outputs.get(head.output, first) if head.output else first for head in chosen}
+    return {outputs.get(name, outputs[first]) for head in chosen for name in head.loss_outputs(first)}
 
 
 def _one_element_parameter() -> nn.Parameter:
