@@ -3,8 +3,8 @@
 Adversarial networks of linear layers, 16-128-64 and 64-128-1, on the examples of `step_overhead`. In every round both
 variants train once, in turn:
 
-- plain: the loop that people write by hand, on one fixed batch: a critic's step on real rows and on detached fakes, then
-  a generator's step through the critic;
+- plain: the loop that people write by hand, on one fixed batch: a step of the critic on real rows and on detached
+  fakes, then one of the generator through the critic;
 - loop: the service's own loop, with `training.updates`.
 """
 
