@@ -99,9 +99,9 @@ def _infer_module(node: ResolvedNode, row: ModuleKind, inputs: tuple[Tensor, ...
             module = row.module(parameters)
     except TORCH_ERRORS as error:
         raise NodeError(f"{node.id}: {_torch_message(error)}", code="invalid_value") from None
-    call: NodeCall = (
-        partial(_recurrent_output, node) if row.call is run_recurrent else row.bind(module, node.parameters)
-    )
+    call: NodeCall = row.bind(module, node.parameters)
+    if row.call is run_recurrent:
+        call = partial(_recurrent_output, node)
     if node.kind in LOSS_RULES:
         call = partial(LOSS_RULES[node.kind], node)
     with ExitStack() as stack:
