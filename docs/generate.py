@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import partial
 from keyword import iskeyword
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from app.faultpoints import FAULTPOINTS
 from app.jobs.states import TRANSITIONS, Status
 from app.logs import LOG_EVENTS
 from app.settings import Settings
+from app.spec.catalog import KIND_GROUPS
 from app.spec.data.columns import COLUMN_TYPES, DATETIME_FORMATS, NUMBER_FORMATS, DataSchema
 from app.spec.data.sources import BUILTIN_SCHEMAS
 from app.spec.data.torchvision_datasets import HOMEPAGES, TORCHVISION_SCHEMAS, UNSUPPORTED_DATASETS
@@ -231,31 +233,23 @@ def reserved_ids() -> str:
     return ", ".join(f"`{name}`" for name in sorted(RESERVED_IDS) if not name.startswith("_") and not iskeyword(name))
 
 
+IRREGULAR = {"control": "control", "leaves": "leaf", "losses": "loss", "generation-methods": "generation"}
+KIND_SECTIONS = IRREGULAR | {f"{group}s": group for group in KIND_GROUPS if group not in IRREGULAR.values()}
+
 SECTIONS: dict[str, Callable[[], str]] = {
+    **{name: partial(kinds_table, group) for name, group in KIND_SECTIONS.items()},
     "folders": folders_table,
     "formats": lambda: descriptions_table(UPLOAD_FORMATS, "format"),
     "types": lambda: descriptions_table(COLUMN_TYPES, "type"),
     "number-formats": lambda: descriptions_table(NUMBER_FORMATS, "format"),
     "datetime-formats": lambda: descriptions_table(DATETIME_FORMATS, "format"),
-    "modules": lambda: kinds_table("module"),
-    "operations": lambda: kinds_table("operation"),
-    "backbones": lambda: kinds_table("backbone"),
-    "control": lambda: kinds_table("control"),
-    "leaves": lambda: kinds_table("leaf"),
-    "initialisers": lambda: kinds_table("initialiser"),
     "reserved": reserved_ids,
     "features": features_table,
     "edit-operations": edit_operations_table,
     "edit-settings": edit_settings_table,
     "inspection": lambda: model_table(InspectionRequest),
     "inspection-input": lambda: model_table(Input),
-    "generation-methods": lambda: kinds_table("generation"),
     "generation": lambda: model_table(Generation),
-    "losses": lambda: kinds_table("loss"),
-    "optimizers": lambda: kinds_table("optimizer"),
-    "schedules": lambda: kinds_table("schedule"),
-    "averages": lambda: kinds_table("average"),
-    "transforms": lambda: kinds_table("transform"),
     "metrics": metrics_table,
     "builtin": lambda: datasets_table(BUILTIN_SCHEMAS),
     "torchvision": torchvision_table,

@@ -52,6 +52,11 @@ def better_than_baseline(name: str) -> Callable[[Baseline], float]:
     return lambda baseline: float(baseline[name]) + 1 / int(baseline["test"])
 
 
+def close_to_baseline(name: str, share: float) -> Callable[[Baseline], float]:
+    """Return a bound a share above the baseline: what another seed may differ by."""
+    return lambda baseline: float(baseline[name]) * (1 + share)
+
+
 def as_good_as_baseline(name: str) -> Callable[[Baseline], float]:
     """Return a bound of one standard error of the test below a baseline's share of right examples."""
 
@@ -156,6 +161,22 @@ GATES: tuple[Gate, ...] = (
         extra_metrics=("test/rmse",),
         is_upper_bound=True,
     ),
+    Gate(
+        "real/vae-fashion",
+        "test/loss",
+        close_to_baseline("negative ELBO", 0.005),
+        "fashion",
+        baseline="vae",
+        is_upper_bound=True,
+    ),
+    Gate(
+        "real/denoising-fashion",
+        "test/loss",
+        close_to_baseline("mean square", 0.05),
+        "fashion",
+        baseline="denoising",
+        is_upper_bound=True,
+    ),
     Gate("real/trees-lstm", "test/accuracy", better_than_baseline("accuracy"), "trees", LINES, baseline="trees"),
 )
 
@@ -184,7 +205,7 @@ def spec_on_data(gate: Gate, client: Client, folder: Path) -> dict[str, Any]:
 def run_gate(gate: Gate, client: Client, folder: Path) -> dict[str, Any]:
     """Train the example and return its figures. Raises `SystemExit` if the job fails."""
     baseline = (
-        BASELINES[gate.baseline](ensure_data(gate.baseline, folder) if gate.data else folder) if gate.baseline else {}
+        BASELINES[gate.baseline](ensure_data(gate.data, folder) if gate.data else folder) if gate.baseline else {}
     )
     began = time.monotonic()
     job = client.jobs.create(spec_on_data(gate, client, folder)).wait(TIMEOUT_SECONDS)
@@ -210,7 +231,7 @@ def generated_texts(gate: Gate, job: Job) -> list[str]:
     predictions = job.predict([dict(row) for row in gate.prompts])
     return [
         f"{' '.join(row.values())} -> {next(iter(made.values()))['text']!r}"
-        for row, made in zip(gate.prompts, predictions, strict=True)
+        for row, made in zip(gate.prompts, predictions.rows, strict=True)
     ]
 
 

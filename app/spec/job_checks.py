@@ -55,7 +55,21 @@ def check_job(job: JobSpec, stored: DataSchema, max_nodes: int) -> list[Problem]
     ]
     for pointer, loss, source, target, is_declared in _compared_columns(job, stored, features):
         problems += target_problems(pointer, loss, source, target, is_declared)
+    problems += _sequence_length_problems(job, features.schema)
     return problems + objective_problems(job.objective, outputs, targets)
+
+
+def _sequence_length_problems(job: JobSpec, schema: DataSchema) -> Iterator[Problem]:
+    """Yield sequences of any length that a loss would read to the end of the longest one of their batch."""
+    read = job.model.input_names(job.data.inputs or schema.inputs)
+    ragged = [column.name for column in schema.columns if column.name in read and (column.ragged or column.padded)]
+    for name, head in job.objective.all_heads().items():
+        if head.loss.kind == "CTCLoss" and head.loss.options.input_lengths is None and ragged:
+            detail = (
+                f'the rows of "{ragged[0]}" have lengths of their own, and {head.loss.kind} would read on behind them'
+            )
+            hint = f'name an output of the network with the number of steps of each row, such as "{ragged[0]}_length"'
+            yield Problem(f"{head_pointer(name)}/loss/input_lengths", "missing", detail, hint)
 
 
 def job_column_roles(job: JobSpec, stored: DataSchema, resolved: ResolvedFeatures) -> list[ColumnRole]:

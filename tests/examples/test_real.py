@@ -19,6 +19,7 @@ from app.spec.data.sources import TORCHVISION_SCHEMAS, UploadSource
 from app.spec.job import named_dataset_schema, parse_job
 from app.storage.local import LocalStore
 from examples.accuracy import GATES
+from examples.data.dates import FORMATS
 from tests.examples.example_runner import EXAMPLES_FOLDER
 from tests.workers.data.torchvision_datasets.synthetic import write_mnist
 from tests.workers.training.crashes import FREQUENT_CHECKPOINTS, assert_same_as_uninterrupted, train_with_crashes
@@ -101,7 +102,7 @@ def trees(draw: random.Random, _: tuple[str, ...]) -> str:
 
 def dates(draw: random.Random, _: tuple[str, ...]) -> str:
     days = [datetime.date(2000, 1, 1) + datetime.timedelta(days=draw.randint(0, 9999)) for _ in range(ROWS)]
-    return "\n".join(json.dumps({"text": f"{day.day} {day:%B %Y}", "iso": day.isoformat()}) for day in days)
+    return "\n".join(json.dumps({"text": draw.choice(FORMATS)(day), "iso": day.isoformat()}) for day in days)
 
 
 def characters(draw: random.Random, _: tuple[str, ...]) -> str:
@@ -132,7 +133,7 @@ class Bench:
     """Data of the form of an example's, and attempts at it."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        folders = (EXAMPLES_FOLDER / "real", EXAMPLES_FOLDER / "surgery", EXAMPLES_FOLDER)
+        folders = (*(EXAMPLES_FOLDER / part for part in ("real", "surgery", "generative")), EXAMPLES_FOLDER)
         path = next(path for each in folders if (path := each / f"{name}.json").exists())
         self.spec = json.loads(path.read_text())
         often = FREQUENT_CHECKPOINTS | {"every_steps": 2}
@@ -206,7 +207,7 @@ def test_the_inspector_accepts_it(bench: Bench) -> None:
 
 
 # tests/workers/training/test_images.py breaks off that on streamed pictures.
-@pytest.mark.parametrize("bench", sorted({*REAL, "fashion-cnn"} - {"fashion-resnet18"}), indirect=True)
+@pytest.mark.parametrize("bench", sorted({*REAL, "fashion-cnn", "dcgan-fashion"} - {"fashion-resnet18"}), indirect=True)
 def test_interrupted_at_random_it_ends_the_same(bench: Bench, request: pytest.FixtureRequest) -> None:
     context = MemoryContext()
     prepared = bench.prepare(context)

@@ -78,15 +78,12 @@ class UpdateParts:
     run: RunLength
     origins: Origins
 
-    def rules(self) -> list[UpdateRule]:
-        """Return how the updates are taken, in order."""
-        device, on_nan, has_scaler = self.precision.device, self.plan.on_nan, self.precision.name == "fp16"
-        if not self.plan.updates:
-            return [UpdateRule(self.objective.loss, build_update(self.plan, on_nan, has_scaler, device))]
-        return [
-            UpdateRule(self.objective.part(each.loss), build_update(each, on_nan, has_scaler, device), each.every)
-            for each in self.plan.updates
-        ]
+    def rules(self, splits: Sequence[ParameterSplit]) -> list[UpdateRule]:
+        """Return how the updates are taken, in order; `splits` are their parameters."""
+        built = [build_update(self.plan, place, each, self.network) for place, each in enumerate(splits)]
+        pairs = zip(self.plan.updates, built, strict=False)  # no pair of a plan that is one update
+        rules = [UpdateRule(self.objective.part(spec.loss), update, spec.every) for spec, update in pairs]
+        return rules or [UpdateRule(self.objective.loss, built[0])]
 
     def states(self, splits: Sequence[ParameterSplit]) -> list[UpdateState]:
         """Return the updates' state of before the first step; `splits` are their parameters."""
@@ -204,7 +201,7 @@ def assemble(
         sampler=sampler,
         state=state,
         initial_rates=_initial_rates(state, splits, plan),
-        training_step=TrainingStep(parts.rules(), precision, plan.accumulate, plan.seed),
+        training_step=TrainingStep(parts.rules(splits), precision, plan.accumulate, plan.seed),
         saver=saver,
         checkpoint_policy=CheckpointPolicy(plan.checkpoint),
         total_steps=total_steps,

@@ -168,7 +168,7 @@ else:
 Features = Annotated[dict[Name, Feature], Field(min_length=1, max_length=256)]
 
 
-TargetTask = Literal["numbers", "classes"]  # what a loss is about
+TargetTask = Literal["numbers", "classes", "sequences"]  # what a loss is about
 
 
 def default_input(column: Column) -> BaseFeature:
@@ -186,6 +186,8 @@ def default_target(column: Column, task: TargetTask | None = None, scale: Scale 
         return ClassFeature(column=column.name)
     if column.type in NumbersFeature.column_types:
         return NumbersFeature(columns=(column.name,), missing="refuse", scale=scale)
+    if task == "sequences" and column.type == "words":
+        return TagsFeature(column=column.name, of=column.name)
     return next(feature for each in FEATURE_CLASSES.values() if (feature := each.as_target(column)) is not None)
 
 

@@ -55,15 +55,15 @@ def predict(
         raise typer.BadParameter("give a file of rows, --row, or --count for samples")
     sampling = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
     searching = {"beams": beams, "length_penalty": length_penalty}
-    asked: dict[str, Any] = {"file": file, "rows": rows, "count": count, "checkpoint": checkpoint, "select": select}
-    asked |= {"seed": seed, "generate": _generation(max_length, sampling, searching)}
+    request: dict[str, Any] = {"file": file, "rows": rows, "count": count, "checkpoint": checkpoint, "select": select}
+    request |= {"seed": seed, "generate": _generation(max_length, sampling, searching)}
     forms = "image" if images is not None else outputs
     with open_client(ctx) as client:
         job = client.jobs.get(job_id)
         if csv:
-            typer.echo(job.predict_csv(**asked, outputs=forms), nl=False)
+            typer.echo(job.predict_csv(**request, outputs=forms), nl=False)
             return
-        predictions = job.predict(**asked, outputs=forms)
+        predictions = job.predict(**request, outputs=forms)
     if images is not None:
         print_warnings(predictions.document)
         _write_images(predictions, images)
@@ -110,7 +110,7 @@ def _write_images(predictions: Predictions, folder: Path) -> None:
 
 def _print_predictions(predictions: Predictions) -> None:
     """Print a table with a line per row, and a column per field of the outputs; of a text that is alone, all of it."""
-    texts = [fields["text"] for row in predictions for fields in row.values() if "text" in fields]
+    texts = [fields["text"] for row in predictions.rows for fields in row.values() if "text" in fields]
     if len(texts) == len(predictions.outputs) == 1:
         typer.echo(texts[0])
         return
