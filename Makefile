@@ -5,7 +5,7 @@ WORKERS ?= 2
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test faults fuzz load lint audit bench accuracy gpu-check docs site web clean
+.PHONY: help demo up test faults fuzz load lint audit bench parity accuracy gpu-check docs site web clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -79,9 +79,13 @@ bench: .venv/.installed ## the measurements behind the README's numbers
 	@$(BIN)/python benchmarks/dashboard.py $(if $(MLFLOW),--mlflow-python $(MLFLOW)) $(if $(TENSORBOARD),--tensorboard-python $(TENSORBOARD))
 	@$(BIN)/python benchmarks/table.py
 
+parity: .venv/.installed ## the kinds of networks beside torch's own samples of its modules, bit by bit
+	@$(BIN)/python benchmarks/torch_parity.py $(ARGS)
+
 accuracy: .venv/.installed ## what the examples reach on real data, beside simpler ways; ARGS="tweets-gru" for some
 	@$(BIN)/python -m examples.accuracy $(ARGS)
 	@$(if $(ARGS),,$(BIN)/python -m examples.live_edits)
+	@$(if $(ARGS),,$(BIN)/python -m examples.adversarial)
 	@$(if $(ARGS),,$(BIN)/python -m examples.tables)
 
 gpu-check: .venv/.installed ## what only a machine with a GPU can show

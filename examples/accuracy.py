@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import sqrt
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,21 @@ class Gate:
 def better_than_baseline(name: str) -> Callable[[Baseline], float]:
     """Return a bound of one example more than the baseline: a tie does not beat it."""
     return lambda baseline: float(baseline[name]) + 1 / int(baseline["test"])
+
+
+def close_to_baseline(name: str, share: float) -> Callable[[Baseline], float]:
+    """Return a bound a share above the baseline: what another seed may differ by."""
+    return lambda baseline: float(baseline[name]) * (1 + share)
+
+
+def as_good_as_baseline(name: str) -> Callable[[Baseline], float]:
+    """Return a bound of one standard error of the test below a baseline's share of right examples."""
+
+    def bound(baseline: Baseline) -> float:
+        share = float(baseline[name])
+        return share - sqrt(share * (1 - share) / int(baseline["test"]))
+
+    return bound
 
 
 def fixed_bound(bound: float) -> Callable[[Baseline], float]:
@@ -90,6 +106,10 @@ GATES: tuple[Gate, ...] = (
     ),
     Gate("real/mails-gru", "test/accuracy", better_than_baseline("accuracy"), "mails", TEXTS, GLOVE, "mails"),
     Gate("real/mails-transformer", "test/accuracy", better_than_baseline("accuracy"), "mails", TEXTS, GLOVE, "mails"),
+    *(
+        Gate(f"real/{data}-bag", "test/accuracy", as_good_as_baseline("accuracy"), data, TEXTS, baseline=data)
+        for data in ("docstrings", "mails", "tweets")
+    ),
     Gate(
         "real/tags-bilstm",
         "test/span_f1",
@@ -141,6 +161,22 @@ GATES: tuple[Gate, ...] = (
         extra_metrics=("test/rmse",),
         is_upper_bound=True,
     ),
+    Gate(
+        "real/vae-fashion",
+        "test/loss",
+        close_to_baseline("negative ELBO", 0.005),
+        "fashion",
+        baseline="vae",
+        is_upper_bound=True,
+    ),
+    Gate(
+        "real/denoising-fashion",
+        "test/loss",
+        close_to_baseline("mean square", 0.05),
+        "fashion",
+        baseline="denoising",
+        is_upper_bound=True,
+    ),
     Gate("real/trees-lstm", "test/accuracy", better_than_baseline("accuracy"), "trees", LINES, baseline="trees"),
 )
 
@@ -169,7 +205,7 @@ def spec_on_data(gate: Gate, client: Client, folder: Path) -> dict[str, Any]:
 def run_gate(gate: Gate, client: Client, folder: Path) -> dict[str, Any]:
     """Train the example and return its figures. Raises `SystemExit` if the job fails."""
     baseline = (
-        BASELINES[gate.baseline](ensure_data(gate.baseline, folder) if gate.data else folder) if gate.baseline else {}
+        BASELINES[gate.baseline](ensure_data(gate.data, folder) if gate.data else folder) if gate.baseline else {}
     )
     began = time.monotonic()
     job = client.jobs.create(spec_on_data(gate, client, folder)).wait(TIMEOUT_SECONDS)

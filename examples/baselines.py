@@ -1,11 +1,12 @@
 """Baselines on the real data sets: ``python -m examples.baselines FOLDER``, after `examples.data all`.
 
-    tweets, mails   logistic regression on TF-IDF of words and pairs of words
+    tweets, mails, docstrings   logistic regression on TF-IDF of words and pairs of words
     tags            the most frequent tag of each token
     trees           logistic regression on how often each kind of node occurs
     airline         the same month a year before, and exponential smoothing: see `forecast_baselines`
     vowels          logistic regression on each coefficient's mean, deviation, first and last value
     plane, diabetes least squares in closed form
+    vae, denoising  the same networks in a plain loop of PyTorch, on Fashion-MNIST
     characters      the same network in a plain loop of PyTorch
 
 Hyperparameters are selected on a tenth of the training examples; the test set is used once, at the end.
@@ -29,6 +30,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from examples.data.files import read_conll, read_csv, read_jsonl
 from examples.forecast_baselines import airline_baseline
+from examples.generative_baselines import denoising_baseline, vae_baseline
 from examples.plain_characters import characters_baseline
 
 DIABETES = Path(__file__).parents[1] / "workers" / "data" / "samples" / "diabetes.npz"
@@ -192,14 +194,18 @@ def least_squares_error(x: np.ndarray, y: np.ndarray) -> float:
 BASELINES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "tweets": texts_baseline,
     "mails": texts_baseline,
+    "docstrings": texts_baseline,
     "tags": tags_baseline,
     "trees": trees_baseline,
     "vowels": series_baseline,
     "airline": airline_baseline,
     "plane": plane_baseline,
     "diabetes": diabetes_baseline,
+    "vae": vae_baseline,
+    "denoising": denoising_baseline,
     "characters": characters_baseline,
 }
+DATA = {"vae": "fashion", "denoising": "fashion"}  # where the folder has another name
 
 
 def main() -> None:
@@ -209,7 +215,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"default: {', '.join(BASELINES)}")
     arguments = parser.parse_args()
     for name in arguments.names or BASELINES:
-        sys.stdout.write(json.dumps({"data": name, **BASELINES[name](arguments.folder / name)}) + "\n")
+        sys.stdout.write(json.dumps({"data": name, **BASELINES[name](arguments.folder / DATA.get(name, name))}) + "\n")
         sys.stdout.flush()
 
 

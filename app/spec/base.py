@@ -39,6 +39,7 @@ def _keep_integer(value: Any, check: ValidatorFunctionWrapHandler) -> float:
 
 
 Scalar = Annotated[Finite, WrapValidator(_keep_integer), PlainSerializer(lambda number: number)]
+PositiveScalar = Annotated[Positive, WrapValidator(_keep_integer), PlainSerializer(lambda number: number)]
 
 
 class OneOrMany:

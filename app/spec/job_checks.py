@@ -6,13 +6,15 @@ from dataclasses import replace
 from app.errors import Problem
 from app.spec.data.column_roles import MAX_NAMED_COLUMNS, ColumnRole, column_roles, role_warnings
 from app.spec.data.columns import Column, DataSchema
+from app.spec.data.examples.sampling import sampling_problems
 from app.spec.data.examples.windows import read_target_problems
 from app.spec.data.feature_schema import ResolvedFeatures
-from app.spec.data.images.checks import loading_problems, mixing_loss_problems
+from app.spec.data.images.checks import loading_problems, mixing_loss_problems, row_mixing_problems
+from app.spec.data.images.feature import ImageFeature
 from app.spec.hints.names import did_you_mean
 from app.spec.job import JobSpec, head_targets, job_split_plan, resolve_job_features, target_name
 from app.spec.network.validation import check_network
-from app.spec.splits import split_plan, split_problems, split_warnings, without_split_columns
+from app.spec.splits import split_plan, split_problems, split_warnings, training_rows, without_split_columns
 from app.spec.training.losses import BaseLoss
 from app.spec.training.objective import head_pointer, objective_problems
 from app.spec.training.targets import (
@@ -30,6 +32,8 @@ def check_job(job: JobSpec, stored: DataSchema, max_nodes: int) -> list[Problem]
     schema = features.schema
     plan = job_split_plan(job, stored, features)
     problems = [*features.problems, *_data_problems(job, stored, features), *split_problems(plan, stored)]
+    rows, has_windows = training_rows(plan, stored.rows), job.data.windows is not None
+    problems += sampling_problems(job.data.sampler, stored, plan.class_column, rows, has_windows)
     problems += _training_problems(job, plan.validation is not None)
     nodes = job.model.layers or job.model.nodes or ()
     if len(nodes) > max_nodes:
@@ -42,10 +46,30 @@ def check_job(job: JobSpec, stored: DataSchema, max_nodes: int) -> list[Problem]
     problems += read_target_problems(features.windows, read, [*features.targets.values()])
     outputs, targets = job.model.outputs or ("output",), head_targets(job, stored, features)
     heads = [(head_pointer(name), head.loss, targets[name]) for name, head in job.objective.all_heads().items()]
-    problems += [*mixing_loss_problems(job.data, heads), *loading_problems(job.data, features.features, stored)]
+    has_images = any(isinstance(each, ImageFeature) for each in features.features.values())
+    read_columns = [column for name in read if (column := schema.column(name)) is not None]
+    problems += row_mixing_problems(job.data, features.features, read_columns)
+    problems += [
+        *mixing_loss_problems(job.data, heads, has_images),
+        *loading_problems(job.data, features.features, stored),
+    ]
     for pointer, loss, source, target, is_declared in _compared_columns(job, stored, features):
         problems += target_problems(pointer, loss, source, target, is_declared)
+    problems += _sequence_length_problems(job, features.schema)
     return problems + objective_problems(job.objective, outputs, targets)
+
+
+def _sequence_length_problems(job: JobSpec, schema: DataSchema) -> Iterator[Problem]:
+    """Yield sequences of any length that a loss would read to the end of the longest one of their batch."""
+    read = job.model.input_names(job.data.inputs or schema.inputs)
+    ragged = [column.name for column in schema.columns if column.name in read and (column.ragged or column.padded)]
+    for name, head in job.objective.all_heads().items():
+        if head.loss.kind == "CTCLoss" and head.loss.options.input_lengths is None and ragged:
+            detail = (
+                f'the rows of "{ragged[0]}" have lengths of their own, and {head.loss.kind} would read on behind them'
+            )
+            hint = f'name an output of the network with the number of steps of each row, such as "{ragged[0]}_length"'
+            yield Problem(f"{head_pointer(name)}/loss/input_lengths", "missing", detail, hint)
 
 
 def job_column_roles(job: JobSpec, stored: DataSchema, resolved: ResolvedFeatures) -> list[ColumnRole]:

@@ -21,8 +21,10 @@ class Kind:
     """One row of a table.
 
     `fields` maps a name to a type (required), or to a pair of type and default. `inputs` is the minimum and the maximum
-    number of inputs of a node, `shapes` describes them and the output. `outputs` names several outputs, of which the
-    node's own id is the first.
+    number of inputs of a node, `shapes` describes them and the output. `references` are the fields that name more
+    inputs, which a node reads after these. `outputs` names several outputs, of which the node's own id is the first;
+    with `outputs_field` they are there only where that field is true. Of the fields in each of `exactly_one_of` one is
+    given.
     """
 
     sentence: str
@@ -31,6 +33,13 @@ class Kind:
     shapes: str = "(N, *) → (N, *)"
     example: Mapping[str, Any] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()
+    outputs_field: str = ""
+    references: tuple[str, ...] = ()
+    exactly_one_of: tuple[tuple[str, ...], ...] = ()
+
+    def output_names(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the names of the outputs of a node with these settings; none for a node with one output."""
+        return self.outputs if not self.outputs_field or settings.get(self.outputs_field) else ()
 
 
 KindTable = Mapping[str, Kind]

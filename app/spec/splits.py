@@ -84,6 +84,8 @@ def split_columns(data: Data) -> dict[str, str]:
     reasons: dict[str, str] = {}
     if data.windows is not None:
         reasons |= {name: f"it orders the rows (/data/windows/{field})" for name, field in data.windows.columns.items()}
+    if data.sampler is not None and data.sampler.kind == "weighted" and data.sampler.column is not None:
+        reasons[data.sampler.column] = "it says how often rows are drawn (/data/sampler)"
     for role, split in SplitPlan(data.validation, data.test).roles():
         if split.column is not None:
             reasons[split.column] = f"{IGNORED_SPLIT_COLUMN} (/data/{role})"

@@ -11,7 +11,8 @@ from app.spec.network.leaves import INITIALISERS, LEAVES
 from app.spec.network.modules.catalog import MODULES
 from app.spec.network.nodes import NODE_KINDS
 from app.spec.network.operations.catalog import OPERATIONS
-from app.spec.training.losses import TORCH_LOSSES
+from app.spec.network.weights import PARAMETRIZATIONS
+from app.spec.training.losses import OTHER_LOSSES, TORCH_LOSSES
 from app.spec.training.metrics import GENERATED_METRICS, METRICS, SPAN_METRICS
 from app.spec.training.optimizers import OPTIMIZERS
 from app.spec.training.schedules import SCHEDULES
@@ -25,8 +26,9 @@ from app.spec.training.updates.weight_averages import AVERAGES
         (MODULES, "workers.network.kinds.modules", "MODULES"),
         (OPERATIONS, "workers.network.kinds.operations", "OPERATIONS"),
         (LEAVES, "workers.network.kinds.leaves", "LEAVES"),
+        (PARAMETRIZATIONS, "workers.network.kinds.weights", "PARAMETRIZATIONS"),
         (INITIALISERS, "workers.network.kinds.leaves", "INITIALISERS"),
-        (TORCH_LOSSES, "workers.training.objective.losses", "LOSSES"),
+        ({**TORCH_LOSSES, **OTHER_LOSSES}, "workers.training.objective.losses", "LOSSES"),
         (OPTIMIZERS, "workers.training.optim.optimizers", "OPTIMIZERS"),
         (SCHEDULES, "workers.training.optim.schedules", "SCHEDULES"),
         (AVERAGES, "workers.training.optim.weight_averages", "AVERAGES"),
@@ -51,5 +53,6 @@ def test_every_metric_has_a_formula() -> None:
                     "predicted": ("predicted", "tag_lists"),
                     "scores": ("scores", "ranking"),
                     "probabilities": ("probabilities", "scores"),
+                    "quantiles": ("quantiles",),
                 }[METRICS[name].requires]
             )

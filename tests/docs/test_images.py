@@ -10,10 +10,13 @@ PAGE = (Path(__file__).parents[2] / "docs" / "images.md").read_text()
 
 
 def test_the_job_that_is_shown_is_accepted() -> None:
-    job, pets = json_blocks(PAGE)
+    job, tuned, pets = json_blocks(PAGE)
     found = inspect_job(job, None, LIMITS)
     assert found.problems == ()
     assert found.report["inputs"]["image"]["shape"] == ["N", 1, 28, 28]
+    found = inspect_job(tuned, None, LIMITS)
+    assert found.problems == ()
+    assert [each.code for each in found.warnings] == ["begun_anew"]
     network = {"layers": [{"kind": "resnet18", "num_classes": 37}]}
     found = inspect_job({**job, "data": pets, "model": network}, None, LIMITS)
     assert found.problems == ()

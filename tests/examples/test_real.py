@@ -116,6 +116,7 @@ MADE: Mapping[str, tuple[str, Writer, tuple[str, ...]]] = {
     "digits": ("npz", digits, ()),
     "tweets": ("csv", texts, ("negative", "neutral", "positive")),
     "mails": ("csv", texts, ("ham", "spam")),
+    "docstrings": ("csv", texts, tuple("abcdefghijklm")),
     "tags": ("jsonl", tags, ()),
     "vowels": ("jsonl", vowels, ()),
     "trees": ("jsonl", trees, ()),
@@ -132,7 +133,7 @@ class Bench:
     """Data of the form of an example's, and attempts at it."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        folders = (EXAMPLES_FOLDER / "real", EXAMPLES_FOLDER / "surgery", EXAMPLES_FOLDER)
+        folders = (*(EXAMPLES_FOLDER / part for part in ("real", "surgery", "generative")), EXAMPLES_FOLDER)
         path = next(path for each in folders if (path := each / f"{name}.json").exists())
         self.spec = json.loads(path.read_text())
         often = FREQUENT_CHECKPOINTS | {"every_steps": 2}
@@ -206,7 +207,7 @@ def test_the_inspector_accepts_it(bench: Bench) -> None:
 
 
 # tests/workers/training/test_images.py breaks off that on streamed pictures.
-@pytest.mark.parametrize("bench", sorted({*REAL, "fashion-cnn"} - {"fashion-resnet18"}), indirect=True)
+@pytest.mark.parametrize("bench", sorted({*REAL, "fashion-cnn", "dcgan-fashion"} - {"fashion-resnet18"}), indirect=True)
 def test_interrupted_at_random_it_ends_the_same(bench: Bench, request: pytest.FixtureRequest) -> None:
     context = MemoryContext()
     prepared = bench.prepare(context)

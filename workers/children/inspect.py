@@ -30,7 +30,7 @@ from workers.training.validation.held_out_rows import held_out_warnings
 from workers.training.validation.memory import MemoryEstimate, estimate_memory
 from workers.training.validation.normalization import check_normalization
 from workers.training.validation.objective import objective_problems
-from workers.training.validation.output_ranges import output_range_warnings
+from workers.training.validation.outputs.output_ranges import output_range_warnings
 from workers.training.validation.planned_edits import rule_problems
 from workers.training.validation.pretrained import pretrained_warnings
 from workers.training.validation.sequence_lengths import length_problems
@@ -126,10 +126,10 @@ def _inspect_network(
         for check in (weights, _check_other_job(job, stored, resolved, start), normalization):
             problems += check.problems
             warned += check.warnings
-    trained = [network.parameters]
+    trained, by_update = network.parameters, [network.parameters]
     if network.parameters <= limits.max_parameters and not any(map(_is_training_problem, problems)):
         dry_run = dry_run_plan(job, schema, network)
-        trained = dry_run.trained_elements
+        trained, by_update = dry_run.trainable_elements, dry_run.update_elements
         problems += dry_run.problems
     if job.training.edits and not problems:
         found = list(rule_problems(document, job, stored))
@@ -137,10 +137,10 @@ def _inspect_network(
             warned += map(_as_warning, found)
         else:
             problems += found
-    memory = estimate_memory(job, network, schema.rows.get("train", 0), trained)
+    memory = estimate_memory(job, network, schema.rows.get("train", 0), by_update)
     problems += [*_limit_problems(network, memory, limits), *_loop_problems(network)]
     report = {
-        **_describe_network(network, schema, sum(trained)),
+        **_describe_network(network, schema, trained),
         "memory": memory.as_dict(),
         **_describe_data(job, stored, resolved, roles),
     }

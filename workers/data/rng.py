@@ -13,6 +13,7 @@ from torch import Tensor
 
 IMAGE_STREAM = 0xA1167  # keeps these streams apart from the orders of the epochs
 GOLDEN_GAMMA = -0x61C8864680B583EB  # 0x9E3779B97F4A7C15 as a signed number
+VIEW_GAMMA = 0x5851F42D4C957F2D  # odd, as that of splitmix64: keeps views of a row apart
 MIX_MULTIPLIER_1, MIX_MULTIPLIER_2 = -0x40A7B892E31B1A47, -0x6B2FB644ECCEEE15  # likewise, of splitmix64
 WORD_MASK = 0xFFFFFFFFFFFFFFFF
 MAX_SAMPLES_PER_TRANSFORM = 64  # an upper bound of what one transform draws for one example
@@ -39,6 +40,11 @@ def update_seed(seed: int, step: int, update: int) -> int:
 def prng_keys(seed: int, epoch: int, rows: Tensor) -> Tensor:
     """Return a key for each row of an epoch: int64 (rows)."""
     return splitmix64(rows * GOLDEN_GAMMA + stream_seed(seed, IMAGE_STREAM, epoch))
+
+
+def view_keys(keys: Tensor, view: int) -> Tensor:
+    """Return keys of the same rows for another view of them: int64 (rows); view 0 has the keys themselves."""
+    return splitmix64(keys + view * VIEW_GAMMA) if view else keys
 
 
 def uniform(keys: Tensor, place: int, count: int = 1) -> Tensor:

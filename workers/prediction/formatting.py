@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor
 
 from app.spec.data.columns import Column, DataSchema
@@ -14,12 +15,14 @@ from app.spec.data.sequence_features import TagsFeature
 from app.spec.job import JobSpec, head_targets
 from app.spec.prediction import PredictionOptions
 from app.spec.training.losses import TaskType
+from app.spec.training.metrics import MEDIAN
 from app.spec.training.objective import Head
 from workers.data.features.preparation import Preparation
 from workers.data.features.scaling import BaseScaling
+from workers.data.features.texts import TextPreprocessor
 from workers.data.notation.datetime_formats import format_datetime
 from workers.prediction.pictures import MAX_BYTE, encode_pictures, is_picture_output
-from workers.training.objective.decode import OutputDecoder, Predictions, build_decoder
+from workers.training.objective.decode import OutputDecoder, Predictions, build_decoder, decoder_of_variance
 
 Label = str | int | bool
 RowFields = dict[str, Any]  # of one row and output: field → what JSON can hold
@@ -39,6 +42,7 @@ class OutputFormatter:
     is_date: bool = False  # whether the numbers are seconds since 1970
     aligned_input: str | None = None  # the input of any length that has a prediction for each of its places
     white: float = 1.0  # the number that is white in a picture
+    tokenizer: Tokenizer | None = None  # of sequences that are texts
 
     def describe(self) -> RowFields:
         """Return what all rows have in common."""
@@ -60,7 +64,7 @@ class OutputFormatter:
         fields = self._fields(output, options)
         if lengths is not None:
             fields = {
-                name: [value[:length] for value, length in zip(values, lengths, strict=True)]
+                name: [_shorten(value, length) for value, length in zip(values, lengths, strict=True)]
                 for name, values in fields.items()
             }
         if "image" in options.outputs and is_picture_output(output):
@@ -79,6 +83,8 @@ class OutputFormatter:
     def _fields(self, output: Tensor, options: PredictionOptions) -> Fields:
         if self.decoder is None or (set(options.outputs) <= {"raw", "image"} and options.top is None):
             return {}
+        if not self.decoder.can_scale(output):  # one variance of several numbers in units of their own
+            return {}
         if output.is_floating_point():
             return FIELD_FORMATTERS[self.decoder.task_type](self, self.decoder.decode(output), options)
         if self.decoder.task_type in ("classes", "tags") and int(output.min()) >= 0:
@@ -91,6 +97,11 @@ class OutputFormatter:
         words[:] = [*self.labels[:classes], *range(len(self.labels), classes)]
         labels: list[Any] = words[codes.cpu().numpy()].tolist()
         return labels
+
+
+def _shorten(value: Any, length: int) -> Any:
+    """Return the first places of a list, or of every list of an object."""
+    return {name: each[:length] for name, each in value.items()} if isinstance(value, dict) else value[:length]
 
 
 def json_values(values: Tensor) -> list[Any]:
@@ -169,10 +180,33 @@ def _number_fields(formatter: OutputFormatter, predictions: Predictions, options
         return {}
     scaling = formatter.decoder.scaling if formatter.decoder is not None else None
     dtype = scaling.dtype if scaling is not None else torch.float32  # timestamps, say, need more digits
-    values = predictions.predicted.to(dtype)
+    if predictions.quantiles is None or formatter.decoder is None:
+        return {"value": _number_values(formatter, predictions.predicted.to(dtype))}
+    names = [f"{each:g}" for each in formatter.decoder.quantiles]
+    columns = [_number_values(formatter, each.to(dtype)) for each in predictions.quantiles.unbind(-1)]
+    fields: Fields = {"quantiles": [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]}
+    if MEDIAN in formatter.decoder.quantiles:
+        fields = {"value": columns[formatter.decoder.quantiles.index(MEDIAN)], **fields}
+    return fields
+
+
+def _number_values(formatter: OutputFormatter, values: Tensor) -> list[Any]:
+    """Return a number, or a date, for each row."""
     if formatter.is_date:
-        return {"value": [format_datetime(float(each)) for each in values.double().flatten().nan_to_num()]}
-    return {"value": json_values(_squeeze(values))}
+        return [format_datetime(float(each)) for each in values.double().flatten().nan_to_num()]
+    return json_values(_squeeze(values))
+
+
+def _sequence_fields(formatter: OutputFormatter, predictions: Predictions, options: PredictionOptions) -> Fields:
+    """Return the list of labels of each row; of a text, also the text."""
+    if "labels" not in options.outputs:
+        return {}
+    codes = [[code for code in row if code >= 0] for row in predictions.predicted.tolist()]
+    words = formatter.labels
+    fields: Fields = {"sequence": [[words[code] if code < len(words) else code for code in row] for row in codes]}
+    if formatter.tokenizer is not None:
+        fields["text"] = [formatter.tokenizer.decode(row) for row in codes]
+    return fields
 
 
 def _squeeze(values: Tensor) -> Tensor:
@@ -186,6 +220,7 @@ FIELD_FORMATTERS: Mapping[TaskType, Callable[[OutputFormatter, Predictions, Pred
     "decisions": _decision_fields,
     "labels": _multilabel_fields,
     "numbers": _number_fields,
+    "sequences": _sequence_fields,
 }
 
 
@@ -209,12 +244,17 @@ def output_formatters(
             preprocessor = preparation.preprocessors.get(target.name)
             scaling = preprocessor.target_scaling if preprocessor is not None else None
             formatter = head_formatter(head, output, target, features, scaling)
+            if isinstance(preprocessor, TextPreprocessor) and formatter.about == "sequences":
+                tokens = map(preprocessor.tokenizer.id_to_token, range(preprocessor.tokenizer.get_vocab_size()))
+                formatter = replace(formatter, labels=tuple(map(str, tokens)), tokenizer=preprocessor.tokenizer)
             sources = [stored[name] for name in features.feature_of(target.name).source_columns if stored.column(name)]
             if formatter.about == "numbers" and len(sources) == 1:
                 is_date = sources[0].type == "datetime"
                 white = _white(sources[0], scaling)
                 formatter = replace(formatter, unit=sources[0].unit, is_date=is_date, white=white)
             formatters[output] = formatter
+            if (variance := head.loss.other_outputs.get("var")) in formatters:
+                formatters[variance] = replace(formatter, decoder=decoder_of_variance(formatter.decoder), unit=None)
     return formatters
 
 

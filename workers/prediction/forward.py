@@ -123,7 +123,8 @@ class _BatchPredictor:
         for name in others:
             formatter = trained.formatters[name]
             lengths = _sequence_lengths(self.inputs, formatter.aligned_input, rows)
-            fields[name] = formatter.format(outputs[name], self.options, lengths)
+            output = outputs[name] if formatter.decoder is None else formatter.decoder.read(outputs, outputs[name])
+            fields[name] = formatter.format(output, self.options, lengths)
         return {name: fields[name] for name in trained.formatters}
 
     def _generate(self, generator: TextGenerator, values: Mapping[str, Tensor], rows: Tensor) -> list[RowFields]:

@@ -10,7 +10,7 @@ from workers.data.rng import stream_seed
 from workers.network.blueprint import Blueprint, Parameters
 from workers.network.kinds.catalog import CATALOG
 from workers.network.kinds.leaves import LeafKind
-from workers.network.kinds.modules import ModuleKind
+from workers.network.kinds.module_kind import ModuleKind
 from workers.surgery.built_nodes import NodeUse, built_nodes, owner_path
 from workers.surgery.initial.fills import CONVOLUTIONS, STATISTICAL_NORMS, TRANSPOSED_CONVOLUTIONS
 from workers.surgery.tensor_map import Fill

@@ -7,8 +7,8 @@ from typing import Any
 
 from app.errors import InvalidInput, Problem
 from app.spec.hints.names import choices, did_you_mean
-from app.spec.network.control import BODY_FIELDS, REFERENCE_FIELDS
-from app.spec.network.nodes import NODE_KINDS, referenced_node
+from app.spec.network.control import BODY_FIELDS
+from app.spec.network.nodes import NODE_KINDS, reference_fields, referenced_node
 
 JsonObject = dict[str, Any]
 
@@ -73,14 +73,9 @@ class NodePlace:
         return self.within.node_pointer(self.index)
 
 
-def reference_fields(node: JsonObject) -> tuple[str, ...]:
-    """Return the fields in which a node names others."""
-    return (*REFERENCE_FIELDS.get(node["kind"], ()), "inputs")
-
-
 def node_references(node: JsonObject) -> Iterator[str]:
     """Yield what a node reads."""
-    for field in reference_fields(node):
+    for field in reference_fields(node["kind"]):
         value = node.get(field)
         if isinstance(value, str):
             yield value
@@ -90,7 +85,7 @@ def node_references(node: JsonObject) -> Iterator[str]:
 
 def replace_references(node: JsonObject, replacements: Mapping[str, str]) -> None:
     """Replace what a node reads, where it is among the replacements."""
-    for field in reference_fields(node):
+    for field in reference_fields(node["kind"]):
         value = node.get(field)
         if isinstance(value, str):
             node[field] = replacements.get(value, value)
@@ -131,7 +126,7 @@ def output_names(model: JsonObject, place: NodePlace) -> tuple[str, ...]:
     bodies = inner_bodies(model, place.node, place.pointer)
     for within in bodies.values():
         return tuple(within.body.get("outputs") or ("output",))
-    return NODE_KINDS[place.node["kind"]].outputs
+    return NODE_KINDS[place.node["kind"]].output_names(place.node)
 
 
 def find_node(model: JsonObject, path: str, pointer: str) -> NodePlace:

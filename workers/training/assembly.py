@@ -78,15 +78,12 @@ class UpdateParts:
     run: RunLength
     origins: Origins
 
-    def rules(self) -> list[UpdateRule]:
-        """Return how the updates are taken, in order."""
-        device, on_nan, has_scaler = self.precision.device, self.plan.on_nan, self.precision.name == "fp16"
-        if not self.plan.updates:
-            return [UpdateRule(self.objective.loss, build_update(self.plan, on_nan, has_scaler, device))]
-        return [
-            UpdateRule(self.objective.part(each.loss), build_update(each, on_nan, has_scaler, device), each.every)
-            for each in self.plan.updates
-        ]
+    def rules(self, splits: Sequence[ParameterSplit]) -> list[UpdateRule]:
+        """Return how the updates are taken, in order; `splits` are their parameters."""
+        built = [build_update(self.plan, place, each, self.network) for place, each in enumerate(splits)]
+        pairs = zip(self.plan.updates, built, strict=False)  # no pair of a plan that is one update
+        rules = [UpdateRule(self.objective.part(spec.loss), update, spec.every) for spec, update in pairs]
+        return rules or [UpdateRule(self.objective.loss, built[0])]
 
     def states(self, splits: Sequence[ParameterSplit]) -> list[UpdateState]:
         """Return the updates' state of before the first step; `splits` are their parameters."""
@@ -176,7 +173,7 @@ def assemble(
     loading = LoadingStrategy(resources.loaders, job.data.loading == "streamed")
     if not loading.always_stream:
         data = data.to_device_if_fits(device, max_resident_bytes(device))
-    sampler = _build_sampler(job, data.train, revision)
+    sampler = _build_sampler(job, data, revision)
     validation, test = (loading.evaluation_examples(rows, job.data.bucket) for rows in (data.validation, data.test))
     places = (saver.store, saver.workdir, resources.network_of)
     final_test = FinalTest(test, objective.heads, precision, plan, *places) if test else None
@@ -204,7 +201,7 @@ def assemble(
         sampler=sampler,
         state=state,
         initial_rates=_initial_rates(state, splits, plan),
-        training_step=TrainingStep(parts.rules(), precision, plan.accumulate, plan.seed),
+        training_step=TrainingStep(parts.rules(splits), precision, plan.accumulate, plan.seed),
         saver=saver,
         checkpoint_policy=CheckpointPolicy(plan.checkpoint),
         total_steps=total_steps,
@@ -284,9 +281,12 @@ def _total_steps(plan: Training, sampler: Sampler) -> int:
     return sampler.origin.step + max(0, epochs) * sampler.steps_per_epoch
 
 
-def _build_sampler(job: JobSpec, train: ExampleSet, revision: RevisionState) -> Sampler:
-    plan = job.training
+def _build_sampler(job: JobSpec, data: TrainingData, revision: RevisionState) -> Sampler:
+    plan, train, sampling = job.training, data.train, job.data.sampler
     sampler = Sampler(plan.seed, len(train), plan.batch_size, plan.accumulate, plan.drop_last, train.device)
+    if sampling is not None:
+        sampler.weights, sampler.replacement = data.weights, sampling.replacement
+        sampler.rows = sampling.samples or len(train)
     if job.data.bucket is not None:
         sampler.lengths = train.lengths(job.data.bucket)
     sampler.origin = revision.origins.epochs
@@ -298,6 +298,7 @@ def _build_mixing(job: JobSpec, columns: Mapping[str, Column | None], rows: Exam
     if not (parts := mixing_transforms(job.data)):
         return None
     images = tuple(name for name, column in rows.inputs.items() if isinstance(column, ImageColumn))
+    mixed = images or tuple(rows.inputs)
     counts = {column.name: column.classes or 0 for column in columns.values() if column is not None}
     classes = {name: counts[name.partition("/")[0]] for name in rows.targets}
-    return Mixing(parts, job.training.seed, images, classes)
+    return Mixing(parts, job.training.seed, mixed, classes)

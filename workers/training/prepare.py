@@ -141,6 +141,7 @@ def load_tensors(
         seed=job.training.seed,
         preparation=Preparation.load(features, stored, restored.preparation) if restored is not None else None,
         known=known_preparation(job.start_from, initial),
+        sampling=job.data.sampler,
     )
     return data.materialize(
         {"auto": assignment.resident_limit, "resident": sys.maxsize, "streamed": 0}[job.data.loading]

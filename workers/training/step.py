@@ -27,28 +27,29 @@ class UpdateResult:
     skipped: Tensor | None  # 1.0 if the update was skipped, 0.0 if not; `None` if nothing was checked
 
 
-@dataclass
+@dataclass(frozen=True)
 class UpdateRule:
-    """What an update minimises, and how it is taken. It keeps how the losses of the present source are averaged."""
+    """What an update minimises, and how it is taken."""
 
     objective: TrainingLoss
     update: Update
     every: int = 1  # it is taken at the steps that this divides
-    denominator: DenominatorFunction | None = None
 
 
 @dataclass
 class TrainingStep:
     """Takes steps on a `TrainState`, whose network, updates and source may be replaced between two steps.
 
-    A step takes the updates of the state, in order, by the rule at the same place.
+    A step takes the updates of the state, in order, by the rule at the same place. From step to step it keeps only how
+    the losses of the source are averaged.
     """
 
     rules: list[UpdateRule]
     precision: Precision
     accumulate: int
     seed: int
-    _source: BatchSource | None = None  # whose targets the denominators of the rules are for
+    _source: BatchSource | None = None  # of which `_denominators` are
+    _denominators: Sequence[DenominatorFunction | None] = ()  # by rule
 
     def run(self, state: TrainState, batches: Sequence[WeightedBatch]) -> list[UpdateResult]:
         """Take the step that comes after `state.counters.step`, from its batches. The counter stays as it is."""
@@ -67,15 +68,15 @@ class TrainingStep:
         def closure() -> Tensor:
             """Compute loss and gradients of the same update again, with the same random numbers."""
             self._seed(network, state, place)
-            loss = self._backward(rule, own, network, batches)
+            loss = self._backward(place, own, network, batches)
             rule.objective.pop_head_losses()  # an update is reported with its first evaluation
             return loss
 
         self._seed(network, state, place)
-        loss = self._backward(rule, own, network, batches)
+        loss = self._backward(place, own, network, batches)
         head_losses = rule.objective.pop_head_losses()
         faultpoint("mid_step")
-        return UpdateResult(place, loss, head_losses, rule.update.step(own, loss, closure))
+        return UpdateResult(place, loss, head_losses, rule.update.step(own, loss, closure, state.counters.step))
 
     def seed_random(self, state: TrainState) -> None:
         """Seed the random numbers of a step: they are functions of (seed, step), wherever the attempt began."""
@@ -101,32 +102,34 @@ class TrainingStep:
         for place, (rule, own, parameters) in enumerate(zip(self.rules, state.updates, inputs, strict=True)):
             part = network if own.network is None else network_part(network, tuple(own.network.blueprint.outputs))
             self._seed(part, state, place)
-            for loss in self._losses(rule, part, batches):
+            for loss in self._losses(place, part, batches):
                 loss.backward(inputs=parameters)
             rule.objective.pop_head_losses()
         flow_metrics(network)
 
     def _backward(
-        self, rule: UpdateRule, own: UpdateState, network: BuiltNetwork, batches: Sequence[WeightedBatch]
+        self, place: int, own: UpdateState, network: BuiltNetwork, batches: Sequence[WeightedBatch]
     ) -> Tensor:
         """Accumulate the gradients of a step's batches; return its whole loss (scalar), on the device."""
-        losses = []
-        for loss in self._losses(rule, network, batches):
-            rule.update.backward(own, loss)
+        losses, update = [], self.rules[place].update
+        for loss in self._losses(place, network, batches):
+            update.backward(own, loss)
             losses.append(loss.detach())
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
-    def _losses(self, rule: UpdateRule, network: BuiltNetwork, batches: Sequence[WeightedBatch]) -> Iterator[Tensor]:
+    def _losses(self, place: int, network: BuiltNetwork, batches: Sequence[WeightedBatch]) -> Iterator[Tensor]:
         """Yield what each batch adds to the loss of its update: scalars with gradients."""
         forward, denominator = self.precision.autocast(network), None
-        if rule.denominator is not None:
-            denominator = rule.denominator([targets for _, targets, _ in batches])
+        objective, function = self.rules[place].objective, self._denominators[place]
+        if function is not None:
+            denominator = function([targets for _, targets, _ in batches])
         for inputs, targets, share in batches:
-            yield rule.objective.batch_loss(forward(inputs), targets, share, denominator)
+            yield objective.batch_loss(forward(inputs), targets, share, denominator)
 
     def _inspect_targets(self, source: BatchSource) -> None:
         """Look at the targets of a source that is new, which takes a pass over them and waits for the device."""
         if source is not self._source:
-            for rule in self.rules:
-                rule.denominator = rule.objective.denominator_function(source.targets, self.accumulate)
+            self._denominators = [
+                rule.objective.denominator_function(source.targets, self.accumulate) for rule in self.rules
+            ]
             self._source = source

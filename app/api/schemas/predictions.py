@@ -20,9 +20,9 @@ class Chance(ResponseModel):
 class PredictedOutput(ResponseModel):
     """What one output of the network predicts."""
 
-    about: Literal["classes", "tags", "decisions", "labels", "numbers", "raw", "text"] = Field(
-        description="One of several classes; a tag for every token; yes or no; several labels; numbers; no target; or "
-        "a text that the network generates."
+    about: Literal["classes", "tags", "decisions", "labels", "numbers", "sequences", "raw", "text"] = Field(
+        description="One of several classes; a tag for every token; yes or no; several labels; numbers; a list of "
+        "labels of any length; no target; or a text that the network generates."
     )
     target: str | None = Field(description="The column of the data that it was compared with.")
     loss: str | None

@@ -11,11 +11,11 @@ from app.errors import Problem
 from app.spec.base import NAME_PATTERN
 from app.spec.data.base_feature import BaseFeature, FeatureContext, Scale
 from app.spec.data.columns import MAX_LABELS, Column, DataSchema
+from app.spec.data.encodings.table_feature import TableFeature
 from app.spec.data.examples.windows import FUTURE_SUFFIX, Windows
 from app.spec.data.features import TargetTask, default_input, default_target, supported_kinds
 from app.spec.data.images.checks import missing_image_problems, mixing_problems
 from app.spec.data.sources import Data
-from app.spec.data.table_feature import TableFeature
 from app.spec.hints.names import did_you_mean
 
 TABLE_NAME = "x"  # of the columns of a table that are joined, unless the job says otherwise

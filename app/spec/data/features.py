@@ -16,10 +16,11 @@ from app.spec.data.base_feature import (
     log_problems,
 )
 from app.spec.data.columns import Column, ColumnName, ColumnType, DataSchema
-from app.spec.data.datetime_feature import DatetimeFeature
+from app.spec.data.encodings.datetime_feature import DatetimeFeature
+from app.spec.data.encodings.ngrams_feature import NgramsFeature
+from app.spec.data.encodings.table_feature import TableFeature
 from app.spec.data.images.feature import ImageFeature
 from app.spec.data.sequence_features import SeriesFeature, TagsFeature, TextFeature, TreeFeature
-from app.spec.data.table_feature import TableFeature
 from app.spec.kinds import discriminated_union
 
 
@@ -153,6 +154,7 @@ FEATURE_CLASSES: dict[str, type[BaseFeature]] = {
     "category": CategoryFeature,
     "class": ClassFeature,
     "text": TextFeature,
+    "ngrams": NgramsFeature,
     "tags": TagsFeature,
     "labels": LabelsFeature,
     "series": SeriesFeature,
@@ -166,7 +168,7 @@ else:
 Features = Annotated[dict[Name, Feature], Field(min_length=1, max_length=256)]
 
 
-TargetTask = Literal["numbers", "classes"]  # what a loss is about
+TargetTask = Literal["numbers", "classes", "sequences"]  # what a loss is about
 
 
 def default_input(column: Column) -> BaseFeature:
@@ -184,6 +186,8 @@ def default_target(column: Column, task: TargetTask | None = None, scale: Scale 
         return ClassFeature(column=column.name)
     if column.type in NumbersFeature.column_types:
         return NumbersFeature(columns=(column.name,), missing="refuse", scale=scale)
+    if task == "sequences" and column.type == "words":
+        return TagsFeature(column=column.name, of=column.name)
     return next(feature for each in FEATURE_CLASSES.values() if (feature := each.as_target(column)) is not None)
 
 

@@ -10,6 +10,7 @@ from app.ids import DATASET_ID_PATTERN
 from app.spec.base import Finite, Int64, Name, OneOrMany, Probability, Seed, Size, SpecModel, validation_error
 from app.spec.data.base_feature import SCALE_DESCRIPTION, Scale
 from app.spec.data.columns import DATETIME_FORMATS, CellFormat, Column, ColumnName, ColumnType, DataSchema
+from app.spec.data.examples.sampling import Sampling
 from app.spec.data.examples.windows import Windows
 from app.spec.data.features import FEATURE_CLASSES, Feature, Features
 from app.spec.data.images.transforms import TrainingTransforms, Transforms
@@ -142,6 +143,9 @@ class BaseData(SpecModel):
     )
     windows: Windows | None = Field(None, description="Rows in order of time: what follows is predicted.")
     scale: Scale | None = Field(None, description=SCALE_DESCRIPTION)
+    sampler: Sampling | None = Field(
+        None, description="Rows of train that are drawn by their weights. Default: each once in an epoch."
+    )
     bucket: Name | None = Field(
         None,
         description="A text, series or tree that the network reads: each batch is drawn from rows of similar length.",

@@ -11,11 +11,9 @@ from pydantic import Field
 
 from app.spec.base import Name, OneOrMany, Size
 from app.spec.kinds import Kind, KindTable
-from app.spec.network.fields import MAX_INPUTS
+from app.spec.network.fields import MAX_INPUTS, OPTIONAL_REF, NodeRef
 from app.spec.network.generation import Generation
 
-# A node's id, or one of its outputs: "scan.state".
-NodeRef = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}(\.[A-Za-z_][A-Za-z0-9_]{0,63})?$")]
 NodeRefs = Annotated[tuple[NodeRef, ...], Field(max_length=64), OneOrMany()]
 BODY_REF = "BodyRef"  # defined where the union of all nodes is, see `app.spec.network.nodes`
 BODY_REFS = Annotated[tuple["BodyRef", ...], Field(min_length=1, max_length=256)]  # type: ignore[name-defined]  # noqa: F821
@@ -23,7 +21,7 @@ BODY_REFS = Annotated[tuple["BodyRef", ...], Field(min_length=1, max_length=256)
 _EXAMPLE = {"layers": [{"kind": "Linear", "out_features": 8}, {"kind": "ReLU"}]}
 
 _OPTIONAL = (f"{BODY_REF} | None", None)
-_REF = (NodeRef | None, None)
+_REF = OPTIONAL_REF
 _GENERATE = (Generation | None, None)
 _TIMES = Annotated[int, Field(strict=True, ge=1, le=1000)] | NodeRef
 _OVER = Annotated[tuple[NodeRef, ...], Field(min_length=1, max_length=64), OneOrMany()]

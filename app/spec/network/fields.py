@@ -11,6 +11,9 @@ MAX_INPUTS = 1024  # inputs of a node
 Dim = Annotated[int, Field(strict=True, ge=-64, le=64)]
 DimTuple = Annotated[tuple[Dim, ...], Field(min_length=1, max_length=64)]
 Dims = Dim | DimTuple
+# A node's id, or one of its outputs: "scan.state".
+NodeRef = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}(\.[A-Za-z_][A-Za-z0-9_]{0,63})?$")]
+OPTIONAL_REF = (NodeRef | None, None)
 Index = Annotated[int, Field(strict=True, ge=-(2**31), le=2**31 - 1)]
 TensorShape = Annotated[tuple[Size, ...], Field(max_length=16)]
 

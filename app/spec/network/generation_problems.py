@@ -17,6 +17,8 @@ def generation_problems(network: Network, default_inputs: tuple[str, ...]) -> It
     """Yield the problems of all nodes with `generate`; pointers are relative to the network."""
     for place, body in (*((f"/blocks/{name}", block) for name, block in network.blocks.items()), ("", network)):
         yield from _inner_problems(body, place, is_network=not place)
+    if not network.input_names(default_inputs):
+        return  # a network that reads nothing is refused elsewhere
     found = [wired for wired in network.wired_nodes(default_inputs) if _generates(wired.node)]
     for wired in found[1:]:
         detail = f"{found[0].id} generates already, and a network generates one text"

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from app.spec.base import Name
-from app.spec.network.nodes import NODE_KINDS, BaseNode, Body
+from app.spec.network.nodes import BaseNode, Body
 
 
 class Network(Body):
@@ -21,5 +21,5 @@ class Network(Body):
         """Return the names of a node's outputs; none for a node with one output and no names."""
         bodies = node.bodies()
         if not bodies:
-            return NODE_KINDS[node.kind].outputs
+            return node.output_names()
         return tuple(self.resolve_body(next(iter(bodies.values()))[1]).output_names())

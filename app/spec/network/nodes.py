@@ -10,14 +10,19 @@ from pydantic import Discriminator, Field, Tag
 from app.spec.base import Name, OneOrMany, SpecModel
 from app.spec.kinds import Kind, KindModel, create_kind_models, discriminated_union
 from app.spec.network.backbones import BACKBONES
-from app.spec.network.control import BODY_FIELDS, CONTROL, REFERENCE_FIELDS, NodeRef
-from app.spec.network.fields import MAX_INPUTS
+from app.spec.network.control import BODY_FIELDS, CONTROL, REFERENCE_FIELDS
+from app.spec.network.fields import MAX_INPUTS, NodeRef
 from app.spec.network.leaves import INITIALISERS, LEAVES
 from app.spec.network.modules.catalog import MODULES
 from app.spec.network.operations.catalog import OPERATIONS
 from app.spec.training.losses import TORCH_LOSSES
 
 NODE_KINDS: Mapping[str, Kind] = {**MODULES, **BACKBONES, **OPERATIONS, **LEAVES, **CONTROL}
+
+
+def reference_fields(kind: str) -> tuple[str, ...]:
+    """Return the fields in which a node names others, in the order in which it reads them."""
+    return (*REFERENCE_FIELDS.get(kind, ()), "inputs", *NODE_KINDS[kind].references)
 
 
 class BaseNode(KindModel):
@@ -37,13 +42,17 @@ class BaseNode(KindModel):
     def references(self) -> list[tuple[str, str]]:
         """Return (pointer, reference) of all values that the node reads, in the order of its arguments."""
         references = []
-        for field in (*REFERENCE_FIELDS.get(self.kind, ()), "inputs"):
+        for field in reference_fields(self.kind):
             value = getattr(self, field)
             if isinstance(value, str):
                 references.append((f"/{field}", value))
             elif isinstance(value, tuple):
                 references += [(f"/{field}/{place}", item) for place, item in enumerate(value)]
         return references
+
+    def output_names(self) -> tuple[str, ...]:
+        """Return the names of its outputs; none if it has one, or bodies."""
+        return NODE_KINDS[self.kind].output_names(self.settings())
 
     def bodies(self) -> dict[str, "tuple[str, BodyRef]"]:
         """Return (pointer, body) by the names under which the bodies are built."""

@@ -8,7 +8,7 @@ from app.spec.network.blocks import block_problems
 from app.spec.network.control import EXACTLY_ONE_OF
 from app.spec.network.generation_problems import generation_problems
 from app.spec.network.network import Network
-from app.spec.network.nodes import BaseNode, Body
+from app.spec.network.nodes import NODE_KINDS, BaseNode, Body
 from app.spec.network.wiring import layer_problems, node_problems
 
 
@@ -66,7 +66,7 @@ def _check_body(
 
 
 def _field_problems(node: BaseNode, place: str) -> Iterator[Problem]:
-    for choice in EXACTLY_ONE_OF.get(node.kind, ()):
+    for choice in (*EXACTLY_ONE_OF.get(node.kind, ()), *NODE_KINDS[node.kind].exactly_one_of):
         given = [field for field in choice if getattr(node, field) is not None]
         if len(given) != 1:
             code = "contradiction" if given else "missing"

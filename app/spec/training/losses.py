@@ -6,16 +6,27 @@ Facts of a loss stand in its `LossKind`; what needs torch is in the row of the s
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
-from app.spec.base import Finite, Int64, NonNegative, Positive, Probability
+from pydantic import AfterValidator, Field
+
+from app.spec.base import Count, Finite, Int64, Name, NonNegative, Positive, Probability, validation_error
 from app.spec.data.columns import Column
 from app.spec.data.features import TargetTask
 from app.spec.kinds import Kind, KindModel, create_kind_models, discriminated_union
 
-TaskType = Literal["classes", "tags", "decisions", "labels", "numbers"]
+TaskType = Literal["classes", "tags", "decisions", "labels", "numbers", "sequences"]
 ClassWeights = tuple[float, ...] | Literal["balanced"] | None
 
+
+def _ascending(quantiles: tuple[float, ...]) -> tuple[float, ...]:
+    if list(quantiles) != sorted(set(quantiles)):
+        raise validation_error("out_of_range", "quantiles are in ascending order, each of them once", "sort them")
+    return quantiles
+
+
+Quantile = Annotated[float, Field(gt=0, lt=1)]
+Quantiles = Annotated[tuple[Quantile, ...], Field(min_length=1, max_length=100), AfterValidator(_ascending)]
 REDUCTION = (Literal["mean", "sum"], "mean")
 BALANCED = "balanced"
 CLASS_WEIGHTS = (tuple[NonNegative, ...] | Literal["balanced"] | None, None)
@@ -30,13 +41,15 @@ class LossKind(Kind):
     decides. `gives_probabilities` is true of losses that are least where an activation of the output is the
     probability of the target (proper scoring rules). `takes_soft_targets` is true of a loss whose targets may be
     probabilities of classes. `scales_targets` is true of losses of numbers whose unit is arbitrary: the default target
-    is standardised, and predictions are in its units.
+    is standardised, and predictions are in its units. `other_outputs` are fields that name further outputs of the
+    network, which the loss reads beside its own.
     """
 
     task_type: TaskType | None = "numbers"
     gives_probabilities: bool = False
     takes_soft_targets: bool = False
     scales_targets: bool = False
+    other_outputs: tuple[str, ...] = ()
 
 
 TORCH_LOSSES: Mapping[str, LossKind] = {
@@ -98,9 +111,36 @@ TORCH_LOSSES: Mapping[str, LossKind] = {
         task_type="classes",
     ),
 }
+# Losses that are no function of one output and one target of its shape.
+OTHER_LOSSES: Mapping[str, LossKind] = {
+    "GaussianNLLLoss": LossKind(
+        "Numbers with their uncertainty: the output is the mean, and the output `var` the variance, above 0.",
+        {"var": Name, "full": (bool, False), "eps": (Positive, 1e-6), "reduction": REDUCTION},
+        scales_targets=True,
+        other_outputs=("var",),
+    ),
+    "QuantileLoss": LossKind(
+        "Quantiles of a number, (N, …, Q) in their order: the pinball loss (Koenker and Bassett 1978).",
+        {"quantiles": Quantiles, "reduction": REDUCTION},
+        scales_targets=True,
+    ),
+    "CTCLoss": LossKind(
+        "Sequences without an alignment, from log-probabilities (N, C, T) of labels and a blank (Graves et al. 2006); "
+        "`input_lengths` is an output with the number of steps of each row, (N).",
+        {
+            "blank": (Count, 0),
+            "input_lengths": (Name | None, None),
+            "zero_infinity": (bool, False),
+            "reduction": REDUCTION,
+        },
+        task_type="sequences",
+        other_outputs=("input_lengths",),
+    ),
+}
 OUTPUT_LOSS = "Output"
 LOSSES: Mapping[str, LossKind] = {
     **TORCH_LOSSES,
+    **OTHER_LOSSES,
     OUTPUT_LOSS: LossKind(
         "The network's own: the output is the loss, one number, or one for each example, which are averaged.",
         task_type=None,
@@ -114,13 +154,14 @@ EQUIVALENT_LOSSES: Mapping[TaskType, str] = {
     "decisions": "BCEWithLogitsLoss",
     "labels": "BCEWithLogitsLoss",
     "numbers": "MSELoss",
+    "sequences": "CTCLoss",
 }
 
 
 def target_task(loss: "BaseLoss") -> TargetTask | None:
     """Return what a loss makes of a column of numbers by default; `None` if the column alone decides."""
     task = loss.row.task_type
-    return None if task is None else "numbers" if task == "numbers" else "classes"
+    return None if task is None else "classes" if task not in ("numbers", "sequences") else task
 
 
 class LossOptions(NamedTuple):
@@ -131,6 +172,9 @@ class LossOptions(NamedTuple):
     ignore_index: int = IGNORE_INDEX
     log_input: bool = False
     log_target: bool = True
+    quantiles: tuple[float, ...] = ()
+    blank: int = 0
+    input_lengths: str | None = None
 
     @property
     def is_log_output(self) -> bool:
@@ -151,6 +195,12 @@ class BaseLoss(KindModel):
         """Its options that more than torch reads."""
         return LossOptions(**{name: value for name, value in self if name in LossOptions._fields})
 
+    @property
+    def other_outputs(self) -> dict[str, str]:
+        """The outputs that it reads beside its own, by the field that names each."""
+        names = {field: getattr(self, field) for field in self.row.other_outputs}
+        return {field: name for field, name in names.items() if name is not None}
+
 
 LOSS_CLASSES = create_kind_models(LOSSES, BaseLoss)
 
@@ -164,7 +214,7 @@ def task_type(loss: BaseLoss, target: Column) -> TaskType:
     """Return what an output predicts of its target.
 
     classes: one of several; tags: one for every token of a list; decisions: yes or no; labels: a yes or no for each of
-    several labels; numbers: measured ones.
+    several labels; numbers: measured ones; sequences: lists of classes, of another length than what they are read from.
     """
     task = loss.row.task_type or _target_task_type(target)
     if task == "classes" and target.padded and target.labels:

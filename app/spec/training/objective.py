@@ -49,6 +49,10 @@ class Head(BaseHead):
     loss: Loss
     weight: Positive = 1.0
 
+    def loss_outputs(self, first: str) -> tuple[str, ...]:
+        """Return the outputs that the loss reads; `first` is the network's first one."""
+        return (self.output or first, *self.loss.other_outputs.values())
+
     @property
     def has_loss_target(self) -> bool:
         """Whether the loss compares an output with a target."""
@@ -131,8 +135,9 @@ def objective_problems(
     problems = []
     for name, head in objective.all_heads().items():
         pointer = head_pointer(name)
-        for field in ("output", "scores"):
-            output = getattr(head, field)
+        named = {"output": head.output, "scores": head.scores}
+        named |= {f"loss/{field}": output for field, output in head.loss.other_outputs.items()}
+        for field, output in named.items():
             if output is not None and output not in outputs:
                 detail = f'the network has no output "{output}"'
                 problems.append(Problem(f"{pointer}/{field}", "unknown_output", detail, did_you_mean(output, outputs)))

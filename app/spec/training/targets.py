@@ -34,6 +34,9 @@ def target_problems(pointer: str, loss: BaseLoss, stored: Column, target: Column
     elif loss.row.task_type == "decisions" and len(target.labels or ()) > 2 and not target.shape:
         detail = f'{loss.kind} learns a yes or no, and "{target.name}" has {len(target.labels or ())} labels'
         yield Problem(place, "too_many_labels", detail, CLASS_LOSS_HINT)
+    if task == "sequences" and not (target.dtype.startswith("int") and len(target.shape) == 1):
+        detail = f'{loss.kind} compares lists of classes, and "{target.name}" holds {target.dtype} {list(target.shape)}'
+        yield Problem(place, "words_as_target", detail, "name a column of lists of words, or of texts with a tokenizer")
     if loss.kind == "PoissonNLLLoss" and (low := _least(stored)) is not None and low < 0:
         detail = f'{loss.kind} learns counts, and "{stored.name}" has values down to {low:g}'
         yield Problem(place, "out_of_range", detail, 'use {"kind": "MSELoss"}, or another target')

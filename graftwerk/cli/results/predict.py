@@ -55,15 +55,15 @@ def predict(
         raise typer.BadParameter("give a file of rows, --row, or --count for samples")
     sampling = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
     searching = {"beams": beams, "length_penalty": length_penalty}
-    options: dict[str, Any] = {"file": file, "rows": rows, "count": count, "checkpoint": checkpoint, "select": select}
-    options |= {"seed": seed, "generate": _generation(max_length, sampling, searching)}
+    request: dict[str, Any] = {"file": file, "rows": rows, "count": count, "checkpoint": checkpoint, "select": select}
+    request |= {"seed": seed, "generate": _generation(max_length, sampling, searching)}
     forms = "image" if images is not None else outputs
     with open_client(ctx) as client:
         job = client.jobs.get(job_id)
         if csv:
-            typer.echo(job.predict_csv(**options, outputs=forms), nl=False)
+            typer.echo(job.predict_csv(**request, outputs=forms), nl=False)
             return
-        predictions = job.predict(**options, outputs=forms)
+        predictions = job.predict(**request, outputs=forms)
     if images is not None:
         print_warnings(predictions.document)
         _write_images(predictions, images)

@@ -16,9 +16,11 @@ from app.spec.network.leaves import INITIALISERS
 from app.spec.network.modules.catalog import MODULES
 from app.spec.network.nodes import NODE_CLASSES, NODE_KINDS, BaseNode
 from app.spec.network.operations.catalog import OPERATIONS
+from app.spec.network.weights import PARAMETRIZATIONS, WEIGHT_FIELDS, WEIGHTED_KINDS
 from workers.network.kinds.leaves import INITIALISERS as FILLERS
 from workers.network.kinds.modules import MODULES as BUILDERS
 from workers.network.kinds.operations import OPERATIONS as FUNCTIONS
+from workers.network.kinds.weights import PARAMETRIZATIONS as PARAMETRIZERS
 
 
 class NoDefault(Enum):
@@ -45,43 +47,29 @@ INFERRED = frozenset(
 )
 DIFFERENT_DEFAULTS: Mapping[tuple[str, str], Any] = {
     **{(kind, "dim"): -1 for kind in ("Softmax", "Softmin", "LogSoftmax")},  # torch's None guesses, and warns
-    ("Upsample", "scale_factor"): NoDefault.DEFAULT,  # torch has `size` too
     # torch's default is the function of that name
     **{(f"Transformer{part}Layer", "activation"): "relu" for part in ("Encoder", "Decoder")},
-    # torch has `size` too
-    **{(f"Upsampling{how}2d", "scale_factor"): NoDefault.DEFAULT for how in ("Nearest", "Bilinear")},
+    **{  # always true
+        (kind, "batch_first"): True
+        for kind in ["RNN", "GRU", "LSTM", "MultiheadAttention", "TransformerEncoderLayer", "TransformerDecoderLayer"]
+    },
+    ("Transformer", "d_model"): None,  # inferred
 }
 # Parameters of a constructor that the spec leaves out, and why.
 IGNORED_PARAMETERS = {
     "device": "chosen by the plan",
     "dtype": "float32",
     "inplace": "a speed trick that breaks what reads the input",
-    "batch_first": "always",
-    "return_indices": "one output",
-    "divisor_override": "rare",
-    "max_norm": "changes weights",
-    "norm_type": "of max_norm",
-    "scale_grad_by_freq": "rare",
     "sparse": "few optimisers take it",
     "_weight": "private",
     "_freeze": "private",
-    "size": "follows from the data",
-    "align_corners": "of modes that need no choice",
-    "recompute_scale_factor": "rare",
-    "add_bias_kv": "rare",
-    "add_zero_attn": "rare",
-    "kdim": "as embed_dim",
-    "vdim": "as embed_dim",
-    "proj_size": "rare",
+    "_random_samples": "private",
     "padding_mode": "zeros alone, for transposed convolutions",
-    "bias": "of normalisations, where the oldest torch supported lacks it",
     "min_value": "deprecated",
     "max_value": "deprecated",
     "size_average": "deprecated",
     "reduce": "deprecated",
     "include_last_offset": "of offsets",
-    "weight": "in an objective alone",
-    "pos_weight": "in an objective alone",
 }
 RECURRENT = {
     "input_size": NoDefault.DEFAULT,
@@ -101,8 +89,8 @@ def default(field: Any) -> Any:
 def constructor(kind: str) -> dict[str, Any]:
     """Return the parameters of torch's class with their defaults; torch hides those of recurrent nets."""
     if kind in ("RNN", "GRU", "LSTM"):
-        extra = {"nonlinearity": "tanh"} if kind == "RNN" else {}
-        return RECURRENT | {"batch_first": False, "proj_size": 0} | extra
+        extra = {"RNN": {"nonlinearity": "tanh"}, "LSTM": {"proj_size": 0}}.get(kind, {})
+        return RECURRENT | {"batch_first": False} | extra
     found = inspect.signature(BUILDERS[kind].build).parameters.values()
     parameters = [each for each in found if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
     return {each.name: NoDefault.DEFAULT if each.default is each.empty else each.default for each in parameters}
@@ -114,11 +102,13 @@ def test_fields_of_modules_are_those_of_torch(kind: str) -> None:
     ours = {
         name: default(field)
         for name, field in MODULES[kind].fields.items()
-        if name not in BUILDERS[kind].call_parameters
+        if name not in (*BUILDERS[kind].call_parameters, *BUILDERS[kind].references)
+        and (kind not in WEIGHTED_KINDS or name not in WEIGHT_FIELDS)
     }
+    assert MODULES[kind].references == BUILDERS[kind].references
     assert ours.keys() <= theirs.keys()
     assert theirs.keys() - ours.keys() <= IGNORED_PARAMETERS.keys()
-    assert all(theirs[name] is not NoDefault.DEFAULT for name in theirs.keys() - ours.keys() - {"size"})
+    assert all(theirs[name] is not NoDefault.DEFAULT for name in theirs.keys() - ours.keys())
     for name, value in ours.items():
         if name in INFERRED:
             assert value is None
@@ -161,7 +151,15 @@ def test_fields_of_initialisers_are_those_of_torch(kind: str) -> None:
         expected = NoDefault.DEFAULT if parameter.default is parameter.empty else parameter.default
         assert default(field) == expected
     assert INITIALISERS[kind].sentence
-    assert torch.is_tensor(filler.function(torch.empty(2, 2), **({"val": 0.5} if kind == "constant" else {})))
+    given = {filler.torch_names.get(name, name): value for name, value in INITIALISERS[kind].example.items()}
+    assert torch.is_tensor(filler.function(torch.empty((2,) * max(2, filler.min_dimensions)), **given))
+
+
+@pytest.mark.parametrize("kind", PARAMETRIZATIONS)
+def test_fields_of_parametrizations_are_those_of_torch(kind: str) -> None:
+    theirs = inspect.signature(PARAMETRIZERS[kind]).parameters
+    expected = {name: parameter.default for name, parameter in theirs.items() if name != "module"}
+    assert {name: default(field) for name, field in PARAMETRIZATIONS[kind].fields.items()} == expected
 
 
 @pytest.mark.parametrize("kind", NODE_KINDS)

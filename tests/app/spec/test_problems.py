@@ -8,7 +8,7 @@ from app.errors import InvalidInput, Problem
 from app.spec import problems as spec_problems
 from app.spec.hints.names import MAX_SEARCHES, did_you_mean
 from app.spec.job import parse_job
-from app.spec.network.network import NODE_KINDS
+from app.spec.network.nodes import NODE_KINDS
 from app.spec.problems import MAX_REPORTED_PROBLEMS, MAX_TRANSLATED_ERRORS, json_pointer, limit_problems
 
 JOB: dict[str, Any] = {

@@ -42,6 +42,17 @@ def test_rows_are_sent_as_json(api: ClientKind) -> None:
     assert (len(found), found.checkpoint, found.step) == (2, "ckpt_1", 7)
 
 
+def test_samples_are_counted(api: ClientKind) -> None:
+    drawn = ANSWER | {"predictions": [{"sample": {"image": base64.b64encode(each).decode()}} for each in (b"a", b"b")]}
+    one, script = asked(api, httpx.Response(200, json=drawn))
+    found = one.predict(count=2, select=["sample", "other"], seed=3, outputs="image")
+    assert json.loads(script.requests[1].content) == {"count": 2}
+    assert dict(script.requests[1].url.params) == {"outputs": "image", "select": "sample,other", "seed": "3"}
+    assert found.images() == found.images("sample") == [b"a", b"b"]
+    with pytest.raises(KeyError, match="sample"):
+        found.images("other")
+
+
 def test_arrays_and_bytes_are_values(api: ClientKind) -> None:
     one, script = asked(api)
     one.predict([{"x": np.array([[1, 2]]), "image": b"\x89PNG", "n": np.float32(0.5)}])
@@ -77,7 +88,7 @@ def test_a_table(api: ClientKind, tmp_path: Path) -> None:
 
 def test_what_is_no_question(api: ClientKind, tmp_path: Path) -> None:
     one, _ = asked(api)
-    for given in ({}, {"rows": [{}], "file": "rows.csv"}, {"file": tmp_path / "rows.doc"}):
+    for given in ({}, {"rows": [{}], "file": "rows.csv"}, {"rows": [{}], "count": 2}, {"file": tmp_path / "rows.doc"}):
         with pytest.raises(InvalidData):
             one.predict(**given)  # type: ignore[arg-type]
 

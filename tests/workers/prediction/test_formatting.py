@@ -13,7 +13,7 @@ from app.spec.data import features
 from app.spec.data.columns import Column, DataSchema
 from app.spec.data.feature_schema import ResolvedFeatures
 from app.spec.prediction import PredictionOptions
-from app.spec.training.losses import LOSS_CLASSES, OUTPUT_LOSS, TaskType
+from app.spec.training.losses import OUTPUT_LOSS, TORCH_LOSSES, TaskType
 from app.spec.training.objective import Head
 from workers.data.features.scaling import Scaling
 from workers.prediction.formatting import FIELD_FORMATTERS, OutputFormatter, head_formatter, json_values
@@ -55,7 +55,7 @@ def classes(labels: tuple[str, ...] | None = None) -> Column:
 
 
 def test_every_loss_and_task_type_has_a_formatter() -> None:
-    assert {make_formatter(kind, classes()).about for kind in LOSS_CLASSES} <= FIELD_FORMATTERS.keys()
+    assert {make_formatter(kind, classes()).about for kind in (*TORCH_LOSSES, "CTCLoss")} <= FIELD_FORMATTERS.keys()
     assert set(get_args(TaskType)) == FIELD_FORMATTERS.keys() == DECODERS.keys()
 
 

@@ -41,6 +41,7 @@ NETWORKS: dict[str, list[dict[str, Any]]] = {
 PLANS: dict[str, dict[str, Any]] = {
     "accumulate": {"accumulate": 4, "steps": 5},
     "clipped": {"clip_norm": 0.1},
+    "changed gradients": {"l1": 0.01, "clip_value": 0.1, "gradient_noise": {"eta": 0.1}},
     "drop last": {"drop_last": True},
     "skip": {"on_nan": "skip"},
     "bf16": {"precision": "bf16"},
@@ -193,7 +194,8 @@ def test_every_average_of_statistics_goes_on_bit_by_bit(laboratory: TrainingHarn
 
 
 @pytest.mark.parametrize(
-    "name", choose(PLANS, "groups", "warm-up", "swa at its own rate", "early stop by the training loss")
+    "name",
+    choose(PLANS, "changed gradients", "groups", "warm-up", "swa at its own rate", "early stop by the training loss"),
 )
 def test_every_plan_goes_on_bit_by_bit(laboratory: TrainingHarness, name: str) -> None:
     assert_same(laboratory, digits_job(training=PLANS[name]), 2, 1)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from app.errors import DataError
 from app.spec.data.columns import DataSchema
-from app.spec.data.datetime_feature import DatetimeFeature
+from app.spec.data.encodings.datetime_feature import DatetimeFeature
 from workers.data.columns import PreparedColumn, SplitColumns
 from workers.data.features.preprocessor import Preprocessor, column_values
 

@@ -26,7 +26,7 @@ from workers.data.features.preprocessor import Preprocessor
 from workers.data.features.series import SeriesPreprocessor
 from workers.data.features.tables import TablePreprocessor
 from workers.data.features.tensors import TensorPreprocessor
-from workers.data.features.texts import TextPreprocessor
+from workers.data.features.texts import NgramsPreprocessor, TextPreprocessor
 from workers.data.features.trees import TreePreprocessor
 
 VERSION = 1
@@ -44,6 +44,7 @@ PREPROCESSORS: Mapping[str, type[AnyPreprocessor]] = {
     "tags": TagsPreprocessor,
     "labels": LabelsPreprocessor,
     "text": TextPreprocessor,
+    "ngrams": NgramsPreprocessor,
     "series": SeriesPreprocessor,
     "tree": TreePreprocessor,
     "image": ImagePreprocessor,

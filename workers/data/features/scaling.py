@@ -50,6 +50,10 @@ class BaseScaling(ABC):
     def inverse_transform(self, values: Tensor) -> Tensor:
         """Return scaled values as they were before."""
 
+    def of_variance(self) -> "Scaling | None":
+        """Return the scaling of variances of such numbers; `None` if they have none in the units of the data."""
+        return None
+
     @abstractmethod
     def state(self) -> ScalingState:
         """Return the scaling as JSON, exactly."""
@@ -86,6 +90,10 @@ class Scaling(BaseScaling):
         """Return scaled values as they were before."""
         values = values * self.factor.to(values.device) + self.shift.to(values.device)
         return values.expm1() if self.is_log else values
+
+    def of_variance(self) -> "Scaling | None":
+        """Return the scaling by the square of the factor; `None` of logarithms."""
+        return None if self.is_log else Scaling(torch.zeros_like(self.shift), self.factor**2)
 
     def state(self) -> ScalingState:
         """Return the scaling as JSON, exactly."""

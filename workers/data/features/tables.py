@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from app.spec.data.columns import Column, DataSchema
-from app.spec.data.datetime_feature import DatetimeFeature
-from app.spec.data.table_feature import TableFeature
+from app.spec.data.encodings.datetime_feature import DatetimeFeature
+from app.spec.data.encodings.table_feature import TableFeature
 from workers.data.columns import PreparedColumn, SplitColumns
 from workers.data.features.categories import as_strings
 from workers.data.features.datetimes import DatetimePreprocessor, DatetimeState

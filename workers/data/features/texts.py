@@ -1,19 +1,24 @@
-"""Texts: tokens as numbers, by a tokenizer that is trained on the training rows alone."""
+"""Texts: tokens as numbers, by a tokenizer that is trained on the training rows alone, and bags of n-grams."""
 
 import json
+import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Self, cast
+from typing import Self, TypedDict, cast
 
 import torch
 from tokenizers import Tokenizer
+from torch import Tensor
 
 from app.spec.data.columns import BEGIN, END, DataSchema
+from app.spec.data.encodings.ngrams_feature import NgramsFeature
 from app.spec.data.sequence_features import TextFeature
 from workers.data.columns import PreparedColumn, RaggedTensor, SplitColumns, StringColumn, WordListColumn
 from workers.data.features.categories import IGNORE_INDEX
 from workers.data.features.preprocessor import Preprocessor, column_schema, column_values
+from workers.data.ngrams import bucket_counts
 from workers.data.tokenizers import (
     PAD_ID,
     SPECIAL_TOKENS,
@@ -118,3 +123,72 @@ class TextPreprocessor(Preprocessor[TextFeature, TokenizerState]):
                     code = codes.get(normalizer.normalize_str(word), UNK_ID)
                     known[word] = code if code >= self.feature.special_tokens else UNK_ID
             yield [known[word] for word in words]
+
+
+class NgramsState(TypedDict):
+    """The texts of train, and in how many of them each bucket is that a network sees, as JSON."""
+
+    texts: int
+    buckets: list[int]
+    frequencies: list[int]
+
+
+@dataclass(frozen=True)
+class NgramsPreprocessor(Preprocessor[NgramsFeature, NgramsState]):
+    """A column of texts or of lists of words, as bags of n-grams that enough texts of train have."""
+
+    texts: int
+    frequencies: Mapping[int, int]  # by bucket: the texts of train that have it
+
+    @classmethod
+    def fit(cls, name: str, feature: NgramsFeature, stored: DataSchema, split: SplitColumns) -> Self:
+        """Count the texts that have each bucket."""
+        rows = _texts(split, feature.column)
+        counts = Counter[int]()
+        for row in rows:
+            counts.update(bucket_counts(row, feature).keys())
+        kept = {bucket: count for bucket, count in sorted(counts.items()) if count >= feature.min_count}
+        return cls(name, feature, len(rows), kept)
+
+    @classmethod
+    def load(cls, name: str, feature: NgramsFeature, stored: DataSchema, state: NgramsState) -> Self:
+        """Return the preprocessor of a stored state."""
+        return cls(name, feature, state["texts"], dict(zip(state["buckets"], state["frequencies"], strict=True)))
+
+    def state(self) -> NgramsState:
+        """Return the counts as JSON."""
+        return {"texts": self.texts, "buckets": list(self.frequencies), "frequencies": list(self.frequencies.values())}
+
+    def transform(self, split: SplitColumns) -> dict[str, PreparedColumn]:
+        """Return the buckets, int64 (rows, length), their number, int64 (rows), and weights, float32 (rows, length).
+
+        A text without a known n-gram has one of bucket 0 with weight 0.
+        """
+        buckets, weights, truncated = list[Tensor](), list[Tensor](), 0
+        for row in _texts(split, self.feature.column):
+            known = [
+                (each, count) for each, count in bucket_counts(row, self.feature).items() if each in self.frequencies
+            ]
+            truncated += len(known) > self.feature.max_length
+            own = known[: self.feature.max_length] or [(PAD_ID, 0)]
+            buckets.append(torch.tensor([bucket for bucket, _ in own]))
+            weights.append(self._weights(own))
+        column = RaggedTensor.from_rows(buckets, PAD_ID, 1, truncated)
+        weight = RaggedTensor.from_rows(weights, 0.0, 1, truncated)
+        return dict(zip(self.columns, (column, column.lengths, weight), strict=True))
+
+    def _weights(self, own: Sequence[tuple[int, int]]) -> Tensor:
+        if self.feature.weights == "count":
+            return torch.tensor([count for _, count in own], dtype=torch.float32)
+        weights = torch.tensor([self._tfidf(bucket, count) for bucket, count in own], dtype=torch.float64)
+        return (weights / (weights.norm() or 1.0)).float()
+
+    def _tfidf(self, bucket: int, count: int) -> float:
+        """Return a bucket's weight, as scikit-learn's `TfidfTransformer(sublinear_tf=True)` has it."""
+        if not count:
+            return 0.0
+        return (1 + math.log(count)) * (1 + math.log((1 + self.texts) / (1 + self.frequencies[bucket])))
+
+
+def _texts(split: SplitColumns, name: str) -> Sequence[str | Sequence[str] | None]:
+    return cast(Sequence[str | Sequence[str] | None], column_values(split, name))

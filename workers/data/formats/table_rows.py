@@ -98,7 +98,7 @@ class TableRows(Iterator[tuple[int, list[str]]]):
 def check_header(names: Sequence[str], file: str, warnings: WarningCollector) -> None:
     """Raise `InvalidInput` if the first line of a new table cannot be its header."""
     if len(names) < 2:
-        hint = "separate columns by commas, or name another format"
+        hint = 'separate columns by commas, or name another format; one column alone goes as JSONL: {"text": …} a line'
         refuse("no_columns", "a table has a header and at least two columns", hint, file)
     numbers = [float(name) for name in names if is_finite_number(name)]
     if not numbers:

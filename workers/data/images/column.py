@@ -16,6 +16,7 @@ from app.errors import DataError
 from app.spec.data.images.shapes import ImageShape, infer_image_shape
 from app.spec.data.images.transforms import BaseTransform
 from workers.data.images.transforms import TransformStep, apply_steps, build_steps, stack_if_same_size
+from workers.data.rng import view_keys
 
 MATERIALIZE_CHUNK = 256  # images that are decoded at once
 CPU = torch.device("cpu")
@@ -78,6 +79,7 @@ class ImageColumn:
     evaluation: TransformPipeline
     scale: Callable[[Tensor], Tensor] | None  # from bytes to numbers; `None` if `pixels` are scaled
     shape: ImageShape  # of an image in `pixels`
+    view: int = 0  # of several inputs that read the same images: each draws random numbers of its own
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -128,14 +130,15 @@ class ImageColumn:
         """Return the batch after the transforms of bytes: (rows, channels, height, width)."""
         images = self._raw(rows)
         pipeline = self.evaluation if keys is None else self.training
-        return _stack(apply_steps(pipeline.byte_steps, images, _no_keys(rows) if keys is None else keys))
+        own = _no_keys(rows) if keys is None else view_keys(keys, self.view)
+        return _stack(apply_steps(pipeline.byte_steps, images, own))
 
     def finish_batch(self, images: Tensor, keys: Tensor | None) -> Tensor:
         """Return what `load_batch` has returned as a batch: float32 (rows, channels, height, width), on its device."""
         pipeline = self.evaluation if keys is None else self.training
         numbers = images if self.scale is None else self.scale(images.float())
-        keys = _no_keys(images) if keys is None else keys.to(images.device)
-        return _stack(apply_steps(pipeline.float_steps, numbers, keys))
+        own = _no_keys(images) if keys is None else view_keys(keys.to(images.device), self.view)
+        return _stack(apply_steps(pipeline.float_steps, numbers, own))
 
     def materialize(self, training: bool, limit: int) -> "ImageColumn":
         """Return the images decoded, after the deterministic prefix, if they fit into `limit` bytes; else lazy ones.

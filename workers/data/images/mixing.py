@@ -1,4 +1,4 @@
-"""MixUp (Zhang et al. 2018) and CutMix (Yun et al. 2019): mixed images of a batch, and their labels.
+"""MixUp (Zhang et al. 2018) and CutMix (Yun et al. 2019): mixed images or rows of a batch, and their labels.
 
 Each batch gets one of the kinds of a job. Everything is a function of (seed, step, batch).
 """
@@ -58,8 +58,8 @@ class Mixing:
 
     specs: tuple[BaseTransform, ...]  # each batch gets one of them
     seed: int
-    image_inputs: tuple[str, ...]
-    classes: Mapping[str, int]  # number of classes by target
+    mixed_inputs: tuple[str, ...]  # images, or all inputs where there are none
+    classes: Mapping[str, int]  # number of classes by target; 0 of numbers, which are blended as they are
 
     def __call__(
         self, step: int, number: int, inputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]
@@ -68,15 +68,19 @@ class Mixing:
         stream = batch_generator(self.seed, step, number)
         spec = self.specs[int(stream.integers(len(self.specs)))]
         alpha = spec.settings()["alpha"]
-        height, width = inputs[self.image_inputs[0]].shape[-2:]
+        size = tuple(inputs[self.mixed_inputs[0]].shape[-2:]) if self.mixed_inputs else ()
+        height, width = size if len(size) == 2 else (0, 0)  # of images: of rows there is MixUp alone
         operation, share = MIXING[spec.kind](float(stream.beta(alpha, alpha)), (height, width), stream)
         blend, _ = mixup(share, (height, width), stream)
-        labels = {name: one_hot(targets[name], count).float() for name, count in self.classes.items()}
+        labels = {
+            name: one_hot(targets[name], count).float() if count else targets[name]
+            for name, count in self.classes.items()
+        }
         return (
-            {**inputs, **{name: operation(inputs[name]) for name in self.image_inputs}},
+            {**inputs, **{name: operation(inputs[name]) for name in self.mixed_inputs}},
             {**targets, **{name: blend(target) for name, target in labels.items()}},
         )
 
     def targets(self, targets: Mapping[str, PreparedColumn]) -> dict[str, PreparedColumn]:
         """Return targets of the types of mixed batches, without rows."""
-        return {**targets, **{name: torch.empty(0, count) for name, count in self.classes.items()}}
+        return {**targets, **{name: torch.empty(0, count) for name, count in self.classes.items() if count}}

@@ -16,9 +16,14 @@ from workers.data.rng import prng_keys
 GATHER_BYTES = 1 << 20  # bytes gathered at once: for small batches a gather each would cost more than views of a block
 
 
-def row_keys(rows: ExampleSet, sampler: Sampler, step: int, indices: Tensor) -> Tensor | None:
-    """Return the keys of the random numbers of rows in a step: int64 (indices); `None` if rows have no images."""
-    return prng_keys(sampler.seed, sampler.position(step)[0], indices) if rows.image_columns else None
+def row_keys(rows: ExampleSet, sampler: Sampler, step: int, indices: Tensor, batch: int = 0) -> Tensor | None:
+    """Return the keys of the random numbers of rows, from batch `batch` of a step on: int64 (indices).
+
+    `None` if rows have no images.
+    """
+    if not rows.image_columns:
+        return None
+    return prng_keys(sampler.seed, sampler.position(step)[0], sampler.draw_numbers(step, batch, indices))
 
 
 @dataclass
@@ -39,7 +44,7 @@ class SampledBatches(BatchSource):
         """Return the batches of a step; `decoded` are the images of each of them, if they have been decoded already."""
         batches: list[WeightedBatch] = []
         for number, (indices, share) in enumerate(self.sampler.batches(step)):
-            keys = row_keys(self.rows, self.sampler, step, indices)
+            keys = row_keys(self.rows, self.sampler, step, indices, number)
             inputs, targets = self.rows.batch(indices, self.device, keys, decoded[number] if decoded else ())
             batches.append((inputs, targets, share))
         return self.mix(step, batches)

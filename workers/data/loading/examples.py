@@ -159,6 +159,7 @@ class TrainingData:
     validation: ExampleSet | None
     preparation: Preparation
     test: ExampleSet | None = None
+    weights: Tensor | None = None  # float64 (rows of train): how likely each is drawn; `None`: each once in an epoch
 
     def vocabulary_reports(self) -> Iterator[dict[str, object]]:
         """Yield, of each text that the network reads, the tokens known and the shares unknown and truncated."""

@@ -18,13 +18,34 @@ def epoch_permutation(seed: int, epoch: int, rows: int) -> Tensor:
     return torch.randperm(rows, generator=generator)
 
 
-def bucketed_permutation(seed: int, epoch: int, lengths: Tensor, batch_size: int) -> Tensor:
+def weighted_draws(seed: int, epoch: int, weights: Tensor, count: int, replacement: bool) -> Tensor:
+    """Return the rows of an epoch, drawn by their weights: int64 (count), on the CPU.
+
+    They are those of torch's `WeightedRandomSampler` with the generator of the epoch.
+    """
+    generator = torch.Generator().manual_seed(stream_seed(seed, epoch))
+    return torch.multinomial(weights, count, replacement, generator=generator)
+
+
+def draw_ranks(order: Tensor) -> Tensor:
+    """Return how many times before each place its row stands in an order: int64 (places)."""
+    places = order.argsort(stable=True)
+    rows, numbers = order[places], torch.arange(len(order))
+    is_same = torch.cat([torch.zeros(1, dtype=torch.bool), rows.diff() == 0])[: len(order)]
+    ranks = torch.empty_like(order)
+    ranks[places] = numbers - numbers.masked_fill(is_same, 0).cummax(0).values
+    return ranks
+
+
+def bucketed_permutation(
+    seed: int, epoch: int, lengths: Tensor, batch_size: int, order: Tensor | None = None
+) -> Tensor:
     """Return the order of an epoch whose batches hold rows of similar length: int64 (rows), on the CPU.
 
-    Rows are shuffled, then sorted by length within windows of `BUCKET_WINDOW` batches, then whole batches are shuffled.
-    The rows beyond the last full batch stay at the end.
+    Rows are shuffled (or in the random `order` that is given), then sorted by length within windows of `BUCKET_WINDOW`
+    batches, then whole batches are shuffled. The rows beyond the last full batch stay at the end.
     """
-    order = epoch_permutation(seed, epoch, len(lengths))
+    order = epoch_permutation(seed, epoch, len(lengths)) if order is None else order
     full = len(order) // batch_size * batch_size
     if full == 0:
         return order
@@ -60,7 +81,8 @@ class EpochOrigin:
 class Sampler:
     """The rows of every optimizer step, which takes up to `accumulate` batches of one epoch.
 
-    The order of the latest epoch, on `device`, is a cache, not state. With `lengths`, int64 (rows) on the CPU, batches
+    The order of the latest epoch, on `device`, is a cache, not state. With `weights`, float64 (rows of the data) on the
+    CPU, `rows` are drawn in an epoch, with replacement or without. With `lengths`, int64 (rows) on the CPU, batches
     hold rows of similar length. The steps before `origin` were those of a sampler with another length of epochs.
     """
 
@@ -72,8 +94,11 @@ class Sampler:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     lengths: Tensor | None = None
     origin: EpochOrigin = EpochOrigin()
+    weights: Tensor | None = None
+    replacement: bool = True
     _epoch: int = -1
     _order: Tensor = field(default_factory=lambda: torch.empty(0))
+    _ranks: Tensor | None = None  # of the draws of the latest epoch, where a row may stand several times
 
     @property
     def batches_per_epoch(self) -> int:
@@ -97,8 +122,7 @@ class Sampler:
     def batches(self, step: int) -> Iterator[tuple[Tensor, float]]:
         """Yield the rows of each batch of step `step` (from 0), int64, and its share of the step's examples."""
         epoch, position = self.position(step)
-        if epoch != self._epoch:
-            self._order, self._epoch = self._epoch_order(epoch).to(self.device), epoch
+        self._load_epoch(epoch)
         size = self.batch_size
         first = position * self.accumulate
         last = min(first + self.accumulate, self.batches_per_epoch)
@@ -107,7 +131,28 @@ class Sampler:
             indices = self._order[batch * size : (batch + 1) * size]
             yield indices, len(indices) / total
 
+    def draw_numbers(self, step: int, batch: int, indices: Tensor) -> Tensor:
+        """Return a number for each drawn row, from batch `batch` of a step on: int64 (indices).
+
+        It is the row itself; of the k-th further draw of a row in its epoch, the row and k times the rows of the data.
+        """
+        if self.weights is None or not self.replacement:
+            return indices
+        epoch, position = self.position(step)
+        self._load_epoch(epoch)
+        if self._ranks is None:
+            self._ranks = draw_ranks(self._order.cpu()).to(self.device)
+        first = (position * self.accumulate + batch) * self.batch_size
+        return indices + self._ranks[first : first + len(indices)] * len(self.weights)
+
+    def _load_epoch(self, epoch: int) -> None:
+        if epoch != self._epoch:
+            self._order, self._epoch, self._ranks = self._epoch_order(epoch).to(self.device), epoch, None
+
     def _epoch_order(self, epoch: int) -> Tensor:
-        if self.lengths is None:
-            return epoch_permutation(self.seed, epoch, self.rows)
-        return bucketed_permutation(self.seed, epoch, self.lengths, self.batch_size)
+        order = None
+        if self.weights is not None:
+            order = weighted_draws(self.seed, epoch, self.weights, self.rows, self.replacement)
+        if self.lengths is not None:
+            return bucketed_permutation(self.seed, epoch, self.lengths, self.batch_size, order)
+        return epoch_permutation(self.seed, epoch, self.rows) if order is None else order

@@ -70,10 +70,10 @@ class StepImageDataset(Dataset[WorkerResult]):
         try:
             return [
                 [
-                    images.load_batch(indices, row_keys(self.rows, self.sampler, step, indices))
+                    images.load_batch(indices, row_keys(self.rows, self.sampler, step, indices, number))
                     for images in self.rows.image_columns
                 ]
-                for indices, _ in self.sampler.batches(step)
+                for number, (indices, _) in enumerate(self.sampler.batches(step))
             ]
         except (DataError, OSError) as error:
             return WorkerError.from_exception(error)

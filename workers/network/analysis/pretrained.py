@@ -7,7 +7,7 @@ from workers.network.blueprint import Blueprint, ResolvedNode
 from workers.network.inference.input_checks import META
 from workers.network.kinds.backbones import torchvision_weights
 from workers.network.kinds.catalog import CATALOG
-from workers.network.kinds.modules import ModuleKind
+from workers.network.kinds.module_kind import ModuleKind
 
 
 def pretrained_nodes(blueprint: Blueprint, path: str = "") -> Iterator[tuple[str, ResolvedNode]]:

@@ -7,17 +7,28 @@ from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
 
-from workers.network.kinds import functional
+from workers.network.kinds import functional, sequences, stacks
 from workers.network.kinds.control import CONTROL, FREE_RUNNING
 from workers.network.runtime import control_flow, fold, fold_bodies, generation, tree_levels
 
-MODULES = (functional, control_flow, tree_levels, fold, fold_bodies, generation)  # each after those that it imports
-OWN_FUNCTIONS = frozenset(
-    value for value in vars(functional).values() if inspect.isroutine(value) and value.__module__ == functional.__name__
-)
-OWN_MODULES = frozenset(
-    value for value in vars(functional).values() if inspect.isclass(value) and value.__module__ == functional.__name__
-)
+MODULES = (
+    functional,
+    sequences,
+    stacks,
+    control_flow,
+    tree_levels,
+    fold,
+    fold_bodies,
+    generation,
+)  # each after those that it imports
+_OWN = [
+    value
+    for module in (functional, sequences, stacks)
+    for value in vars(module).values()
+    if getattr(value, "__module__", "") == module.__name__
+]
+OWN_FUNCTIONS = frozenset(filter(inspect.isroutine, _OWN))
+OWN_MODULES = frozenset(filter(inspect.isclass, _OWN))
 CONTROL_FLOW_FUNCTIONS = frozenset(row.function for row in CONTROL.values() if row.function is not None)
 FREE_RUNNING_FUNCTIONS = frozenset(FREE_RUNNING.values())
 COPIED_CALLABLES: frozenset[Callable[..., object]] = (

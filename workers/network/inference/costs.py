@@ -20,15 +20,33 @@ def _convolution(kind: str, parameters: Parameters) -> int:
 
 def _recurrent(kind: str, parameters: Parameters) -> int:
     hidden, directions = parameters["hidden_size"], 1 + parameters["bidirectional"]
-    deeper = (parameters["num_layers"] - 1) * (directions * hidden + hidden)
-    total: int = GATES[kind] * hidden * directions * (parameters["input_size"] + hidden + deeper)
-    return total
+    projected, layers = parameters.get("proj_size", 0), parameters["num_layers"]
+    output = projected or hidden
+    deeper = (layers - 1) * (directions * output + output)
+    total: int = GATES[kind] * hidden * directions * (parameters["input_size"] + output + deeper)
+    return total + directions * layers * projected * hidden
 
 
 def _projections(kind: str, parameters: Parameters) -> int:
-    width = parameters["embed_dim"] if kind == "MultiheadAttention" else parameters["d_model"]
-    total: int = 4 * width * width + 2 * width * parameters.get("dim_feedforward", 0)
+    if kind == "MultiheadAttention":
+        width = parameters["embed_dim"]
+        sources: int = (parameters.get("kdim") or width) + (parameters.get("vdim") or width)
+        return width * (2 * width + sources)
+    return _encoder_layer(parameters)
+
+
+def _encoder_layer(parameters: Parameters) -> int:
+    width = parameters["d_model"]
+    total: int = 4 * width * width + 2 * width * parameters["dim_feedforward"]
     return total
+
+
+def _layers(kind: str, parameters: Parameters) -> int:
+    """Return the elements of the matrices of Transformer layers; those of a decoder attend twice."""
+    decoders = parameters.get("num_decoder_layers", parameters.get("num_layers", 1) if "Decoder" in kind else 0)
+    encoders = parameters.get("num_encoder_layers", 0 if "Decoder" in kind else parameters.get("num_layers", 1))
+    twice: int = decoders * 4 * parameters["d_model"] ** 2
+    return (encoders + decoders) * _encoder_layer(parameters) + twice
 
 
 def _product(*fields: str) -> Callable[[str, Parameters], int]:
@@ -48,6 +66,7 @@ WEIGHT_COUNTS: Mapping[str, Callable[[str, Parameters], int]] = {
     **dict.fromkeys(("ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"), _convolution),
     **dict.fromkeys(GATES, _recurrent),
     **dict.fromkeys(("MultiheadAttention", "TransformerEncoderLayer"), _projections),
+    **dict.fromkeys(("TransformerDecoderLayer", "TransformerEncoder", "TransformerDecoder", "Transformer"), _layers),
     **dict.fromkeys(("LayerNorm", "RMSNorm"), _shape("normalized_shape")),
     **dict.fromkeys(("Parameter", "Buffer"), _shape("shape")),
 }

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from workers.network.blueprint import Parameters
-from workers.network.kinds.modules import MODULES, ModuleKind
+from workers.network.kinds.module_kind import ModuleKind
+from workers.network.kinds.modules import MODULES
 
 SYMBOLIC_BATCH_SIZE = 16_769_023
 META = torch.device("meta")
@@ -69,7 +70,9 @@ def describe_tensor(value: Tensor) -> str:
 
 def resolve_parameters(name: str, row: ModuleKind, parameters: Parameters, inputs: Sequence[Tensor]) -> dict[str, Any]:
     """Return the parameters with inferred sizes. `name` is the node's id, for messages. Raises `NodeError`."""
+    inputs = inputs[: len(inputs) - len(row.named_inputs(parameters))]
     check_dtypes(name, row.accepts, check_lengths(name, row.lengths_index, inputs))
+    check_contradictions(name, parameters, len(inputs) > row.lengths_index > 0)
     if row.dimensions and inputs[0].ndim not in row.dimensions:
         hint = _dimension_hint(name, row, inputs[0].shape)
         raise NodeError(f"{name} expects {row.input_description} but receives {describe_shape(inputs[0].shape)}", hint)
@@ -104,6 +107,25 @@ def check_lengths(name: str, place: int, inputs: Sequence[Tensor]) -> Sequence[T
         detail = f"the lengths of {name} are {describe_shape(lengths.shape)} of {str(lengths.dtype)[6:]}"
         raise NodeError(detail, "use one integer per example", field=f"inputs/{place}")
     return inputs[:place]
+
+
+# Parameter → masks that say of the same pairs or steps, so that one of the two would be without effect.
+MASKS_INSTEAD: Mapping[str, tuple[str, ...]] = {
+    "lengths": ("key_padding_mask", "src_key_padding_mask", "memory_key_padding_mask"),
+    "is_causal": ("attn_mask", "mask", "tgt_mask"),
+}
+
+
+def check_contradictions(name: str, parameters: Parameters, has_lengths: bool) -> None:
+    """Check that no mask is given beside lengths or `is_causal` that say of the same. Raises `NodeError`."""
+    causal = MASKS_INSTEAD["is_causal"] if "tgt_mask" in parameters else (*MASKS_INSTEAD["is_causal"], "src_mask")
+    for what, masks in (("lengths", MASKS_INSTEAD["lengths"]), ("is_causal", causal)):
+        given = [mask for mask in masks if parameters.get(mask) is not None]
+        if given and (has_lengths if what == "lengths" else parameters.get("is_causal")):
+            detail = f"{name} has {what} and {given[0]}, which hide the same values"
+            raise NodeError(
+                detail, "keep one of them, or join two masks by logical_or", field=given[0], code="contradiction"
+            )
 
 
 def check_dtypes(name: str, accepts: str, inputs: Sequence[Tensor]) -> None:

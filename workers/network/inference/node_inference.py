@@ -10,10 +10,11 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from app.errors import first_line
-from app.spec.network.nodes import NODE_KINDS, WiredNode
+from app.spec.network.nodes import WiredNode
 from workers.network.blueprint import Parameters, ResolvedNode
 from workers.network.inference.costs import count_weights
 from workers.network.inference.input_checks import (
+    INDEX_DTYPES,
     META,
     SYMBOLIC_BATCH_SIZE,
     NodeError,
@@ -26,10 +27,11 @@ from workers.network.inference.input_checks import (
 )
 from workers.network.inference.partial_network import InferredNode
 from workers.network.inference.shape_rules import POINTWISE_KINDS, apply_shape_rule
-from workers.network.kinds.functional import run_recurrent
+from workers.network.inference.weights import check_weights
 from workers.network.kinds.leaves import INITIALISERS, LeafKind
-from workers.network.kinds.modules import ModuleKind
+from workers.network.kinds.module_kind import ModuleKind
 from workers.network.kinds.operations import COMPARISONS, OperationKind
+from workers.network.kinds.sequences import run_recurrent
 from workers.network.runtime.control_flow import as_tuple
 from workers.network.runtime.plan import NodeCall
 
@@ -57,21 +59,24 @@ def infer_node(
     kind, name = wired.node.kind, wired.id
     if isinstance(row, ModuleKind):
         parameters = resolve_parameters(name, row, parameters, inputs)
+    if isinstance(row, ModuleKind) and row.has_weights:
+        check_weights(name, row, parameters)
     if (count := count_weights(kind, parameters)) > MAX_NODE_WEIGHTS:
         raise NodeError(f"{name} would have {count:,} parameters", "make it smaller", code="too_many_parameters")
     check_dimension(name, kind, parameters, inputs)
     check_scalar(name, kind, parameters, inputs)
-    node = ResolvedNode(name, kind, parameters, wired.inputs, place + wired.pointer, NODE_KINDS[kind].outputs)
+    node = ResolvedNode(name, kind, parameters, wired.inputs, place + wired.pointer, wired.node.output_names())
     if isinstance(row, LeafKind):
         return _infer_leaf(node, row)
     if isinstance(row, ModuleKind):
-        if inputs and (result := apply_shape_rule(kind, parameters, tuple(inputs[0].shape))) is not None:
+        plain = inputs and not row.named_inputs(parameters) and parameters.get("parametrization") is None
+        if plain and (result := apply_shape_rule(kind, parameters, tuple(inputs[0].shape))) is not None:
             shape, trained, buffers = result
             if shape == inputs[0].shape:
                 return InferredNode(node, inputs, inputs[0], trained, buffers)
             (output,) = _call_on_meta(node, inputs, lambda *_: torch.empty(shape, device=META))
             return InferredNode(node, inputs, output, trained, buffers)
-        spend(name, row.cost)
+        spend(name, row.cost_of(parameters))
         return _infer_module(node, row, inputs)
     check_dtypes(name, row.accepts, check_lengths(name, row.lengths_index, inputs))
     if kind in POINTWISE_KINDS and len(inputs) == 1 and inputs[0].dtype == torch.float32:
@@ -95,6 +100,8 @@ def _infer_module(node: ResolvedNode, row: ModuleKind, inputs: tuple[Tensor, ...
     except TORCH_ERRORS as error:
         raise NodeError(f"{node.id}: {_torch_message(error)}", code="invalid_value") from None
     call = partial(_recurrent_output, node) if row.call is run_recurrent else row.bind(module, node.parameters)
+    if node.kind in LOSS_RULES:
+        call = partial(LOSS_RULES[node.kind], node)
     with ExitStack() as stack:
         counter = stack.enter_context(FlopCounterMode(display=False)) if row.opaque else None
         if not inputs:
@@ -133,21 +140,59 @@ def _number(value: int) -> str:
     return str(value) if rest or not value else f"{times if times > 1 else ''}N"
 
 
-def _recurrent_output(node: ResolvedNode, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-    """Return the output of `run_recurrent` by rule: on the meta device torch would still run every step."""
-    examples, steps, _ = x.shape
-    width = node.parameters["hidden_size"] * (1 + node.parameters["bidirectional"])
-    shape = (examples, steps, width) if node.parameters["returns"] == "sequence" else (examples, width)
-    return torch.empty(shape, device=META)
+def _gaussian_loss(node: ResolvedNode, mean: Tensor, target: Tensor, variance: Tensor) -> Tensor:
+    """Return the output of GaussianNLLLoss, of which torch reads values."""
+    if variance.shape not in (mean.shape, (*mean.shape[:-1], 1), mean.shape[:-1]):
+        detail = f"the variance of {node.id} is {describe_shape(variance.shape)}, its mean {describe_shape(mean.shape)}"
+        raise NodeError(detail, "give one variance for each number, or one for each example (N, 1)", field="inputs/2")
+    return torch.nn.functional.mse_loss(mean, target, reduction=node.parameters["reduction"])
+
+
+def _connectionist_loss(node: ResolvedNode, scores: Tensor, targets: Tensor, *lengths: Tensor) -> Tensor:
+    """Return the output of CTCLoss, of which torch reads values."""
+    if targets.ndim != 2 or targets.dtype not in INDEX_DTYPES:
+        detail = f"the targets of {node.id} are {describe_shape(targets.shape)} of {str(targets.dtype)[6:]}"
+        raise NodeError(detail, "give class numbers (N, S)", field="inputs/1")
+    for place, value in enumerate(lengths, start=2):
+        if value.shape != (SYMBOLIC_BATCH_SIZE,) or value.dtype not in INDEX_DTYPES:
+            detail = f"the lengths of {node.id} are {describe_shape(value.shape)} of {str(value.dtype)[6:]}"
+            raise NodeError(detail, "use one integer per example", field=f"inputs/{place}")
+    if node.parameters["blank"] >= scores.shape[2]:
+        detail = f"{node.id} reads scores of {scores.shape[2]} classes"
+        raise NodeError(detail, f"use 0 to {scores.shape[2] - 1}", field="blank", code="invalid_value")
+    return scores[:, 0, 0] if node.parameters["reduction"] == "none" else scores.mean()
+
+
+LOSS_RULES = {"GaussianNLLLoss": _gaussian_loss, "CTCLoss": _connectionist_loss}
+
+
+def _recurrent_output(node: ResolvedNode, x: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
+    """Return the outputs of `run_recurrent` by rule: on the meta device torch would still run every step."""
+    parameters, (examples, steps, _) = node.parameters, x.shape
+    directions = 1 + parameters["bidirectional"]
+    hidden = parameters.get("proj_size") or parameters["hidden_size"]
+    layers = directions * parameters["num_layers"]
+    states = {"h_0": (examples, layers, hidden), "c_0": (examples, layers, parameters["hidden_size"])}
+    given = [name for name in states if parameters.get(name) is not None]
+    for name, value in zip(given, others[len(others) - len(given) :], strict=True):
+        if value.shape != states[name]:
+            detail = f"{name} of {node.id} is {describe_shape(states[name])} but receives {describe_shape(value.shape)}"
+            raise NodeError(detail, "give (N, num_layers x directions, H)", field=name)
+    shape = (examples, steps, directions * hidden)
+    if parameters["returns"] != "sequence":
+        shape = (examples, directions * hidden)
+    final = [states[name.replace("_n", "_0")] for name in node.outputs[1:]]
+    return tuple(torch.empty(each, device=META) for each in (shape, *final))
 
 
 def _infer_leaf(node: ResolvedNode, row: LeafKind) -> InferredNode:
     parameters, field, hint = node.parameters, "value", "give lists of equal lengths"
     if row.storage != "constant":
         shape, init = node.parameters["shape"], node.parameters["init"]
-        least = INITIALISERS[init.kind].min_dimensions
-        if len(shape) < least:
-            detail = f"{init.kind} needs a tensor of {least} or more dimensions, {node.id} has {len(shape)}"
+        least, most = INITIALISERS[init.kind].min_dimensions, INITIALISERS[init.kind].max_dimensions
+        if not least <= len(shape) <= most:
+            needs = f"{least} or more" if most > 5 else f"{least} to {most}"
+            detail = f"{init.kind} needs a tensor of {needs} dimensions, {node.id} has {len(shape)}"
             raise NodeError(detail, 'use {"kind": "normal"} or {"kind": "uniform"}', field="init", code="invalid_value")
         parameters, field, hint = {"shape": (1,) * len(shape), "init": init}, "init", ""
     try:

@@ -53,7 +53,7 @@ def _convolution(kind: str, parameters: Parameters, shape: Shape) -> RuleResult 
 def _batch_norm(_kind: str, parameters: Parameters, shape: Shape) -> RuleResult:
     width = parameters["num_features"]
     buffers = 2 * width + 1 if parameters["track_running_stats"] else 0
-    return RuleResult(shape, 2 * width * parameters["affine"], buffers)
+    return RuleResult(shape, width * parameters["affine"] * (1 + parameters["bias"]), buffers)
 
 
 def _instance_norm(kind: str, parameters: Parameters, shape: Shape) -> RuleResult | None:
@@ -61,7 +61,7 @@ def _instance_norm(kind: str, parameters: Parameters, shape: Shape) -> RuleResul
 
 
 def _group_norm(_kind: str, parameters: Parameters, shape: Shape) -> RuleResult:
-    return RuleResult(shape, 2 * parameters["num_channels"] * parameters["affine"])
+    return RuleResult(shape, parameters["num_channels"] * parameters["affine"] * (1 + parameters["bias"]))
 
 
 def _layer_norm(_kind: str, parameters: Parameters, shape: Shape) -> RuleResult:

@@ -11,7 +11,7 @@ from torchvision.models import segmentation  # isort: skip
 
 from workers.network.blueprint import Parameters
 from workers.network.kinds.functional import adapt_input_channels, run_segmentation
-from workers.network.kinds.modules import ModuleKind
+from workers.network.kinds.module_kind import ModuleKind
 
 _NO_AUX = {"aux_logits": False, "init_weights": True}  # without auxiliary heads, which need losses of their own
 _COST = 200

@@ -1,4 +1,4 @@
-"""Functions and modules that torch lacks, and adapters of those that it has.
+"""Functions and modules that torch lacks, and adapters of those that it has (see `sequences` and `stacks` too).
 
 `model.py` carries the source of those that it uses, so they may import only torch and the standard library.
 """
@@ -8,115 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
-
-
-def run_padded(module: nn.RNNBase, x: Tensor, lengths: Tensor) -> Tensor:
-    """Return the outputs (N, L, H) for x (N, L, F), zero past `lengths` (N); H counts both directions.
-
-    The outputs equal those for a packed sequence, whose backward takes O(L²) time on a CPU, since the gradient of every
-    step has the size of the sequence. Here the steps past the ends are computed and discarded.
-    """
-    ends, places = lengths.long().unsqueeze(1), torch.arange(x.shape[1], device=x.device)
-    reversed_places = torch.where(places < ends, ends - 1 - places, places).unsqueeze(2)
-    run = getattr(torch, module.mode.lower())  # gru, lstm, rnn_tanh, rnn_relu
-    directions = 2 if module.bidirectional else 1
-    sides: list[Tensor] = []
-    for number, weights in enumerate(module.all_weights):
-        backward = number % directions
-        if number and not backward:  # the next layer
-            x, sides = nn.functional.dropout(torch.cat(sides, 2), module.dropout, module.training), []
-        steps = x.gather(1, reversed_places.expand(-1, -1, x.shape[2])) if backward else x
-        hidden = x.new_zeros(1, x.shape[0], module.proj_size or module.hidden_size)
-        cell = x.new_zeros(1, x.shape[0], module.hidden_size)
-        begin = (hidden, cell) if module.mode == "LSTM" else hidden
-        side = run(steps, begin, weights, module.bias, 1, 0.0, module.training, False, True)[0]
-        sides.append(side.gather(1, reversed_places.expand(-1, -1, side.shape[2])) if backward else side)
-    return torch.cat(sides, 2).masked_fill((places >= ends).unsqueeze(2), 0.0)
-
-
-def run_recurrent(module: nn.RNNBase, x: Tensor, lengths: Tensor | None = None, *, returns: str = "sequence") -> Tensor:
-    """Run a recurrent module on x (N, L, F); with `lengths` (N), each at least 1, each sequence ends there.
-
-    Returns all outputs (N, L, H) for "sequence", the output of the last step (N, H) for "last", or the last layer's
-    final hidden state (N, H) for "state"; H counts both directions.
-    """
-    output: Tensor
-    if lengths is None:
-        output = module(x)[0]
-    elif x.is_cuda:
-        packed = pack_padded_sequence(x, lengths.long().cpu(), batch_first=True, enforce_sorted=False)
-        output, _ = pad_packed_sequence(module(packed)[0], batch_first=True, total_length=x.shape[1])
-    else:
-        output = run_padded(module, x, lengths)
-    if returns == "sequence":
-        return output
-    if lengths is None:
-        last = output[:, -1]
-    else:
-        last = output[torch.arange(x.shape[0], device=x.device), lengths.long().to(x.device) - 1]
-    if returns == "last" or not module.bidirectional:
-        return last
-    half = output.shape[2] // 2
-    return torch.cat([last[:, :half], output[:, 0, half:]], dim=-1)  # the backward direction ends at the first step
-
-
-def attend(
-    module: nn.MultiheadAttention,
-    query: Tensor,
-    key: Tensor | None = None,
-    value: Tensor | None = None,
-    lengths: Tensor | None = None,
-    *,
-    is_causal: bool = False,
-) -> Tensor:
-    """Return the attention (N, L, E) of query (N, L, E) to key and value (N, S, E), by default query and key.
-
-    With `lengths` (N), each at least 1, keys past their end are masked; with `is_causal`, those after the query.
-    """
-    key = query if key is None else key
-    places = torch.arange(key.shape[1], device=key.device)
-    hidden = None if lengths is None else places >= lengths.to(key.device).unsqueeze(1)
-    later = places > torch.arange(query.shape[1], device=key.device).unsqueeze(1) if is_causal else None
-    value = key if value is None else value
-    output: Tensor = module(query, key, value, key_padding_mask=hidden, attn_mask=later, need_weights=False)[0]
-    return output
-
-
-def encode(
-    module: nn.TransformerEncoderLayer, x: Tensor, lengths: Tensor | None = None, *, is_causal: bool = False
-) -> Tensor:
-    """Return the outputs (N, L, E) for x (N, L, E).
-
-    With `lengths` (N), each at least 1, steps past the end are masked; with `is_causal`, those after each step. Outputs
-    past the end are undefined.
-    """
-    places = torch.arange(x.shape[1], device=x.device)
-    hidden = None if lengths is None else places >= lengths.to(x.device).unsqueeze(1)
-    output: Tensor = module(x, places > places.unsqueeze(1) if is_causal else None, hidden)
-    return output
-
-
-def decode(
-    module: nn.TransformerDecoderLayer,
-    x: Tensor,
-    memory: Tensor,
-    lengths: Tensor | None = None,
-    *,
-    is_causal: bool = False,
-) -> Tensor:
-    """Return the outputs (N, L, E) for x (N, L, E) and memory (N, S, E).
-
-    `lengths` (N), each at least 1, are those of the memory, whose steps past the end are masked. With `is_causal`,
-    steps of x after each step are masked.
-    """
-    hidden = None
-    if lengths is not None:
-        hidden = torch.arange(memory.shape[1], device=x.device) >= lengths.to(x.device).unsqueeze(1)
-    places = torch.arange(x.shape[1], device=x.device)
-    later = places > places.unsqueeze(1) if is_causal else None
-    output: Tensor = module(x, memory, later, memory_key_padding_mask=hidden)
-    return output
 
 
 def length_mask(x: Tensor, lengths: Tensor) -> Tensor:
@@ -247,10 +138,31 @@ def attention(
     return nn.functional.scaled_dot_product_attention(query, key, value, mask, is_causal=is_causal, scale=scale)
 
 
-def run_lstm_cell(module: nn.LSTMCell, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    """Return h and c (N, H) after one step of an LSTM."""
-    states: tuple[Tensor, Tensor] = module(x, (h, c))
-    return states
+def max_unpool(
+    module: nn.MaxUnpool1d | nn.MaxUnpool2d | nn.MaxUnpool3d,
+    x: Tensor,
+    indices: Tensor,
+    *,
+    output_size: Sequence[int] | None = None,
+) -> Tensor:
+    """Return x (N, C, *) at the places `indices` of zeros (N, C, *output_size), by default what windows cover."""
+    output: Tensor = module(x, indices, None if output_size is None else list(output_size))
+    return output
+
+
+def connectionist_loss(
+    module: nn.CTCLoss, scores: Tensor, targets: Tensor, lengths: Tensor, target_lengths: Tensor
+) -> Tensor:
+    """Return the loss of log-probabilities (N, T, C) and class numbers (N, S), which end at their lengths (N)."""
+    loss: Tensor = module(scores.transpose(0, 1), targets, lengths, target_lengths)
+    return loss
+
+
+def set_loss_weights(module: nn.Module, **weights: float | Sequence[float] | None) -> nn.Module:
+    """Set the weights of a loss, by name."""
+    for name, value in weights.items():
+        setattr(module, name, None if value is None else torch.tensor(value))
+    return module
 
 
 def run_segmentation(module: nn.Module, x: Tensor) -> Tensor:

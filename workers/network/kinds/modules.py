@@ -1,135 +1,97 @@
-"""Kinds of modules: the classes of torch that build them, the inputs that they accept, and how they are called."""
+"""Kinds of modules, and the classes of torch that build them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, Literal
+from dataclasses import replace
 
 from torch import nn
 
-from workers.network.blueprint import Parameters
+from app.spec.network.weights import WEIGHTED_KINDS
 from workers.network.kinds.functional import (
     Training,
     VariationalDropout,
+    connectionist_loss,
+    max_unpool,
+    set_loss_weights,
+)
+from workers.network.kinds.module_kind import Accepts, ModuleKind
+from workers.network.kinds.sequences import (
     attend,
     decode,
     encode,
+    encode_stack,
     run_lstm_cell,
     run_recurrent,
+    transform,
 )
+from workers.network.kinds.stacks import transformer, transformer_decoder, transformer_encoder
 from workers.network.runtime.plan import NodeCall
 
 FEATURE_RANKS = tuple(range(2, 65))
 VECTOR_INPUT = "features (F) per example"
 SEQUENCE_INPUT = "sequences (L, F) per example"
-INPUT_DESCRIPTIONS = {  # by number of dimensions, the batch included
-    2: "features (C) per example",
-    3: "sequences (C, L) per example",
-    4: "images (C, H, W) per example",
-    5: "volumes (C, D, H, W) per example",
-}
-
-
-@dataclass(frozen=True)
-class ModuleKind:
-    """One row: `build(**parameters, **fixed_arguments)` returns the module.
-
-    `dimensions` are the numbers of dimensions that the first input may have, batch included; empty for any.
-    `input_text` describes it where the numbers do not. `call(module, *inputs, **parameters)` replaces
-    `module(*inputs)`; it takes `call_parameters`, which the constructor does not. `probability_parameter` is the
-    probability of random changes in training; `uses_rng` marks a module that is random whatever its parameters. `cost`
-    is the time on the meta device, relative to an operation. `adapt(module, **parameters)` changes a built module;
-    `adapt_defaults` are the parameters that need no change; `initial_parameters` those that say which weights a new
-    job gives the module. `path` is the name of `build` in Python source, by default
-    in `torch.nn`. The operations of an `opaque` module are counted by running it. `lengths_index` is the index of the
-    optional input with the lengths of sequences.
-    """
-
-    build: Callable[..., nn.Module]
-    dimensions: tuple[int, ...] = ()
-    input_text: str = ""
-    accepts: Literal["float", "integer", "any"] = "float"
-    fixed_arguments: Parameters = field(default_factory=dict)
-    call: NodeCall | None = None
-    call_parameters: tuple[str, ...] = ()
-    probability_parameter: str = ""
-    cost: int = 2
-    uses_rng: bool = False
-    adapt: Callable[..., nn.Module] | None = None
-    adapt_defaults: Parameters = field(default_factory=dict)
-    initial_parameters: tuple[str, ...] = ()
-    path: str = ""
-    opaque: bool = False
-    lengths_index: int = 0
-
-    @property
-    def input_description(self) -> str:
-        """The expected input in words."""
-        return self.input_text or " or ".join(INPUT_DESCRIPTIONS[count] for count in self.dimensions)
-
-    def arguments(self, parameters: Parameters) -> dict[str, Any]:
-        """Return the arguments of the constructor, from complete parameters."""
-        return {name: value for name, value in parameters.items() if name not in self.excluded_parameters()} | dict(
-            self.fixed_arguments
-        )
-
-    def excluded_parameters(self) -> frozenset[str]:
-        """Return the parameters that the constructor does not take."""
-        return frozenset((*self.call_parameters, *self.adapt_defaults, *self.initial_parameters))
-
-    def adapt_arguments(self, parameters: Parameters) -> dict[str, Any]:
-        """Return the arguments of `adapt`; empty if it need not be called."""
-        arguments = {name: parameters[name] for name in self.adapt_defaults}
-        return arguments if arguments != self.adapt_defaults else {}
-
-    def is_random(self, parameters: Parameters) -> bool:
-        """Say whether a module with complete parameters draws random numbers in training."""
-        return self.uses_rng or (self.probability_parameter != "" and parameters[self.probability_parameter] > 0)
-
-    def module(self, parameters: Parameters) -> nn.Module:
-        """Return the module of a node with complete parameters. Raises what torch raises."""
-        module = self.build(**self.arguments(parameters))
-        changes = self.adapt_arguments(parameters)
-        return self.adapt(module, **changes) if self.adapt is not None and changes else module
-
-    def bind(self, module: nn.Module, parameters: Parameters) -> NodeCall:
-        """Return the callable of a node, which takes its inputs."""
-        if self.call is None:
-            return module
-        return partial(self.call, module, **{name: parameters[name] for name in self.call_parameters})
-
 
 _BATCH_FIRST = {"batch_first": True}
+_BIAS = ("bias",)
 
 
-def _recurrent_layer(build: Callable[..., nn.Module]) -> ModuleKind:
+def _recurrent_layer(build: Callable[..., nn.Module], *states: str) -> ModuleKind:
     return ModuleKind(
         build,
         (3,),
         SEQUENCE_INPUT,
         fixed_arguments=_BATCH_FIRST,
         call=run_recurrent,
-        call_parameters=("returns",),
+        call_parameters=("returns", "return_states"),
         probability_parameter="dropout",
         lengths_index=1,
+        references=states,
     )
 
 
-def _attention_layer(build: Callable[..., nn.Module], call: NodeCall, lengths: int, cost: int) -> ModuleKind:
+def _attention_layer(
+    build: Callable[..., nn.Module],
+    call: NodeCall,
+    lengths: int,
+    cost: int,
+    references: tuple[str, ...],
+    call_parameters: tuple[str, ...] = ("is_causal",),
+    path: str = "",
+    layers: tuple[str, ...] = (),
+) -> ModuleKind:
     return ModuleKind(
         build,
         (3,),
         SEQUENCE_INPUT,
         fixed_arguments=_BATCH_FIRST,
         call=call,
-        call_parameters=("is_causal",),
+        call_parameters=call_parameters,
         probability_parameter="dropout",
         cost=cost,
         lengths_index=lengths,
+        references=references,
+        path=path,
+        opaque=bool(layers),
+        layer_parameters=layers,
     )
 
 
-MODULES: Mapping[str, ModuleKind] = {
+def _weighted_loss(build: Callable[..., nn.Module], accepts: Accepts, *weights: str) -> ModuleKind:
+    defaults = dict.fromkeys(weights or ("weight",))
+    return ModuleKind(build, accepts=accepts, adapt=set_loss_weights, adapt_defaults=defaults)
+
+
+_ENCODER_MASKS = ("src_mask", "src_key_padding_mask")
+_DECODER_MASKS = ("tgt_mask", "memory_mask", "tgt_key_padding_mask", "memory_key_padding_mask")
+_TRANSFORMER_MASKS = (
+    "src_mask",
+    "tgt_mask",
+    "memory_mask",
+    "src_key_padding_mask",
+    "tgt_key_padding_mask",
+    "memory_key_padding_mask",
+)
+
+_ROWS: Mapping[str, ModuleKind] = {
     "Identity": ModuleKind(nn.Identity, accepts="any"),
     "Linear": ModuleKind(nn.Linear, FEATURE_RANKS, VECTOR_INPUT),
     "Bilinear": ModuleKind(nn.Bilinear, FEATURE_RANKS, VECTOR_INPUT),
@@ -147,6 +109,12 @@ MODULES: Mapping[str, ModuleKind] = {
     "MaxPool1d": ModuleKind(nn.MaxPool1d, (3,)),
     "MaxPool2d": ModuleKind(nn.MaxPool2d, (4,)),
     "MaxPool3d": ModuleKind(nn.MaxPool3d, (5,)),
+    **{
+        f"MaxUnpool{d}d": ModuleKind(build, (d + 2,), accepts="any", call=max_unpool, call_parameters=("output_size",))
+        for d, build in ((1, nn.MaxUnpool1d), (2, nn.MaxUnpool2d), (3, nn.MaxUnpool3d))
+    },
+    "FractionalMaxPool2d": ModuleKind(nn.FractionalMaxPool2d, (4,), uses_rng=True),
+    "FractionalMaxPool3d": ModuleKind(nn.FractionalMaxPool3d, (5,), uses_rng=True),
     "AvgPool1d": ModuleKind(nn.AvgPool1d, (3,)),
     "AvgPool2d": ModuleKind(nn.AvgPool2d, (4,)),
     "AvgPool3d": ModuleKind(nn.AvgPool3d, (5,)),
@@ -182,15 +150,15 @@ MODULES: Mapping[str, ModuleKind] = {
     "ChannelShuffle": ModuleKind(nn.ChannelShuffle, (3, 4, 5)),
     "PixelShuffle": ModuleKind(nn.PixelShuffle, (4,)),
     "PixelUnshuffle": ModuleKind(nn.PixelUnshuffle, (4,)),
-    "BatchNorm1d": ModuleKind(nn.BatchNorm1d, (2, 3)),
-    "BatchNorm2d": ModuleKind(nn.BatchNorm2d, (4,)),
-    "BatchNorm3d": ModuleKind(nn.BatchNorm3d, (5,)),
-    "InstanceNorm1d": ModuleKind(nn.InstanceNorm1d, (3,)),
-    "InstanceNorm2d": ModuleKind(nn.InstanceNorm2d, (4,)),
-    "InstanceNorm3d": ModuleKind(nn.InstanceNorm3d, (5,)),
+    "BatchNorm1d": ModuleKind(nn.BatchNorm1d, (2, 3), newer_parameters=_BIAS),
+    "BatchNorm2d": ModuleKind(nn.BatchNorm2d, (4,), newer_parameters=_BIAS),
+    "BatchNorm3d": ModuleKind(nn.BatchNorm3d, (5,), newer_parameters=_BIAS),
+    "InstanceNorm1d": ModuleKind(nn.InstanceNorm1d, (3,), newer_parameters=_BIAS),
+    "InstanceNorm2d": ModuleKind(nn.InstanceNorm2d, (4,), newer_parameters=_BIAS),
+    "InstanceNorm3d": ModuleKind(nn.InstanceNorm3d, (5,), newer_parameters=_BIAS),
     "LayerNorm": ModuleKind(nn.LayerNorm, FEATURE_RANKS, VECTOR_INPUT),
     "RMSNorm": ModuleKind(nn.RMSNorm, FEATURE_RANKS, VECTOR_INPUT),
-    "GroupNorm": ModuleKind(nn.GroupNorm, FEATURE_RANKS, "channels (C, ...) per example"),
+    "GroupNorm": ModuleKind(nn.GroupNorm, FEATURE_RANKS, "channels (C, ...) per example", newer_parameters=_BIAS),
     "LocalResponseNorm": ModuleKind(nn.LocalResponseNorm, (3, 4, 5)),
     "Dropout": ModuleKind(nn.Dropout, probability_parameter="p"),
     "Dropout1d": ModuleKind(nn.Dropout1d, (3,), probability_parameter="p"),
@@ -227,33 +195,68 @@ MODULES: Mapping[str, ModuleKind] = {
     "RReLU": ModuleKind(nn.RReLU, uses_rng=True),
     "Softmax2d": ModuleKind(nn.Softmax2d, (4,)),
     "GLU": ModuleKind(nn.GLU),
-    "RNN": _recurrent_layer(nn.RNN),
-    "GRU": _recurrent_layer(nn.GRU),
-    "LSTM": _recurrent_layer(nn.LSTM),
+    "RNN": _recurrent_layer(nn.RNN, "h_0"),
+    "GRU": _recurrent_layer(nn.GRU, "h_0"),
+    "LSTM": _recurrent_layer(nn.LSTM, "h_0", "c_0"),
     "RNNCell": ModuleKind(nn.RNNCell, (2,), VECTOR_INPUT),
     "GRUCell": ModuleKind(nn.GRUCell, (2,), VECTOR_INPUT),
     "LSTMCell": ModuleKind(nn.LSTMCell, (2,), VECTOR_INPUT, call=run_lstm_cell),
-    "MultiheadAttention": _attention_layer(nn.MultiheadAttention, attend, 3, 10),
-    "TransformerEncoderLayer": _attention_layer(nn.TransformerEncoderLayer, encode, 1, 10),
-    "TransformerDecoderLayer": _attention_layer(nn.TransformerDecoderLayer, decode, 2, 20),
-    "CrossEntropyLoss": ModuleKind(nn.CrossEntropyLoss, accepts="any"),
-    "NLLLoss": ModuleKind(nn.NLLLoss, accepts="any"),
+    "MultiheadAttention": _attention_layer(
+        nn.MultiheadAttention,
+        attend,
+        3,
+        10,
+        ("key_padding_mask", "attn_mask"),
+        ("is_causal", "need_weights", "average_attn_weights"),
+    ),
+    "TransformerEncoderLayer": _attention_layer(nn.TransformerEncoderLayer, encode, 1, 10, _ENCODER_MASKS),
+    "TransformerDecoderLayer": _attention_layer(nn.TransformerDecoderLayer, decode, 2, 20, _DECODER_MASKS),
+    "TransformerEncoder": _attention_layer(
+        transformer_encoder,
+        encode_stack,
+        1,
+        5,
+        ("mask", "src_key_padding_mask"),
+        path="transformer_encoder",
+        layers=("num_layers",),
+    ),
+    "TransformerDecoder": _attention_layer(
+        transformer_decoder, decode, 2, 10, _DECODER_MASKS, path="transformer_decoder", layers=("num_layers",)
+    ),
+    "Transformer": _attention_layer(
+        transformer,
+        transform,
+        2,
+        10,
+        _TRANSFORMER_MASKS,
+        path="transformer",
+        layers=("num_encoder_layers", "num_decoder_layers"),
+    ),
+    "CrossEntropyLoss": _weighted_loss(nn.CrossEntropyLoss, "any"),
+    "NLLLoss": _weighted_loss(nn.NLLLoss, "any"),
     "MSELoss": ModuleKind(nn.MSELoss),
     "L1Loss": ModuleKind(nn.L1Loss),
     "SmoothL1Loss": ModuleKind(nn.SmoothL1Loss),
     "HuberLoss": ModuleKind(nn.HuberLoss),
-    "BCEWithLogitsLoss": ModuleKind(nn.BCEWithLogitsLoss),
-    "BCELoss": ModuleKind(nn.BCELoss),
+    "BCEWithLogitsLoss": _weighted_loss(nn.BCEWithLogitsLoss, "float", "weight", "pos_weight"),
+    "BCELoss": _weighted_loss(nn.BCELoss, "float"),
+    "GaussianNLLLoss": ModuleKind(nn.GaussianNLLLoss),
+    "CTCLoss": ModuleKind(
+        nn.CTCLoss, (3,), "log-probabilities (T, C) per example", accepts="any", call=connectionist_loss
+    ),
     "PoissonNLLLoss": ModuleKind(nn.PoissonNLLLoss),
     "SoftMarginLoss": ModuleKind(nn.SoftMarginLoss),
-    "MultiLabelSoftMarginLoss": ModuleKind(nn.MultiLabelSoftMarginLoss),
-    "MultiMarginLoss": ModuleKind(nn.MultiMarginLoss, accepts="any"),
+    "MultiLabelSoftMarginLoss": _weighted_loss(nn.MultiLabelSoftMarginLoss, "any"),
+    "MultiMarginLoss": _weighted_loss(nn.MultiMarginLoss, "any"),
     "KLDivLoss": ModuleKind(nn.KLDivLoss),
     "HingeEmbeddingLoss": ModuleKind(nn.HingeEmbeddingLoss),
     "MultiLabelMarginLoss": ModuleKind(nn.MultiLabelMarginLoss, accepts="any"),
     "CosineEmbeddingLoss": ModuleKind(nn.CosineEmbeddingLoss),
-    "MarginRankingLoss": ModuleKind(nn.MarginRankingLoss),
+    "MarginRankingLoss": ModuleKind(nn.MarginRankingLoss, accepts="any"),
     "TripletMarginLoss": ModuleKind(nn.TripletMarginLoss),
     "CosineSimilarity": ModuleKind(nn.CosineSimilarity),
     "PairwiseDistance": ModuleKind(nn.PairwiseDistance),
+}
+MODULES: Mapping[str, ModuleKind] = {
+    kind: replace(row, has_weights=kind in WEIGHTED_KINDS) for kind, row in _ROWS.items()
 }

@@ -16,11 +16,11 @@ from app.spec.edits.settings import (
 from app.spec.hints.names import choices, did_you_mean
 from app.spec.job import parse_job
 from app.spec.network.control import BODY_FIELDS
-from app.spec.network.nodes import NODE_KINDS
+from app.spec.network.nodes import NODE_KINDS, reference_fields
 from app.spec.training.optimizers import BaseOptimizer
 from app.spec.training.plan import Training
 from workers.surgery.draft import Draft
-from workers.surgery.node_places import JsonObject, reference_fields
+from workers.surgery.node_places import JsonObject
 
 RATE_PATH = "training.optimizer.lr"
 
@@ -89,7 +89,7 @@ def _set_node_value(draft: Draft, path: str, value: Any, pointer: str) -> None:
     node, kind = place.node, place.node["kind"]
     fields = NODE_KINDS[kind].fields
     is_number = isinstance(node.get(name), int) and isinstance(value, int)  # of iterations, and not a node
-    is_structure = name in (*reference_fields(node), *BODY_FIELDS.get(kind, ())) and not is_number
+    is_structure = name in (*reference_fields(kind), *BODY_FIELDS.get(kind, ())) and not is_number
     if not owner or is_structure or (name in NODE_OPERATIONS and name in (*fields, "id", "kind")):
         hint = NODE_OPERATIONS.get(name, 'use {"op": "replace", "node": …, "with": …}')
         detail = f'"{NODE_PREFIX}.{path}" is not a setting that can be changed while a job runs'

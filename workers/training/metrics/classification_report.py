@@ -16,6 +16,7 @@ from workers.training.devices import allow_nondeterminism
 from workers.training.metrics.entity_spans import TagScheme
 from workers.training.metrics.regression_report import RegressionAccumulator
 from workers.training.metrics.score_curves import ScoreAccumulator
+from workers.training.metrics.sequence_report import SequenceAccumulator
 from workers.training.objective.decode import LabelledPredictions, OutputDecoder
 from workers.training.objective.objective import ObjectiveHead
 from workers.training.results import finite_or_none
@@ -222,4 +223,5 @@ ACCUMULATORS: Mapping[TaskType, Callable[[OutputDecoder], ReportAccumulator]] = 
     "decisions": ClassAccumulator,
     "labels": MultilabelAccumulator,
     "numbers": RegressionAccumulator,
+    "sequences": SequenceAccumulator,
 }

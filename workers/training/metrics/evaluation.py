@@ -47,7 +47,7 @@ class PredictionEvaluator:
 
     def add(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> None:
         """Take one batch into account."""
-        output, target = outputs[self.decoder.output], targets[self.decoder.target]
+        output, target = self.decoder.read(outputs, outputs[self.decoder.output]), targets[self.decoder.target]
         predictions = self.decoder.decode_labelled(output, target, self.drop_ignored)
         self.metrics.add(predictions)
         self.report.add(predictions)

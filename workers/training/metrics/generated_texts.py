@@ -13,6 +13,7 @@ from workers.network.runtime.build import BuiltNetwork
 from workers.network.runtime.free_run import free_run
 from workers.training.devices import Precision
 from workers.training.objective.decode import OutputDecoder
+from workers.training.objective.sequences import edit_distances
 
 
 @dataclass
@@ -62,17 +63,3 @@ class GeneratedTextEvaluator:
             "token_error_rate": int(torch.cat(self.distances).sum()) / lengths if lengths else math.nan,
         }
         return {name: rates[name] for name in self.names}
-
-
-def edit_distances(left: Tensor, left_lengths: Tensor, right: Tensor, right_lengths: Tensor) -> Tensor:
-    """Return the Levenshtein distances of rows of tokens, (N, T) and (N, U) of the lengths (N): int64 (N)."""
-    places = torch.arange(right.shape[1] + 1, device=right.device)
-    rows = torch.arange(len(right), device=right.device)
-    row = places.expand(len(right), -1)  # from nothing to each beginning of the right side
-    distances = row[rows, right_lengths]
-    for step in range(left.shape[1]):
-        replaced = row[:, :-1] + torch.ne(left[:, step : step + 1], right)
-        shorter = torch.cat([row[:, :1] + 1, torch.minimum(replaced, row[:, 1:] + 1)], 1)
-        row = (shorter - places).cummin(1).values + places  # insertions cost one for each place
-        distances = torch.where(left_lengths == step + 1, row[rows, right_lengths], distances)
-    return distances

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from app.errors import Problem
 from app.spec.training.losses import TaskType
+from app.spec.training.metric_families import FBeta, parse_metric
 from app.spec.training.objective import head_pointer, series_prefix
 from app.spec.training.plan import Training
 from workers.data.columns import PreparedColumn, RaggedTensor
@@ -31,6 +32,8 @@ ONE_SIDED = UndefinedRule(
 )
 CONSTANT = UndefinedRule(lambda target: bool((target == target[0]).all()), "all held-out targets are one number")
 
+EMPTY = UndefinedRule(lambda target: not bool((target >= 0).any()), "all held-out sequences are empty")
+
 # By task type and metric; targets are as `known_targets` returns them. A test compares with the metrics themselves.
 UNDEFINED_RULES: Mapping[TaskType, Mapping[str, UndefinedRule]] = {
     "classes": dict.fromkeys(("auroc", "mcc", "cohen_kappa"), ONE_CLASS),
@@ -49,7 +52,16 @@ UNDEFINED_RULES: Mapping[TaskType, Mapping[str, UndefinedRule]] = {
         },
     },
     "numbers": dict.fromkeys(("r2", "explained_variance", "pearson", "spearman"), CONSTANT),
+    "sequences": {"token_error_rate": EMPTY},
 }
+
+
+def undefined_rule(task: TaskType, name: str) -> UndefinedRule | None:
+    """Return the rule of a metric, if it has any; F-beta has that of F1."""
+    settings = parse_metric(name)
+    if isinstance(settings, FBeta):
+        name = "f1" if settings.average == "macro" else f"f1_{settings.average}"
+    return UNDEFINED_RULES[task].get(name)
 
 
 def undefined_metrics(
@@ -64,9 +76,8 @@ def undefined_metrics(
         known = known_targets(head.decoder, targets[head.decoder.target]) if head.decoder is not None else None
         if head.decoder is None or known is None:
             continue
-        rules = UNDEFINED_RULES[head.decoder.task_type]
         for place, name in enumerate(head.metrics):
-            reason = undefined_reason(known, rules.get(name))
+            reason = undefined_reason(known, undefined_rule(head.decoder.task_type, name))
             if reason is not None:
                 series = f"val/{series_prefix(head.name)}{name}"
                 pointer = monitors.get(series, f"{head_pointer(head.name)}/metrics/{place}")
@@ -97,6 +108,8 @@ def known_targets(decoder: OutputDecoder, column: PreparedColumn) -> Tensor | No
     values = column.values if isinstance(column, RaggedTensor) else column
     if decoder.task_type == "labels":
         return values > decoder.loss.target_threshold
+    if decoder.task_type == "sequences":
+        return torch.where(torch.eq(values, decoder.blank), -1, values)
     if decoder.task_type in ("classes", "tags"):
         if values.is_floating_point():
             return values.argmax(-1 if decoder.classes_last else 1).flatten()

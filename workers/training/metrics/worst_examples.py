@@ -12,6 +12,7 @@ from workers.data.loading.examples import ExampleSet
 from workers.data.preview import preview_rows
 from workers.training.devices import allow_nondeterminism
 from workers.training.objective.decode import LabelledPredictions, OutputDecoder
+from workers.training.objective.sequences import sequence_distances
 
 MAX_EXAMPLES = 16
 MAX_POSITIONS = 64  # tokens or numbers of one example that are listed
@@ -47,7 +48,7 @@ class WorstExamples:
 
     Wrongness is the mean over the row's targets of: -log of the probability of what is true, in nats (of labels: of
     each label's yes or no; of margins, softmax stands for probabilities); |predicted - target| of numbers; 1 for a
-    wrong class of a network that gives no scores.
+    wrong class of a network that gives no scores; of sequences the edit distance, by the length of the true one.
     """
 
     decoder: OutputDecoder
@@ -62,7 +63,9 @@ class WorstExamples:
         if scores is not None and scores.ndim > 1 and scores.shape[-1] > MAX_CLASSES:
             return
         probability = _target_probability(predictions)
-        wrongness = _row_means(_wrongness(predictions, probability), predictions.rows, rows)
+        is_sequence = self.decoder.task_type == "sequences"
+        wrong = _sequence_wrongness(predictions) if is_sequence else _wrongness(predictions, probability)
+        wrongness = _row_means(wrong, predictions.rows, rows)
         worst = wrongness.topk(min(MAX_EXAMPLES, rows))
         columns: Columns = (predictions.predicted, predictions.target, probability)
         if predictions.is_selection:
@@ -111,12 +114,15 @@ class WorstExamples:
         return _Part(wrongness[order], position, [rows[index] for index in order.tolist()])
 
     def _describe(self, predicted: Tensor, target: Tensor, probability: Tensor | None) -> dict[str, Any]:
+        if self.decoder.task_type == "sequences":
+            target, predicted = target[target >= 0], predicted[predicted >= 0]
         says = self._words if self.decoder.task_type != "numbers" else Tensor.tolist
         if self.decoder.task_type == "labels":
             return {"target": self._labels(target), "predicted": self._labels(predicted), "probability": None}
         found: dict[str, Any] = {"target": says(target[:MAX_POSITIONS]), "predicted": says(predicted[:MAX_POSITIONS])}
         found["probability"] = None if probability is None else probability[:MAX_POSITIONS].tolist()
-        return {name: _only(values) for name, values in found.items()}
+        is_list = self.decoder.task_type == "sequences"
+        return {name: values if is_list else _only(values) for name, values in found.items()}
 
     def _words(self, codes: Tensor) -> list[str]:
         labels = self.decoder.class_labels()
@@ -161,6 +167,12 @@ def _wrongness(predictions: LabelledPredictions, probability: Tensor | None) -> 
     if predictions.predicted.is_floating_point():
         return (predictions.predicted - predictions.target).abs()
     return (predictions.predicted != predictions.target).double()
+
+
+def _sequence_wrongness(predictions: LabelledPredictions) -> Tensor:
+    """Return the edit distance of each row, by the length of its target: float64 (N)."""
+    lengths = (predictions.target >= 0).sum(1).clamp(min=1)
+    return sequence_distances(predictions.predicted, predictions.target).double() / lengths
 
 
 def _row_means(values: Tensor, rows: Tensor, count: int) -> Tensor:

@@ -4,7 +4,7 @@ Decisions are taken on the scores, never on rounded probabilities, and probabili
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -16,6 +16,8 @@ from app.spec.training.objective import Head
 from workers.data.columns import PreparedColumn, RaggedTensor
 from workers.data.features.scaling import BaseScaling
 from workers.training.objective.losses import LOSSES, LossFunction
+from workers.training.objective.quantiles import median_position
+from workers.training.objective.sequences import END, blank_behind, greedy_decode
 
 
 @dataclass(frozen=True)
@@ -23,13 +25,15 @@ class Predictions:
     """What a batch of outputs predicts.
 
     Shapes by task type: classes and tags have scores (N, …, C) in float32, or none if the output is classes already,
-    and decisions (N, …) in int64; decisions (N, …) and labels (N, C) have both in one shape. Numbers (N, …) are
-    `predicted` in double precision and in the units of the data, without scores.
+    and decisions (N, …) in int64; decisions (N, …) and labels (N, C) have both in one shape. Sequences are classes
+    (N, T) in int64, -1 behind the end. Numbers (N, …) are `predicted` in double precision and in the units of the data,
+    without scores; quantiles (N, …, Q) likewise, of which the one nearest to the median is `predicted`.
     """
 
     loss: LossFunction
     scores: Tensor | None
     predicted: Tensor
+    quantiles: Tensor | None = field(default=None, kw_only=True)
 
     @cached_property
     def probabilities(self) -> Tensor | None:
@@ -70,8 +74,9 @@ class LabelledPredictions(Predictions):
     def select(self, kept: Tensor | slice) -> "LabelledPredictions":
         """Return the predictions where a mask (M) is true, or those of a slice; tag lists stay."""
         scores = self.scores[kept] if self.scores is not None else None
-        predicted, target, rows = self.predicted[kept], self.target[kept], self.rows[kept]
-        return replace(self, scores=scores, predicted=predicted, target=target, rows=rows, is_selection=True)
+        quantiles = self.quantiles[kept] if self.quantiles is not None else None
+        kept_only = replace(self, scores=scores, quantiles=quantiles, is_selection=True)
+        return replace(kept_only, predicted=self.predicted[kept], target=self.target[kept], rows=self.rows[kept])
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,18 @@ class OutputDecoder:
     classes: int = 2
     labels: tuple[str, ...] | None = None
     scaling: BaseScaling | None = None  # of a target of numbers: predictions are in the units of the data
+    quantiles: tuple[float, ...] = ()  # that the last dimension of the output holds
+    blank: int = 0  # of sequences: the class of no label
+    lengths: str | None = None  # of sequences: the output with the number of steps of each row
     follows: str | None = None  # the input of tokens whose next ones are the target
+
+    def read(self, outputs: Mapping[str, Tensor], output: Tensor) -> Tensor:
+        """Return its output (N, …), one of the network's; of sequences, steps behind the end of a row say nothing."""
+        if self.lengths is None or self.lengths not in outputs:
+            return output
+        scores = output if self.classes_last else output.movedim(1, -1)
+        scores = blank_behind(scores, outputs[self.lengths], self.blank)
+        return scores if self.classes_last else scores.movedim(-1, 1)
 
     def decode(self, output: Tensor) -> Predictions:
         """Return the predictions of a batch of outputs (N, …)."""
@@ -100,6 +116,11 @@ class OutputDecoder:
         if not isinstance(target, Tensor) or target.is_floating_point():
             return isinstance(target, RaggedTensor)
         return self.task_type in ("classes", "tags") and bool(torch.eq(target, self.ignore_index).any())
+
+    def can_scale(self, output: Tensor) -> bool:
+        """Return whether every number of an output (N, …) has a scaling."""
+        sizes = (1, output[:1].numel() // max(1, len(self.quantiles)))
+        return self.scaling is None or not len(output) or self.scaling.shape.numel() in sizes
 
     def in_data_units(self, values: Tensor) -> Tensor:
         """Return numbers (N, …), outputs or targets, as they were before the target was scaled, in float64."""
@@ -146,7 +167,22 @@ def _decode_binary(decoder: OutputDecoder, output: Tensor) -> Predictions:
 
 def _decode_numbers(decoder: OutputDecoder, output: Tensor) -> Predictions:
     values = output.double()
+    if decoder.quantiles:
+        quantiles = torch.stack([decoder.in_data_units(each) for each in values.unbind(-1)], -1)
+        return Predictions(decoder.loss, None, quantiles[..., median_position(decoder.quantiles)], quantiles=quantiles)
     return Predictions(decoder.loss, None, decoder.in_data_units(values.exp() if decoder.is_log_output else values))
+
+
+def _decode_sequences(decoder: OutputDecoder, output: Tensor) -> Predictions:
+    """Greedily: the most probable class of each step. Labels are numbered without the blank, -1 is behind the end."""
+    codes = greedy_decode(output.float() if decoder.classes_last else output.float().movedim(1, -1), decoder.blank)
+    return Predictions(decoder.loss, None, _without_blank(decoder, codes))
+
+
+def _without_blank(decoder: OutputDecoder, codes: Tensor) -> Tensor:
+    """Return labels by their own numbers, -1 behind the end; classes without labels keep their numbers."""
+    codes = torch.where((codes < 0) | torch.eq(codes, decoder.blank), END, codes)
+    return codes if decoder.labels is None else codes - (codes > decoder.blank).long()
 
 
 DECODERS: Mapping[TaskType, Callable[[OutputDecoder, Tensor], Predictions]] = {
@@ -155,6 +191,7 @@ DECODERS: Mapping[TaskType, Callable[[OutputDecoder, Tensor], Predictions]] = {
     "decisions": _decode_binary,
     "labels": _decode_binary,
     "numbers": _decode_numbers,
+    "sequences": _decode_sequences,
 }
 
 
@@ -194,9 +231,19 @@ def _labelled_decisions(
 def _labelled_numbers(
     decoder: OutputDecoder, predictions: Predictions, target: Tensor, drop_ignored: bool
 ) -> LabelledPredictions:
-    rows, target = len(target), decoder.in_data_units(target).flatten()
-    labelled = LabelledPredictions(decoder.loss, None, predictions.predicted.flatten(), target, _rows_of(target, rows))
+    rows, target, quantiles = len(target), decoder.in_data_units(target).flatten(), predictions.quantiles
+    if quantiles is not None:
+        quantiles = quantiles.reshape(-1, quantiles.shape[-1])
+    predicted = predictions.predicted.flatten()
+    labelled = LabelledPredictions(decoder.loss, None, predicted, target, _rows_of(target, rows), quantiles=quantiles)
     return labelled.select(~target.isnan()) if drop_ignored else labelled
+
+
+def _labelled_sequences(
+    decoder: OutputDecoder, predictions: Predictions, target: Tensor, drop_ignored: bool
+) -> LabelledPredictions:
+    rows = torch.arange(len(target), device=target.device)
+    return LabelledPredictions(decoder.loss, None, predictions.predicted, _without_blank(decoder, target), rows)
 
 
 LABELLED: Mapping[TaskType, Callable[[OutputDecoder, Predictions, Tensor, bool], LabelledPredictions]] = {
@@ -205,6 +252,7 @@ LABELLED: Mapping[TaskType, Callable[[OutputDecoder, Predictions, Tensor, bool],
     "decisions": _labelled_decisions,
     "labels": _labelled_labels,
     "numbers": _labelled_numbers,
+    "sequences": _labelled_sequences,
 }
 
 
@@ -228,5 +276,16 @@ def build_decoder(
         classes=column.classes or 2 if task in ("classes", "tags") else 2,
         labels=column.labels,
         scaling=scaling if task == "numbers" else None,
+        quantiles=loss.options.quantiles,
+        blank=loss.options.blank,
+        lengths=loss.options.input_lengths,
         follows=column.follows,
     )
+
+
+def decoder_of_variance(mean: OutputDecoder | None) -> OutputDecoder | None:
+    """Return how the variance of numbers is decoded: in the square of their unit; `None` where scaling bends them."""
+    if mean is None or mean.scaling is None:
+        return mean
+    scaling = mean.scaling.of_variance()
+    return None if scaling is None else replace(mean, scaling=scaling)

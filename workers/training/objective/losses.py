@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from app.spec.data.columns import Column
 from app.spec.training.losses import IGNORE_INDEX, BaseLoss
 from workers.data.columns import PreparedColumn, RaggedTensor
+from workers.training.objective.quantiles import QuantileLoss
 
 
 def _softmax(scores: Tensor) -> Tensor:
@@ -72,6 +73,9 @@ LOSSES: Mapping[str, LossFunction] = {
         nn.MultiLabelSoftMarginLoss, divisible=False, to_probability=torch.sigmoid
     ),
     "MultiMarginLoss": LossFunction(nn.MultiMarginLoss, elementwise=False, divisible=False),
+    "GaussianNLLLoss": LossFunction(nn.GaussianNLLLoss),
+    "QuantileLoss": LossFunction(QuantileLoss),
+    "CTCLoss": LossFunction(nn.CTCLoss, elementwise=False, divisible=False),
 }
 
 
@@ -81,13 +85,14 @@ class TargetCast:
 
     `pad` fills batches of rows of unlike length; it is what the loss leaves out. With `keeps_soft`, floating-point
     targets are probabilities of classes and become float32, whatever `dtype` is. `decisions` are what stands for the
-    codes 0 and 1 of a no and a yes.
+    codes 0 and 1 of a no and a yes. Codes from `blank` on make room for it.
     """
 
     dtype: torch.dtype
     pad: float = math.nan
     keeps_soft: bool = False
     decisions: tuple[int, int] = (0, 1)
+    blank: int | None = None
 
     def __call__(self, column: PreparedColumn) -> PreparedColumn:
         """Return the targets."""
@@ -102,6 +107,8 @@ class TargetCast:
 
     def _decide(self, codes: Tensor) -> Tensor:
         no, yes = self.decisions
+        if self.blank is not None:
+            return codes + (codes >= self.blank)
         return codes if (no, yes) == (0, 1) else codes * (yes - no) + no
 
 
@@ -114,4 +121,5 @@ def target_cast(loss: BaseLoss, column: Column) -> TargetCast:
     if row.elementwise:
         is_coded = loss.row.task_type == "decisions" and (bool(column.labels) or column.dtype == "bool")
         return TargetCast(torch.float32, decisions=row.target_values if is_coded else (0, 1))
-    return TargetCast(torch.int64, loss.options.ignore_index, loss.row.takes_soft_targets)
+    blank = loss.options.blank if loss.row.task_type == "sequences" and column.labels is not None else None
+    return TargetCast(torch.int64, loss.options.ignore_index, loss.row.takes_soft_targets, blank=blank)

@@ -16,6 +16,7 @@ from workers.data.loading.examples import TrainingData
 from workers.training.objective.class_weights import resolve_balanced_weights
 from workers.training.objective.decode import OutputDecoder, build_decoder
 from workers.training.objective.losses import TargetCast, target_cast
+from workers.training.objective.sequences import build_sequence_loss
 from workers.training.objective.training_loss import (
     DenominatorFunction,
     EvaluationLoss,
@@ -89,7 +90,7 @@ class BuiltObjective:
 
     def part_outputs(self, names: Sequence[str]) -> tuple[str, ...]:
         """Return the outputs of the network that some heads read."""
-        return tuple(dict.fromkeys(head.loss.output for head in self.heads if head.name in names))
+        return tuple(dict.fromkeys(output for head in self.heads if head.name in names for output in head.loss.outputs))
 
 
 def build_objective(
@@ -144,7 +145,9 @@ def _build_head(
         return ObjectiveHead(name, OutputLoss(output), head.weight, None, head.metrics)
     target = keys[_target_source(head, column)]
     loss: EvaluationLoss = OutputLoss(output)
-    if head.has_loss_target:
+    if head.loss.row.task_type == "sequences":
+        loss = build_sequence_loss(head.loss, output, target, classes_last=head.classes == "last")
+    elif head.has_loss_target:
         loss = build_loss(
             resolve_balanced_weights(head.loss, data.train.targets[target], column.classes or 0),
             output,

@@ -11,13 +11,14 @@ from app.errors import BuildError
 from app.spec.training.losses import BaseLoss
 from workers.data.columns import PreparedColumn, RaggedTensor
 from workers.training.objective.losses import LOSSES, LossFunction
+from workers.training.objective.quantiles import quantile_targets
 
 OutputTensors = Mapping[str, Tensor]
 TargetTensors = Mapping[str, Tensor]
 StepDenominators = Sequence[Tensor | None]  # by head: scalars, `None` for a mean over all examples
 DenominatorFunction = Callable[[Sequence[TargetTensors]], StepDenominators]  # from the targets of a step's batches
 
-TENSOR_SETTINGS = frozenset({"weight", "pos_weight"})  # settings that torch wants as tensors
+TENSOR_SETTINGS = frozenset({"weight", "pos_weight", "quantiles"})  # settings that torch wants as tensors
 
 
 class TrainingLoss(Protocol):
@@ -48,8 +49,8 @@ class EvaluationLoss(TrainingLoss, Protocol):
     """A loss that can be summed over the batches of a split."""
 
     @property
-    def output(self) -> str:
-        """The output of the network that it reads."""
+    def outputs(self) -> tuple[str, ...]:
+        """The outputs of the network that it reads."""
         ...
 
     def is_mean_over_targets(self, targets: Mapping[str, PreparedColumn]) -> bool:
@@ -71,6 +72,11 @@ class OutputLoss:
     """A loss that is an output itself: one number, or one for each example, which are averaged."""
 
     output: str
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The output that it is."""
+        return (self.output,)
 
     def denominator_function(self, targets: Mapping[str, PreparedColumn], batches: int) -> DenominatorFunction | None:
         """Return `None`: all examples count alike."""
@@ -117,6 +123,13 @@ class TargetLoss:
     weight: Tensor | None = None  # of classes: (C)
     ignore_index: int = -100
     pointer: str = "/objective"
+    others: tuple[str, ...] = ()  # outputs that the loss reads after its target
+    quantiles: int = 0  # how many of each target an output (N, …, Q) holds
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The outputs that it reads."""
+        return (self.output, *self.others)
 
     def denominator_function(self, targets: Mapping[str, PreparedColumn], batches: int) -> DenominatorFunction | None:
         """Return what sums `denominator` over a step if its rows may count unlike."""
@@ -139,7 +152,7 @@ class TargetLoss:
         """
         if denominators is not None and denominators[0] is not None:
             return self.numerator(outputs, targets) / denominators[0]
-        loss: Tensor = self.loss(*self._aligned(outputs, targets))
+        loss = self._compute(self.loss, outputs, *self._aligned(outputs, targets))
         return loss * share if share < 1 and not self.is_sum else loss
 
     def pop_head_losses(self) -> None:
@@ -153,14 +166,14 @@ class TargetLoss:
             total: Tensor = self.sum_loss(output, target)
             return total
         valid = ~target.isnan()
-        losses: Tensor = self.sum_loss(torch.where(valid, output, 0), torch.where(valid, target, 0))
+        losses = self._compute(self.sum_loss, outputs, torch.where(valid, output, 0), torch.where(valid, target, 0))
         return (losses * valid).sum()
 
     def denominator(self, targets: TargetTensors) -> Tensor:
         """Return the number of targets that are not ignored (int64), or the sum of their weights (float32)."""
         target = targets[self.target]
         if self.row.elementwise:
-            return (~target.isnan()).sum()
+            return (~target.isnan()).sum() * max(1, self.quantiles)
         valid = torch.ne(target, self.ignore_index)
         if self.weight is None:
             return valid.sum()
@@ -196,8 +209,23 @@ class TargetLoss:
             return True
         return bool(torch.eq(target, self.ignore_index).any())
 
+    def _compute(self, loss: nn.Module, outputs: OutputTensors, output: Tensor, target: Tensor) -> Tensor:
+        """Return what a module of the loss gives; `outputs` have what it reads beside output and target."""
+        result: Tensor
+        if not self.others:
+            result = loss(output, target)
+            return result
+        try:
+            result = loss(output, target, *(outputs[name].float() for name in self.others))
+        except ValueError as error:  # the only one whose values torch looks at is a variance
+            hint = 'end with {"kind": "Softplus"}'
+            raise BuildError(f"{self.kind}: {error}", pointer=f"{self.pointer}/loss", hint=hint) from error
+        return result
+
     def _aligned(self, outputs: OutputTensors, targets: TargetTensors) -> tuple[Tensor, Tensor]:
         output, target = outputs[self.output].float(), targets[self.target]
+        if self.quantiles:
+            return output, quantile_targets(output, target)
         if self.row.elementwise and output.shape != target.shape:
             return output, self._reshape_target(output, target)
         return _flatten_classes(output, target) if self.classes_last else (output, target)
@@ -227,7 +255,7 @@ def build_loss(
 ) -> TargetLoss:
     """Build a loss of torch. Raises `BuildError` if torch refuses its settings."""
     row = LOSSES[spec.kind]
-    settings: dict[str, Any] = {name: value for name, value in spec if name != "kind"}
+    settings: dict[str, Any] = {name: value for name, value in spec if name not in ("kind", *spec.row.other_outputs)}
     for name in TENSOR_SETTINGS & settings.keys():
         settings[name] = None if settings[name] is None else torch.tensor(settings[name], device=device)
     sum_loss = None
@@ -249,4 +277,6 @@ def build_loss(
         weight=settings.get("weight"),
         ignore_index=spec.options.ignore_index,
         pointer=pointer,
+        others=tuple(spec.other_outputs.values()),
+        quantiles=len(spec.options.quantiles),
     )

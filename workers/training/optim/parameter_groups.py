@@ -46,6 +46,12 @@ class ParameterSplit:
             groups.append({"params": parameters, **settings})
         return groups
 
+    def weight_positions(self, network: nn.Module) -> frozenset[int]:
+        """Return the positions of weights among all that is trained: of all but biases and the scales of norms."""
+        trained, weights = self.trained_names(), {each.name for each in self.trained() if not each.is_bias_or_norm}
+        names = [name for name, _ in network.named_parameters() if name in trained]
+        return frozenset(place for place, name in enumerate(names) if name in weights)
+
 
 def split_parameters(
     blueprint: Blueprint, update: BaseUpdate, pointer: str = "/training", among: AbstractSet[str] | None = None

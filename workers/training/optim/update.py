@@ -1,4 +1,4 @@
-"""The update: from gradients to new weights, with a loss scaler, clipping, and steps that are skipped."""
+"""The update: from gradients to new weights, with a loss scaler, changed gradients, and steps that are skipped."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,10 +7,12 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import clip_grad_norm_, get_total_norm
+from torch.nn.utils import get_total_norm
 
-from app.spec.training.updates.update import BaseUpdate
+from app.spec.training.plan import Training
+from workers.training.optim.gradients import GradientChange, NormClipping, gradient_changes
 from workers.training.optim.optimizers import can_skip_on_device
+from workers.training.optim.parameter_groups import ParameterSplit
 from workers.training.optim.update_state import UpdateState
 
 Closure = Callable[[], Tensor]  # computes the step's gradients again, and returns its loss (scalar)
@@ -23,10 +25,11 @@ class Update(Protocol):
         """Add the gradients of a loss (scalar)."""
         ...
 
-    def step(self, state: UpdateState, loss: Tensor, closure: Closure) -> Tensor | None:
+    def step(self, state: UpdateState, loss: Tensor, closure: Closure, done: int) -> Tensor | None:
         """Step, and clear the gradients. `loss` is that of the whole step (scalar), on the device.
 
-        Returns 1.0 if the step was skipped and 0.0 if not, as a scalar on the device; `None` if nothing was checked.
+        `done` is the number of finished steps. Returns 1.0 if the step was skipped and 0.0 if not, as a scalar on the
+        device; `None` if nothing was checked.
         """
         ...
 
@@ -46,22 +49,17 @@ class FiniteCheck(Enum):
 class OptimizerStep:
     """A step from the gradients that `backward` accumulated."""
 
-    clip_norm: float | None = None
+    changes: tuple[GradientChange, ...] = ()  # of the gradients, one after the other
     finite_check: FiniteCheck = FiniteCheck.NOBODY
 
     def backward(self, state: UpdateState, loss: Tensor) -> None:
         """Add the gradients of a loss (scalar)."""
         (loss if state.scaler is None else state.scaler.scale(loss)).backward(inputs=state.inputs)
 
-    def step(self, state: UpdateState, loss: Tensor, closure: Closure) -> Tensor | None:
+    def step(self, state: UpdateState, loss: Tensor, closure: Closure, done: int) -> Tensor | None:
         """Step, and clear the gradients; see `Update`."""
         optimizer, parameters, scaler = state.optimizer, state.parameters, state.scaler
-        norm = None
-        if self.clip_norm is not None:
-            if scaler is not None:
-                scaler.unscale_(optimizer)
-            norm = clip_grad_norm_(parameters, self.clip_norm)
-        skipped = None if self.finite_check is FiniteCheck.NOBODY else _nonfinite_flag(parameters, loss, norm)
+        skipped = self._change_gradients(state, loss, done) if self.changes else self._nonfinite_flag(parameters, loss)
         if scaler is not None:
             scaler.step(optimizer)
             scaler.update()
@@ -75,12 +73,27 @@ class OptimizerStep:
             parameter.grad = None
         return skipped
 
+    def _change_gradients(self, state: UpdateState, loss: Tensor, done: int) -> Tensor | None:
+        """Change the gradients, unscaled; return what `_nonfinite_flag` does of those before the changes."""
+        if state.scaler is not None:
+            state.scaler.unscale_(state.optimizer)
+        norm, changes = None, self.changes
+        if isinstance(changes[0], NormClipping):  # its norm serves the check too
+            norm, changes = changes[0].apply(state.parameters, done), changes[1:]
+        skipped = self._nonfinite_flag(state.parameters, loss, norm)
+        for change in changes:
+            change.apply(state.parameters, done)
+        return skipped
 
-def _nonfinite_flag(parameters: Sequence[nn.Parameter], loss: Tensor, norm: Tensor | None) -> Tensor:
-    """Return 1.0 if the loss or a gradient is not finite, else 0.0: a scalar on the device."""
-    if norm is None:
-        norm = get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
-    return (~torch.isfinite(loss + norm)).float()
+    def _nonfinite_flag(
+        self, parameters: Sequence[nn.Parameter], loss: Tensor, norm: Tensor | None = None
+    ) -> Tensor | None:
+        """Return 1.0 if the loss or a gradient is not finite, else 0.0, a scalar on the device; `None` unchecked."""
+        if self.finite_check is FiniteCheck.NOBODY:
+            return None
+        if norm is None:
+            norm = get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
+        return (~torch.isfinite(loss + norm)).float()
 
 
 @dataclass(frozen=True)
@@ -91,7 +104,7 @@ class ClosureStep:
         """Add the gradients of a loss (scalar)."""
         loss.backward(inputs=state.inputs)
 
-    def step(self, state: UpdateState, loss: Tensor, closure: Closure) -> Tensor | None:
+    def step(self, state: UpdateState, loss: Tensor, closure: Closure, done: int) -> Tensor | None:
         """Step, and clear the gradients. The first evaluation is `loss`, whose gradients are there already."""
         optimizer, first = state.optimizer, [loss]
 
@@ -106,11 +119,16 @@ class ClosureStep:
         return None
 
 
-def build_update(spec: BaseUpdate, on_nan: str, has_scaler: bool, device: torch.device) -> Update:
-    """Return how an update is taken on a device; a scaler finds losses that are not finite by itself."""
+def build_update(plan: Training, place: int, split: ParameterSplit, network: nn.Module) -> Update:
+    """Return how the update of a plan at `place` is taken, which trains the parameters in `split` of a network.
+
+    A loss scaler finds losses that are not finite by itself.
+    """
+    _, spec = plan.all_updates()[place]
     if spec.optimizer.row.closure:
         return ClosureStep()
     finite_check = FiniteCheck.NOBODY
-    if on_nan == "skip" and not has_scaler:
+    if plan.on_nan == "skip" and plan.precision != "fp16":
+        device = next(network.parameters()).device
         finite_check = FiniteCheck.DEVICE if can_skip_on_device(spec.optimizer, device) else FiniteCheck.HOST
-    return OptimizerStep(spec.clip_norm, finite_check)
+    return OptimizerStep(gradient_changes(spec, split.weight_positions(network), plan.seed, place), finite_check)

@@ -40,7 +40,7 @@ def split_updates(blueprint: Blueprint, plan: Training) -> UpdateParameters:
             split_parameters(blueprint, update, f"/training{pointer}", part)
             for (pointer, update), part in zip(plan.all_updates(), parts, strict=True)
         ]
-        result.problems += _division_problems(index, result.splits, targets)
+        result.problems += () if result.problems else _division_problems(index, result.splits, targets)
     result.problems += [problem for split in result.splits for problem in split.problems]
     return result
 

@@ -11,7 +11,7 @@ from torch import nn
 from workers.network.blueprint import ResolvedNode
 from workers.network.kinds.catalog import CATALOG
 from workers.network.kinds.leaves import LeafKind
-from workers.network.kinds.modules import ModuleKind
+from workers.network.kinds.module_kind import ModuleKind
 from workers.network.runtime.build import BuiltNetwork, GraphModule, graph_path
 from workers.training.statistics.flow import flow_quantities
 from workers.training.statistics.parameters import Owners

@@ -40,10 +40,10 @@ class ObservedUpdate:
         """Add the gradients of a loss (scalar)."""
         self.update.backward(state, loss)
 
-    def step(self, state: UpdateState, loss: Tensor, closure: Closure) -> Tensor | None:
+    def step(self, state: UpdateState, loss: Tensor, closure: Closure, done: int) -> Tensor | None:
         """Step, and clear the gradients; see `Update`."""
         self.before(state)
-        skipped = self.update.step(state, loss, closure)
+        skipped = self.update.step(state, loss, closure, done)
         self.after()
         return skipped
 

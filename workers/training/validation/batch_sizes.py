@@ -38,7 +38,9 @@ class BatchSizes:
 
 
 def known_training_rows(job: JobSpec, rows: Mapping[str, int]) -> int | None:
-    """Return the number of rows that are trained on, of those of each split; `None` if the data decide."""
+    """Return the number of rows of an epoch, of those of each split; `None` if the data decide."""
+    if job.data.sampler is not None and job.data.sampler.samples is not None:
+        return job.data.sampler.samples
     return training_rows(split_plan(job.data, rows), rows)
 
 

@@ -25,15 +25,16 @@ CPU = torch.device("cpu")
 
 @dataclass
 class DryRunResult:
-    """The number of elements that each update trains, and every problem."""
+    """The number of elements that are trained, in all and by each update, and every problem."""
 
-    trained_elements: list[int]
+    trainable_elements: int
+    update_elements: list[int]
     problems: list[Problem] = field(default_factory=list)
 
 
 def dry_run_plan(job: JobSpec, schema: DataSchema, draft: PartialNetwork) -> DryRunResult:
     """Try the updates on the network, if it has no problems, and every setting on a parameter of one element."""
-    plan, result = job.training, DryRunResult([draft.parameters])
+    plan, result = job.training, DryRunResult(draft.parameters, [draft.parameters])
     if draft.parameters and not draft.problems and _divides_parameters(plan):
         result = _split_network(job, draft)
     for pointer, update in plan.all_updates():
@@ -71,8 +72,10 @@ def _divides_parameters(plan: Training) -> bool:
 def _split_network(job: JobSpec, draft: PartialNetwork) -> DryRunResult:
     """Return what each update trains of a network, and the problems of that."""
     plan, parameters = job.training, split_updates(draft.blueprint, job.training)
-    trained = [sum(each.element_count for each in split.trained()) for split in parameters.splits]
-    result = DryRunResult(trained, list(parameters.problems))
+    counts = [{each.name: each.element_count for each in split.trained()} for split in parameters.splits]
+    trained = {name: count for own in counts for name, count in own.items()}
+    own = [sum(each.values()) for each in counts]
+    result = DryRunResult(sum(trained.values()), own, list(parameters.problems))
     if result.problems:
         return result
     if not plan.updates:
@@ -118,10 +121,10 @@ def _interval_problems(plan: Training, total_steps: int) -> Iterator[Problem]:
 def _loss_nodes(job: JobSpec, draft: PartialNetwork, head_name: str | None = None) -> set[str]:
     """Return the ids of the nodes whose outputs losses read: those of one head, or of all."""
     outputs = draft.blueprint.outputs
-    first = next(iter(outputs.values()))
+    first = next(iter(outputs))
     heads = job.objective.all_heads()
     chosen = heads.values() if head_name is None else [heads[head_name]]
-    return {outputs.get(head.output, first) if head.output else first for head in chosen}
+    return {outputs.get(name, outputs[first]) for head in chosen for name in head.loss_outputs(first)}
 
 
 def _one_element_parameter() -> nn.Parameter:

@@ -92,9 +92,13 @@ def activation_bytes(trace: InferredNode, batch_size: int) -> int:
         return values * (trace.output.element_size() + INDEX_BYTES)
     if kind in RECURRENT_ACTIVATIONS:
         values += batch_size * trace.inputs[0].shape[1] * _recurrent_activations(kind, parameters)
-    if kind in ("MultiheadAttention", "TransformerEncoderLayer"):
-        keys = trace.inputs[1 if len(trace.inputs) > 1 and kind == "MultiheadAttention" else 0]
+    if kind == "MultiheadAttention":
+        keys = trace.inputs[1 if len(trace.inputs) > 1 and trace.inputs[1].ndim == 3 else 0]
         values += batch_size * _attention_activations(parameters, trace.inputs[0].shape[1], keys.shape[1])
+    if kind.startswith("Transformer"):
+        values += batch_size * _transformer_activations(
+            kind, parameters, [each.shape[1] for each in trace.inputs if each.ndim == 3][:2]
+        )
     return values * trace.output.element_size()
 
 
@@ -106,6 +110,18 @@ def _recurrent_activations(kind: str, parameters: Parameters) -> int:
     directions = 1 + parameters["bidirectional"]
     width: int = RECURRENT_ACTIVATIONS[kind] * parameters["hidden_size"] * directions * parameters["num_layers"]
     return width
+
+
+def _transformer_activations(kind: str, parameters: Parameters, lengths: Sequence[int]) -> int:
+    """Return the values that the layers keep; a decoder's attend to themselves and to the second input."""
+    decodes = "Decoder" in kind
+    layers = parameters.get("num_layers", 1)
+    encoders = parameters.get("num_encoder_layers", 0 if decodes else layers)
+    decoders = parameters.get("num_decoder_layers", layers if decodes else 0)
+    source, target = (lengths[1], lengths[0]) if decodes else (lengths[0], lengths[-1])
+    inside = encoders * _attention_activations(parameters, source, source)
+    cross = _attention_activations({**parameters, "dim_feedforward": 0}, target, source)
+    return inside + decoders * (_attention_activations(parameters, target, target) + cross)
 
 
 def _attention_activations(parameters: Parameters, queries: int, keys: int) -> int:

@@ -16,7 +16,7 @@ from workers.network.inference.input_checks import META, SYMBOLIC_BATCH_SIZE
 from workers.network.inference.partial_network import BRANCHING_KINDS, InferredNode, PartialNetwork
 from workers.network.kinds.backbones import BACKBONES
 from workers.network.kinds.catalog import CATALOG
-from workers.network.kinds.modules import ModuleKind
+from workers.network.kinds.module_kind import ModuleKind
 from workers.training.validation.batch_sizes import BatchSizes, training_batches
 
 BATCH_NORMS = frozenset({"BatchNorm1d", "BatchNorm2d", "BatchNorm3d"})

@@ -12,11 +12,14 @@ from app.errors import Problem
 from app.spec.data.columns import Column
 from app.spec.job import JobSpec
 from app.spec.training.losses import equivalent_loss, task_type
-from app.spec.training.metrics import GENERATED_METRICS, MAX_CLASSES, METRICS, SPAN_METRICS, UNLIMITED_CLASS_METRICS
+from app.spec.training.metric_families import TopAccuracy, parse_metric
+from app.spec.training.metrics import GENERATED_METRICS, MAX_CLASSES, SPAN_METRICS, UNLIMITED_CLASS_METRICS, metric_kind
 from app.spec.training.objective import Head, head_pointer
 from workers.network.inference.input_checks import SYMBOLIC_BATCH_SIZE, describe_shape
 from workers.network.inference.partial_network import InferredNode, PartialNetwork
-from workers.training.validation.target_shapes import TargetShapeCheck
+from workers.training.validation.outputs.other_losses import OTHER_OUTPUT_CHECKS
+from workers.training.validation.outputs.shape_check import TargetShapeCheck
+from workers.training.validation.outputs.target_shapes import target_shape_problems
 
 KINDS_WITH_LENGTHS = frozenset(
     {"RNN", "GRU", "LSTM", "TransformerEncoderLayer", "pool_sequence"}
@@ -39,7 +42,7 @@ def objective_problems(job: JobSpec, targets: Mapping[str, Column | None], draft
     `targets` are the columns that heads are compared with.
     """
     problems: list[Problem] = []
-    trained = draft.trainable_nodes()
+    trained, minimised = draft.trainable_nodes(), job.training.minimised_heads(job.objective.all_heads())
     for name, head in job.objective.all_heads().items():
         where, target = head_pointer(name), targets[name]
         if (output := find_output(draft, head.output)) is not None:
@@ -50,8 +53,9 @@ def objective_problems(job: JobSpec, targets: Mapping[str, Column | None], draft
                 check = TargetShapeCheck(
                     head.loss, output.value, target, output.path, f"{where}/loss", head.classes == "last"
                 )
-                wrong += [*check.problems(), *_metric_problems(head, where, output.value, target)]
-            if output.source not in trained and output.value.is_floating_point():
+                wrong += [*target_shape_problems(check), *_metric_problems(head, where, output.value, target)]
+                wrong += _other_output_problems(check, draft)
+            if name in minimised and output.source not in trained and output.value.is_floating_point():
                 detail = f"{output.source} depends on nothing that is trained"
                 wrong.insert(
                     0, Problem("/model", "nothing_to_train", detail, "add a layer with parameters, or a Parameter node")
@@ -63,6 +67,15 @@ def objective_problems(job: JobSpec, targets: Mapping[str, Column | None], draft
         if target is not None and not draft.problems:
             problems += _generation_problems(head, where, target, draft)
     return list(dict.fromkeys(problems))
+
+
+def _other_output_problems(check: TargetShapeCheck, draft: PartialNetwork) -> Iterator[Problem]:
+    """Yield why the outputs that a loss reads beside its own are not what it takes them for."""
+    for field, name in check.loss.other_outputs.items():
+        other = find_output(draft, name)
+        problem = OTHER_OUTPUT_CHECKS[field](check, other.value) if other is not None else None
+        if problem is not None:
+            yield problem
 
 
 def find_output(draft: PartialNetwork, name: str | None) -> NetworkOutput | None:
@@ -117,7 +130,8 @@ def _scores_problems(head: Head, where: str, scores: NetworkOutput, target: Colu
         wrong = list(_compared_output_problems(scores))
         if not wrong:
             loss, is_last = equivalent_loss(head.loss, target), head.classes == "last"
-            wrong = list(TargetShapeCheck(loss, value, target, scores.path, f"{where}/scores", is_last).problems())
+            check = TargetShapeCheck(loss, value, target, scores.path, f"{where}/scores", is_last)
+            wrong = list(target_shape_problems(check))
         yield from wrong
     elif tuple(value.shape) != (SYMBOLIC_BATCH_SIZE, *target.shape):
         expected = describe_shape((SYMBOLIC_BATCH_SIZE, *target.shape))
@@ -136,11 +150,15 @@ def _metric_problems(head: Head, where: str, value: Tensor, target: Column) -> I
     )
     for position, name in enumerate(head.metrics):
         place = f"{where}/metrics/{position}"
-        if METRICS[name].requires != "predicted" and not value.is_floating_point():
+        row = metric_kind(name)
+        if row is not None and row.requires != "predicted" and not value.is_floating_point():
             detail = f"{name} needs scores, and the output tells decisions alone"
             yield Problem(place, "contradiction", detail, "let the output give scores, or remove it")
         elif (
-            what in ("classes", "tags") and classes > MAX_CLASSES and name not in UNLIMITED_CLASS_METRICS | SPAN_METRICS
+            what in ("classes", "tags")
+            and classes > MAX_CLASSES
+            and name not in UNLIMITED_CLASS_METRICS | SPAN_METRICS
+            and not isinstance(parse_metric(name), TopAccuracy)
         ):
             detail = f"{name} is reported of at most {MAX_CLASSES:,} classes, and there are {classes:,}"
             yield Problem(place, "too_many", detail, "use accuracy, top5_accuracy or perplexity")

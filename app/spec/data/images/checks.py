@@ -1,6 +1,6 @@
 """The images of a job: which columns they are, and the problems of their transforms, mixing and loading."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
 
 from app.errors import Problem
@@ -39,8 +39,13 @@ def missing_image_problems(data: Data, features: Mapping[str, BaseFeature]) -> l
             ("transforms", data.transforms),
             ("evaluation_transforms", data.evaluation_transforms),
         )
-        if transforms
+        if transforms and not mixes_rows(transforms)
     ]
+
+
+def mixes_rows(transforms: Sequence[BaseTransform]) -> bool:
+    """Say whether transforms do nothing but blend whole examples, which need not be images."""
+    return all(each.kind == "MixUp" for each in transforms)
 
 
 def mixing_transforms(data: Data) -> tuple[BaseTransform, ...]:
@@ -62,11 +67,27 @@ def mixing_problems(data: Data, features: Mapping[str, BaseFeature], stored: Dat
         yield Problem("/data/transforms", "contradiction", detail, "resize all of them to one size")
 
 
-def mixing_loss_problems(data: Data, heads: Iterable[tuple[str, BaseLoss, Column | None]]) -> Iterator[Problem]:
-    """Yield the losses that cannot take mixed labels; heads are (pointer, loss, target)."""
+def row_mixing_problems(data: Data, features: Mapping[str, BaseFeature], read: Iterable[Column]) -> Iterator[Problem]:
+    """Yield the columns that the network reads, of data without images, of which there are no mixtures."""
+    if not mixing_transforms(data) or any(isinstance(feature, ImageFeature) for feature in features.values()):
+        return
+    for column in read:
+        if not column.dtype.startswith("float") or column.ragged:
+            what = "a sequence of its own length" if column.ragged else "whole numbers"
+            detail = f'MixUp blends numbers, and "{column.name}" is {what}: there is nothing between two of them'
+            hint = "read words by a feature of kind table, which has a place for each; or remove MixUp"
+            yield Problem("/data/transforms", "contradiction", detail, hint)
+
+
+def mixing_loss_problems(
+    data: Data, heads: Iterable[tuple[str, BaseLoss, Column | None]], has_images: bool = True
+) -> Iterator[Problem]:
+    """Yield the losses that cannot take mixed labels; heads are (pointer, loss, target). Numbers are blended."""
     if not (parts := mixing_transforms(data)):
         return
     for pointer, loss, target in heads:
+        if not has_images and target is not None and target.dtype.startswith("float") and not target.ragged:
+            continue
         hint = f"use CrossEntropyLoss on classes, or remove {parts[0].kind}"
         if not loss.row.takes_soft_targets:
             detail = f"{parts[0].kind} turns labels into probabilities, which {loss.kind} does not take"

@@ -239,7 +239,7 @@ TRANSFORMS: KindTable = {
 MIXING_TRANSFORMS: KindTable = {
     "MixUp": Kind(
         "Blends each image of a batch with its neighbour, and mixes their labels, which become probabilities: for "
-        "CrossEntropyLoss alone.",
+        "CrossEntropyLoss alone. Of data without images: the numbers of whole rows, and targets that are numbers too.",
         {"alpha": (Positive, 1.0)},
     ),
     "CutMix": Kind(

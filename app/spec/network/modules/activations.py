@@ -10,7 +10,7 @@ from app.spec.network.modules.fields import shape_preserving
 ACTIVATIONS: KindTable = {
     "ReLU": shape_preserving("max(0, x)."),
     "ReLU6": shape_preserving("min(max(0, x), 6)."),
-    "LeakyReLU": shape_preserving("x, or a small multiple of it below zero.", negative_slope=(NonNegative, 0.01)),
+    "LeakyReLU": shape_preserving("x, or a small multiple of it below zero.", negative_slope=(Finite, 0.01)),
     "PReLU": shape_preserving(
         "x, or a learned multiple of it below zero.", num_parameters=(Size, 1), init=(Finite, 0.25)
     ),
@@ -22,7 +22,7 @@ ACTIVATIONS: KindTable = {
     "Mish": shape_preserving("x tanh(softplus(x))."),
     "Sigmoid": shape_preserving("1 / (1 + e⁻ˣ)."),
     "Tanh": shape_preserving("The hyperbolic tangent."),
-    "Softplus": shape_preserving("log(1 + e^(beta x)) / beta.", beta=(Positive, 1.0), threshold=(Positive, 20.0)),
+    "Softplus": shape_preserving("log(1 + e^(beta x)) / beta.", beta=(Positive, 1.0), threshold=(Finite, 20.0)),
     "Softsign": shape_preserving("x / (1 + |x|)."),
     "Softmax": shape_preserving("Exponentials that sum to one along `dim`.", dim=(Dim, -1)),
     "Softmin": shape_preserving("The softmax of -x along `dim`.", dim=(Dim, -1)),

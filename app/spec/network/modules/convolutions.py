@@ -1,13 +1,22 @@
 """Module kinds over sequences, images and volumes: convolution, pooling, padding, and moving pixels about."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from app.spec.base import Count, Finite, Positive, Size
+from pydantic import Field
+
+from app.spec.base import Count, Finite, Positive, PositiveScalar, Size
 from app.spec.kinds import Kind, KindTable
 from app.spec.network.fields import INFERRED_SIZE, SPATIAL_SHAPES, per_dimension
 
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 
+WITH_INDICES = ("output", "indices")
+_ROOM = Size | Annotated[tuple[Size, ...], Field(min_length=1, max_length=3)]
+_SCALE = PositiveScalar | Annotated[tuple[PositiveScalar, ...], Field(min_length=1, max_length=3)]
+_UPSAMPLING = {
+    "size": (per_dimension(2, Size) | None, None),
+    "scale_factor": (per_dimension(2, PositiveScalar) | None, None),
+}
 _SPATIAL_NOUNS = {1: "a sequence", 2: "images", 3: "volumes"}
 
 
@@ -63,12 +72,52 @@ def _max_pool(d: int) -> Kind:
         "padding": (count, 0),
         "dilation": (size, 1),
         "ceil_mode": (bool, False),
+        "return_indices": (bool, False),
     }
     return Kind(
-        f"The largest value of each window of {_SPATIAL_NOUNS[d]}.",
+        f"The largest value of each window of {_SPATIAL_NOUNS[d]}; with `return_indices` its place too, for MaxUnpool.",
         fields,
         shapes=f"{SPATIAL_SHAPES[d]} → smaller",
         example={"kernel_size": 2},
+        outputs=WITH_INDICES,
+        outputs_field="return_indices",
+    )
+
+
+def _max_unpool(d: int) -> Kind:
+    size, count = per_dimension(d, Size), per_dimension(d, Count)
+    return Kind(
+        f"Puts values back to the places that MaxPool{d}d with `return_indices` found, among zeros. `output_size` is "
+        "that of the output, where the default is not what was pooled.",
+        {
+            "kernel_size": size,
+            "stride": (size | None, None),
+            "padding": (count, 0),
+            "output_size": (Annotated[tuple[(Size,) * d], Field()] | None, None),
+        },
+        (2, 2),
+        f"{SPATIAL_SHAPES[d]}, indices of the same shape → larger",
+        {"kernel_size": 2},
+    )
+
+
+def _fractional_max_pool(d: int) -> Kind:
+    size = per_dimension(d, Size)
+    share = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
+    return Kind(
+        f"The largest value of windows of {_SPATIAL_NOUNS[d]} at random places (Graham 2014), in evaluation too, so "
+        "that the output has a size, or a share of the input's.",
+        {
+            "kernel_size": size,
+            "output_size": (size | None, None),
+            "output_ratio": (per_dimension(d, share) | None, None),
+            "return_indices": (bool, False),
+        },
+        shapes=f"{SPATIAL_SHAPES[d]} → smaller",
+        example={"kernel_size": 2, "output_size": 3},
+        exactly_one_of=(("output_size", "output_ratio"),),
+        outputs=WITH_INDICES,
+        outputs_field="return_indices",
     )
 
 
@@ -80,6 +129,7 @@ def _average_pool(d: int) -> Kind:
         "padding": (count, 0),
         "ceil_mode": (bool, False),
         "count_include_pad": (bool, True),
+        **({} if d == 1 else {"divisor_override": (Size | None, None)}),
     }
     return Kind(
         f"The mean of each window of {_SPATIAL_NOUNS[d]}.",
@@ -89,12 +139,15 @@ def _average_pool(d: int) -> Kind:
     )
 
 
-def _adaptive_pool(d: int, what: str) -> Kind:
+def _adaptive_pool(d: int, what: str, **fields: Any) -> Kind:
+    kept = "" if d == 1 else "; null keeps a dimension"
     return Kind(
-        f"The {what} of windows chosen so that the output has the given size.",
-        {"output_size": per_dimension(d, Size)},
+        f"The {what} of windows chosen so that the output has the given size{kept}.",
+        {"output_size": per_dimension(d, Size) if d == 1 else per_dimension(d, Size | None), **fields},
         shapes=f"{SPATIAL_SHAPES[d]} → output_size",
         example={"output_size": 1},
+        outputs=WITH_INDICES if fields else (),
+        outputs_field="return_indices" if fields else "",
     )
 
 
@@ -126,7 +179,9 @@ CONVOLUTIONS: KindTable = {
     **{f"MaxPool{d}d": _max_pool(d) for d in (1, 2, 3)},
     **{f"AvgPool{d}d": _average_pool(d) for d in (1, 2, 3)},
     **{f"AdaptiveAvgPool{d}d": _adaptive_pool(d, "mean") for d in (1, 2, 3)},
-    **{f"AdaptiveMaxPool{d}d": _adaptive_pool(d, "largest value") for d in (1, 2, 3)},
+    **{f"AdaptiveMaxPool{d}d": _adaptive_pool(d, "largest value", return_indices=(bool, False)) for d in (1, 2, 3)},
+    **{f"MaxUnpool{d}d": _max_unpool(d) for d in (1, 2, 3)},
+    **{f"FractionalMaxPool{d}d": _fractional_max_pool(d) for d in (2, 3)},
     **{f"LPPool{d}d": _power_pool(d) for d in (1, 2, 3)},
     **{f"ZeroPad{d}d": _padding(d, "with zeros") for d in (1, 2, 3)},
     **{f"ConstantPad{d}d": _padding(d, "with a number", value=Finite) for d in (1, 2, 3)},
@@ -135,21 +190,30 @@ CONVOLUTIONS: KindTable = {
     **{f"CircularPad{d}d": _padding(d, "with their other end") for d in (1, 2, 3)},
     "Upsample": Kind(
         "Enlarges: sequences (linear), images (bilinear, bicubic), volumes (trilinear), any (nearest).",
-        {"scale_factor": Size, "mode": (Literal["nearest", "linear", "bilinear", "bicubic", "trilinear"], "nearest")},
+        {
+            "size": (_ROOM | None, None),
+            "scale_factor": (_SCALE | None, None),
+            "mode": (Literal["nearest", "linear", "bilinear", "bicubic", "trilinear"], "nearest"),
+            "align_corners": (bool | None, None),
+            "recompute_scale_factor": (bool | None, None),
+        },
         shapes="(N, C, *) → larger",
         example={"scale_factor": 2},
+        exactly_one_of=(("scale_factor", "size"),),
     ),
     "UpsamplingNearest2d": Kind(
         "Enlarges images by repeating pixels.",
-        {"scale_factor": Size},
+        _UPSAMPLING,
         shapes=f"{SPATIAL_SHAPES[2]} → larger",
         example={"scale_factor": 2},
+        exactly_one_of=(("scale_factor", "size"),),
     ),
     "UpsamplingBilinear2d": Kind(
         "Enlarges images by interpolation; corners stay corners.",
-        {"scale_factor": Size},
+        _UPSAMPLING,
         shapes=f"{SPATIAL_SHAPES[2]} → larger",
         example={"scale_factor": 2},
+        exactly_one_of=(("scale_factor", "size"),),
     ),
     "Unfold": Kind(
         "Every window of images as a column.",

@@ -2,9 +2,11 @@
 
 from typing import Literal
 
-from app.spec.base import Count, Size
+from app.spec.base import Count, Finite, Positive, Size
 from app.spec.kinds import Kind, KindTable
 from app.spec.network.fields import INFERRED_SIZE, Dim
+
+_LOOKUP = {"max_norm": (Positive | None, None), "norm_type": (Finite, 2.0), "scale_grad_by_freq": (bool, False)}
 
 LINEAR: KindTable = {
     "Identity": Kind("Returns its input."),
@@ -22,8 +24,8 @@ LINEAR: KindTable = {
         {"out_features": 10},
     ),
     "Embedding": Kind(
-        "Looks up a vector for every integer.",
-        {"num_embeddings": INFERRED_SIZE, "embedding_dim": Size, "padding_idx": (Count | None, None)},
+        "Looks up a vector for every integer. With `max_norm` those that are read are shortened to it.",
+        {"num_embeddings": INFERRED_SIZE, "embedding_dim": Size, "padding_idx": (Count | None, None), **_LOOKUP},
         shapes="integers (N, *) → (N, *, D)",
         example={"num_embeddings": 20, "embedding_dim": 8},
     ),
@@ -34,6 +36,7 @@ LINEAR: KindTable = {
             "embedding_dim": Size,
             "mode": (Literal["sum", "mean", "max"], "mean"),
             "padding_idx": (Count | None, None),
+            **_LOOKUP,
         },
         shapes="integers (N, L) → (N, D)",
         example={"num_embeddings": 20, "embedding_dim": 8},

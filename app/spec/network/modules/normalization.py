@@ -13,6 +13,7 @@ def _batch_norm(d: int) -> Kind:
         "momentum": (Probability | None, 0.1),
         "affine": (bool, True),
         "track_running_stats": (bool, True),
+        "bias": (bool, True),
     }
     shapes = "(N, C) or (N, C, L)" if d == 1 else SPATIAL_SHAPES[d]
     return Kind("Normalises every channel over the batch.", fields, shapes=f"{shapes} → the same")
@@ -25,6 +26,7 @@ def _instance_norm(d: int) -> Kind:
         "momentum": (Probability, 0.1),
         "affine": (bool, False),
         "track_running_stats": (bool, False),
+        "bias": (bool, True),
     }
     return Kind("Normalises every channel of every example.", fields, shapes=f"{SPATIAL_SHAPES[d]} → the same")
 
@@ -51,7 +53,13 @@ NORMALIZATION: KindTable = {
     ),
     "GroupNorm": Kind(
         "Normalises groups of channels.",
-        {"num_groups": Size, "num_channels": INFERRED_SIZE, "eps": (Positive, 1e-5), "affine": (bool, True)},
+        {
+            "num_groups": Size,
+            "num_channels": INFERRED_SIZE,
+            "eps": (Positive, 1e-5),
+            "affine": (bool, True),
+            "bias": (bool, True),
+        },
         shapes="(N, C, *) → (N, C, *)",
         example={"num_groups": 2},
     ),

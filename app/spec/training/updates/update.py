@@ -1,7 +1,7 @@
 """Updates: which loss changes which parameters, by which optimiser. A plan itself is one update of all parameters."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationInfo, field_validator, model_validator
@@ -24,6 +24,22 @@ def _is_rate(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
 
 
+class GradientNoise(SpecModel):
+    """Gaussian noise of the variance eta / (1 + t)^gamma on the gradients of step t (Neelakantan et al. 2015)."""
+
+    eta: Positive
+    gamma: NonNegative = 0.55
+
+
+# What changes gradients after they are computed: fields of an update, and why a line search cannot have them.
+GRADIENT_CHANGES: Mapping[str, str] = {
+    "l1": "compares losses, of which the penalty is no part",
+    "clip_value": "compares gradients, which clipping changes",
+    "clip_norm": "compares gradients, which clipping changes",
+    "gradient_noise": "compares gradients, which noise changes",
+}
+
+
 class BaseUpdate(SpecModel):
     """How gradients become new parameters: the optimiser, and what goes with it."""
 
@@ -31,7 +47,12 @@ class BaseUpdate(SpecModel):
     groups: Annotated[tuple[ParameterGroup, ...], Field(max_length=100)] = ()
     schedule: Schedule | None = None
     warmup: Warmup | None = None
+    l1: Positive | None = Field(
+        None, description="A penalty on weights, but for biases and norms: its subgradient l1 · sign(w) is added."
+    )
+    clip_value: Positive | None = Field(None, description="The largest magnitude of each element of the gradients.")
     clip_norm: Positive | None = None
+    gradient_noise: GradientNoise | None = None
     lr: Annotated[NonNegative, Field(strict=True)] | None = Field(
         None, description="The optimizer's rate, which may be written here instead."
     )
@@ -61,9 +82,11 @@ class BaseUpdate(SpecModel):
     def update_problems(self, epochs: int | None, steps: int | None) -> list[Problem]:
         """Return the contradictions in the update, in a run of `epochs` or `steps`; pointers lead into it."""
         problems = group_problems(self.optimizer, self.groups)
-        if self.optimizer.row.closure and self.clip_norm is not None:
-            detail = f"{self.optimizer.kind} compares gradients, which clipping changes"
-            problems.append(Problem("/clip_norm", "unsupported", detail, "remove clip_norm"))
+        if self.optimizer.row.closure:
+            for field, reason in GRADIENT_CHANGES.items():
+                if getattr(self, field) is not None:
+                    detail = f"{self.optimizer.kind} {reason}"
+                    problems.append(Problem(f"/{field}", "unsupported", detail, f"remove {field}"))
         if self.warmup is not None:
             problems += warmup_problems(self.warmup, self.schedule, epochs, steps)
         return problems

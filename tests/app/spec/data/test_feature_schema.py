@@ -6,8 +6,8 @@ import pytest
 
 from app.errors import Problem
 from app.spec.data.columns import Column, DataSchema
+from app.spec.data.encodings.table_feature import TableFeature
 from app.spec.data.feature_schema import ResolvedFeatures
-from app.spec.data.table_feature import TableFeature
 from app.spec.job import parse_job, resolve_job_features
 from app.spec.job_checks import check_job, job_column_roles, job_warnings
 

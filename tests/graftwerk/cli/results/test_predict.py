@@ -52,6 +52,26 @@ def test_what_was_left_out_of_rows_is_told(run: Run, file: str) -> None:
     assert "01067?" in result.stderr
 
 
+def test_samples_are_written_as_pictures(run: Run, tmp_path: Path) -> None:
+    rows = [{"sample": {"image": text}, "code": {"raw": [1]}} for text in ("YQ==", "Yg==")]
+    drawn = ANSWER | {"predictions": rows}
+    folder = tmp_path / "drawn"
+    words = ("predict", "job_1", "--count", "2", "--seed", "5", "--select", "sample,code", "--images", str(folder))
+    result, script = run(*words, answers=(job_document(), drawn))
+    assert result.exit_code == 0, result.output
+    assert dict(script.requests[1].url.params) == {"outputs": "image", "select": "sample,code", "seed": "5"}
+    assert json.loads(script.requests[1].content) == {"count": 2}
+    assert result.output.split() == [str(folder / "sample-0000.png"), str(folder / "sample-0001.png")]
+    assert [path.read_bytes() for path in sorted(folder.iterdir())] == [b"a", b"b"]
+
+
+def test_a_file_or_a_count(run: Run, file: str) -> None:
+    for words in ((), (file, "--count", "3")):
+        result, _ = run("predict", "job_1", *words, answers=())
+        assert result.exit_code == 2
+        assert "--count" in result.output
+
+
 def test_json_and_csv_for_programs(run: Run, file: str) -> None:
     result, _ = run("predict", "job_1", file, "--json", answers=(job_document(), ANSWER))
     assert json.loads(result.output) == ANSWER

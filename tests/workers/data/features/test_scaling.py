@@ -11,8 +11,8 @@ from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, QuantileTra
 
 from app.errors import DataError
 from app.spec.data.columns import Column, DataSchema
+from app.spec.data.encodings.table_feature import TableFeature
 from app.spec.data.features import NumbersFeature
-from app.spec.data.table_feature import TableFeature
 from tests.workers.data.schemas import fit_preparation, job_view, stored_schema
 from workers.data.features.numbers import NumbersPreprocessor
 from workers.data.features.scaling import MAX_QUANTILES, BaseScaling, fit_scaling, load_scaling

@@ -8,8 +8,8 @@ import torch
 from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
 
 from app.spec.data.columns import Column, DataSchema
-from app.spec.data.datetime_feature import DatetimeFeature
-from app.spec.data.table_feature import TableFeature
+from app.spec.data.encodings.datetime_feature import DatetimeFeature
+from app.spec.data.encodings.table_feature import TableFeature
 from workers.data.features.datetimes import DatetimePreprocessor
 from workers.data.features.scaling import MAX_QUANTILES, QuantileScaling
 from workers.data.features.tables import TablePreprocessor

@@ -138,5 +138,6 @@ def test_the_source_needs_nothing_but_torch(tmp_path: Path) -> None:
     modules = {node.module if isinstance(node, ast.ImportFrom) else node.names[0].name for node in imports}
     assert modules == {"collections.abc", "torch", "torch.nn.utils.rnn"}
     defined = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.FunctionDef)}
-    assert defined == {"Network", "__init__", "forward", "run_padded", "run_recurrent", "attend", "reshape"}
+    helpers = {"run_padded", "first_states", "last_output", "padding_mask", "attention_mask"}
+    assert defined == {"Network", "__init__", "forward", "run_recurrent", "attend", "reshape"} | helpers
     assert not {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} & {"exec", "eval", "__import__"}

@@ -13,6 +13,7 @@ from workers.network.inference.costs import FLOP_COUNTS, WEIGHT_COUNTS, count_we
 from workers.network.inference.input_checks import SYMBOLIC_BATCH_SIZE
 
 IMAGE, SEQUENCE = {"x": (4, 6, 6)}, {"x": (5, 6)}
+PAIR = {"x": (5, 6), "y": (4, 6)}
 DEEP = {"hidden_size": 3, "num_layers": 3, "bidirectional": True}
 
 CASES: list[tuple[str, Mapping[str, Any], Columns]] = [
@@ -28,6 +29,12 @@ CASES: list[tuple[str, Mapping[str, Any], Columns]] = [
     *((kind, settings, SEQUENCE) for kind in ("RNN", "GRU", "LSTM") for settings in ({"hidden_size": 3}, DEEP)),
     ("MultiheadAttention", {"num_heads": 2}, SEQUENCE),
     ("TransformerEncoderLayer", {"nhead": 2, "dim_feedforward": 9}, SEQUENCE),
+    ("TransformerDecoderLayer", {"nhead": 2, "dim_feedforward": 9}, PAIR),
+    ("TransformerEncoder", {"nhead": 2, "dim_feedforward": 9, "num_layers": 3}, SEQUENCE),
+    ("TransformerDecoder", {"nhead": 2, "dim_feedforward": 9, "num_layers": 3}, PAIR),
+    ("Transformer", {"nhead": 2, "dim_feedforward": 9, "num_encoder_layers": 3, "num_decoder_layers": 2}, PAIR),
+    ("MultiheadAttention", {"num_heads": 2, "kdim": 3, "vdim": 4}, {"x": (5, 6), "y": (4, 3), "z": (4, 4)}),
+    ("LSTM", DEEP | {"proj_size": 2}, SEQUENCE),
     ("LayerNorm", {"normalized_shape": (5, 6)}, SEQUENCE),
     ("RMSNorm", {}, SEQUENCE),
     ("Parameter", {"shape": (2, 3)}, SEQUENCE),

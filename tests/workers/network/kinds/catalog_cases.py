@@ -6,7 +6,8 @@ from typing import Any
 from app.spec.network.backbones import BACKBONES
 from app.spec.network.control import CONTROL
 from app.spec.network.leaves import INITIALISERS
-from app.spec.network.network import NODE_KINDS
+from app.spec.network.nodes import NODE_KINDS
+from app.spec.network.weights import PARAMETRIZATIONS
 from tests.workers.network.networks import Columns
 from workers.network.kinds.catalog import CATALOG
 
@@ -37,6 +38,7 @@ INPUTS: Mapping[str, Columns] = {
     **dict.fromkeys(("CrossEntropyLoss", "NLLLoss", "MultiMarginLoss"), CLASSES),
     **dict.fromkeys(("RNNCell", "GRUCell"), CELL),
     "LSTMCell": CELL | {"c": (6,)},
+    "CTCLoss": {"x": (6, 4), "y": ((3,), "int64"), "n": ((), "int64"), "m": ((), "int64")},
     "MultiLabelMarginLoss": {"x": VECTOR, "y": (VECTOR, "int64")},
     "CosineEmbeddingLoss": {"x": VECTOR, "y": VECTOR, "z": ()},
     "index_select": {"x": SEQUENCE, "y": ((), "int64")},
@@ -46,7 +48,10 @@ INPUTS: Mapping[str, Columns] = {
     "take_along_dim": {"x": SEQUENCE, "y": ((2, 6), "int64")},
     "scatter_add": {"x": SEQUENCE, "y": ((2, 6), "int64"), "z": (2, 6)},
     "length_mask": {"x": SEQUENCE, "n": ((), "int64")},
+    **{f"MaxUnpool{rank}d": {"x": (4, *[2] * rank), "y": ((4, *[2] * rank), "int64")} for rank in (1, 2, 3)},
 }
+BY_RANK = {1: SEQUENCE, 2: IMAGE, 3: VOLUME}
+UNPOOL = {rank: {"x": (4, *[2] * rank), "y": ((4, *[2] * rank), "int64")} for rank in (1, 2, 3)}
 X, XY, XYZ = ("x",), ("x", "y"), ("x", "y", "z")
 LENGTHS = {"x": SEQUENCE, "n": ((), "int32")}
 RECURRENT = ("RNN", "GRU", "LSTM")
@@ -69,6 +74,66 @@ CASES: list[tuple[str, Mapping[str, Any], Columns]] = [
     *((kind, {"dim": None}, columns(kind, X)) for kind in ("mean", "sum", "amax", "amin")),
     *((kind, {"dim": (1, 2), "keepdim": True}, columns(kind, X)) for kind in ("mean", "sum", "amax", "amin")),
     *((kind, {"dim": None, "keepdim": True}, columns(kind, X)) for kind in ("mean", "sum")),
+    *(
+        (kind, {"dim_feedforward": 8, "nhead": 2, **layers, **mask}, {"x": SEQUENCE, "y": (3, 6), **named})
+        for kind, layers in (
+            ("TransformerDecoder", {"num_layers": 1, "norm": True, "norm_first": True}),
+            ("Transformer", {"num_encoder_layers": 1, "num_decoder_layers": 1}),
+        )
+        for mask, named in (
+            ({"is_causal": True}, {"n": ((), "int64")}),
+            ({"tgt_mask": "m"}, {"m": ((4, 4) if kind == "TransformerDecoder" else (3, 3), "bool")}),
+        )
+    ),
+    ("TransformerEncoder", {"nhead": 3, "num_layers": 1, "norm": True, "dim_feedforward": 8}, LENGTHS),
+    (
+        "TransformerEncoder",
+        {"nhead": 3, "num_layers": 1, "dim_feedforward": 8, "mask": "m", "src_key_padding_mask": "p"},
+        {"x": SEQUENCE, "m": ((3, 4, 4), "float32"), "p": ((4,), "float32")},
+    ),
+    ("TransformerEncoderLayer", {"nhead": 2, "dim_feedforward": 8, "src_mask": "m"}, {"x": SEQUENCE, "m": (4, 4)}),
+    (
+        "MultiheadAttention",
+        {"num_heads": 2, "kdim": 3, "vdim": 5, "add_bias_kv": True, "attn_mask": "m", "need_weights": True},
+        {"x": SEQUENCE, "k": (2, 3), "v": (2, 5), "m": (4, 2)},
+    ),
+    (
+        "MultiheadAttention",
+        {"num_heads": 2, "add_zero_attn": True, "key_padding_mask": "p"},
+        {"x": SEQUENCE, "p": (4,)},
+    ),
+    ("LSTM", {"hidden_size": 5, "proj_size": 2, "num_layers": 2, "bidirectional": True}, LENGTHS),
+    *(
+        (kind, {"hidden_size": 3, "h_0": "h", **more}, {"x": SEQUENCE, **lengths, "h": (2, 3)})
+        for kind in RECURRENT
+        for more in ({"num_layers": 2}, {"bidirectional": True, "return_states": True, "returns": "last"})
+        for lengths in ({}, {"n": ((), "int64")})
+    ),
+    ("LSTM", {"hidden_size": 4, "proj_size": 3, "h_0": "h", "c_0": "c"}, {"x": SEQUENCE, "h": (1, 3), "c": (1, 4)}),
+    *(
+        (kind, {"kernel_size": 2, "return_indices": True}, {"x": (BY_RANK[int(kind[-2])])})
+        for kind in ("MaxPool1d", "MaxPool2d", "MaxPool3d")
+    ),
+    ("FractionalMaxPool2d", {"kernel_size": 2, "output_ratio": 0.6, "return_indices": True}, {"x": IMAGE}),
+    ("MaxUnpool2d", {"kernel_size": 2, "output_size": (5, 4)}, UNPOOL[2]),
+    ("AdaptiveMaxPool2d", {"output_size": (None, 3), "return_indices": True}, {"x": IMAGE}),
+    ("AvgPool2d", {"kernel_size": 2, "divisor_override": 3}, {"x": IMAGE}),
+    ("Upsample", {"size": (5, 7), "mode": "bilinear", "align_corners": True}, {"x": IMAGE}),
+    ("Upsample", {"scale_factor": (1.5, 2), "recompute_scale_factor": True}, {"x": IMAGE}),
+    ("UpsamplingNearest2d", {"size": 9}, {"x": IMAGE}),
+    ("Embedding", {"num_embeddings": 4, "embedding_dim": 2, "scale_grad_by_freq": True}, {"x": ((4,), "int64")}),
+    ("Embedding", {"num_embeddings": 4, "embedding_dim": 2, "max_norm": 0.5, "norm_type": 1.0}, {"x": ((4,), "int64")}),
+    *((kind, {"bias": False, "affine": True}, {"x": IMAGE}) for kind in ("BatchNorm2d", "InstanceNorm2d")),
+    ("GroupNorm", {"num_groups": 2, "bias": False}, {"x": SEQUENCE}),
+    *(("Linear", {"out_features": 6, "parametrization": kind}, {"x": SEQUENCE}) for kind in PARAMETRIZATIONS),
+    ("Conv2d", {"out_channels": 4, "kernel_size": 3, "parametrization": "spectral_norm"}, {"x": IMAGE}),
+    ("GRU", {"hidden_size": 3, "init": {"weight_hh*": "orthogonal", "bias*": "zeros"}}, {"x": SEQUENCE}),
+    (
+        "TransformerEncoder",
+        {"nhead": 2, "num_layers": 2, "init": {"*norm*": "ones", "*.weight": "eye"}},
+        {"x": SEQUENCE},
+    ),
+    ("Softplus", {"threshold": -20, "beta": 2.0}, {"x": SEQUENCE}),
     *(
         (kind, {"hidden_size": 3, "returns": returns}, LENGTHS)
         for kind in RECURRENT
@@ -152,6 +217,8 @@ CASES: list[tuple[str, Mapping[str, Any], Columns]] = [
     ("Upsample", {"scale_factor": 2, "mode": "trilinear"}, {"x": VOLUME}),
     ("GRUCell", {"hidden_size": 6, "bias": False}, CELL),
     ("EmbeddingBag", {"num_embeddings": 4, "embedding_dim": 2, "mode": "max"}, {"x": ((4,), "int64")}),
+    ("CrossEntropyLoss", {"weight": (0.5,) * 8}, CLASSES),
+    ("BCEWithLogitsLoss", {"weight": 2.0, "pos_weight": (0.5,) * 6}, columns("BCEWithLogitsLoss", XY)),
     ("MSELoss", {"reduction": "none"}, columns("MSELoss", XY)),
     ("CrossEntropyLoss", {"reduction": "sum", "label_smoothing": 0.1}, CLASSES),
     ("squeezenet1_1", {"num_classes": 3}, {"x": (1, 32, 32)}),
@@ -178,7 +245,11 @@ CASES: list[tuple[str, Mapping[str, Any], Columns]] = [
     ("PReLU", {"num_parameters": 4, "init": 0.5}, {"x": SEQUENCE}),
     ("Embedding", {"num_embeddings": 4, "embedding_dim": 2, "padding_idx": 3}, {"x": ((), "int32")}),
     *(
-        ("Parameter", {"shape": (4, 3), "init": {"kind": kind, **row.example}}, {"x": VECTOR})
+        (
+            "Parameter",
+            {"shape": (4, 3, 3)[: 2 + (kind == "dirac")], "init": {"kind": kind, **row.example}},
+            {"x": VECTOR},
+        )
         for kind, row in INITIALISERS.items()
     ),
     ("Parameter", {"shape": ()}, {"x": VECTOR}),
@@ -188,5 +259,6 @@ CASES: list[tuple[str, Mapping[str, Any], Columns]] = [
 
 
 def model(kind: str, settings: Mapping[str, Any], named: Columns) -> dict[str, Any]:
-    inputs = list(named) if NODE_KINDS[kind].inputs != (0, 0) else []
+    by_name = [settings.get(field) for field in NODE_KINDS[kind].references]
+    inputs = [name for name in named if name not in by_name] if NODE_KINDS[kind].inputs != (0, 0) else []
     return {"inputs": list(named or X), "nodes": [{"id": "node", "kind": kind, "inputs": inputs, **settings}]}

@@ -12,7 +12,7 @@ from tests.workers.network.kinds.test_catalog import model, run
 from tests.workers.network.networks import build_model, import_source, infer_model, make_examples
 from workers.network.inference.input_checks import SYMBOLIC_BATCH_SIZE
 from workers.network.kinds.catalog import CATALOG
-from workers.network.kinds.modules import ModuleKind
+from workers.network.kinds.module_kind import ModuleKind
 
 from torchvision.ops import StochasticDepth  # isort: skip - after workers.torch_setup, see there
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from workers.network.kinds.functional import run_recurrent
+from workers.network.kinds.sequences import run_recurrent
 
 KINDS: dict[str, tuple[type[nn.RNNBase], dict[str, Any]]] = {
     "gru": (nn.GRU, {}),
@@ -72,3 +72,29 @@ def test_what_lies_behind_an_end_is_no_matter() -> None:
     for row, length in enumerate(LENGTHS.tolist()):
         other[row, length:] = torch.inf
     assert run_recurrent(module, other, LENGTHS).equal(run_recurrent(module, x, LENGTHS))
+
+
+@pytest.mark.parametrize("with_lengths", [False, True], ids=["whole", "ragged"])
+@pytest.mark.parametrize("bidirectional", [False, True], ids=["one way", "both ways"])
+@pytest.mark.parametrize("name", KINDS)
+def test_states_go_in_and_out_as_in_torch(name: str, bidirectional: bool, with_lengths: bool) -> None:
+    torch.manual_seed(0)
+    kind, settings = KINDS[name]
+    module = kind(3, 4, batch_first=True, bidirectional=bidirectional, **settings).double()
+    x = torch.randn(5, 7, 3, dtype=torch.float64)
+    layers = module.num_layers * (1 + bidirectional)
+    sizes = (module.proj_size or 4, *([4] if kind is nn.LSTM else []))
+    begin = [torch.randn(5, layers, size, dtype=torch.float64) for size in sizes]
+    turned = [state.transpose(0, 1).contiguous() for state in begin]
+    given = turned[0] if len(turned) == 1 else tuple(turned)
+    packed = pack_padded_sequence(x, LENGTHS, batch_first=True, enforce_sorted=False) if with_lengths else x
+    outputs, final = module(packed, given)
+    if with_lengths:
+        outputs, _ = pad_packed_sequence(outputs, batch_first=True, total_length=x.shape[1])
+    named = dict(zip(("h_0", "c_0"), begin, strict=False))
+    lengths = LENGTHS if with_lengths else None
+    found, *states = run_recurrent(module, x, lengths, **named, return_states=True)
+    torch.testing.assert_close(found, outputs)
+    torch.testing.assert_close(run_recurrent(module, x, lengths, **named), outputs)
+    for state, expected in zip(states, final if isinstance(final, tuple) else (final,), strict=True):
+        assert state.equal(expected.transpose(0, 1))

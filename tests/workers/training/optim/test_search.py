@@ -77,6 +77,9 @@ def test_steps_are_those_of_torch_with_the_same_dropout_at_every_look(
     [
         ({"precision": "fp16", "device": "cuda"}, "/training/precision", "float32"),
         ({"clip_norm": 1.0}, "/training/clip_norm", "clipping"),
+        ({"clip_value": 1.0}, "/training/clip_value", "clipping"),
+        ({"l1": 1.0}, "/training/l1", "penalty"),
+        ({"gradient_noise": {"eta": 1.0}}, "/training/gradient_noise", "noise"),
         ({"on_nan": "skip"}, "/training/on_nan", "fail"),
         ({"groups": [{"nodes": ["linear1"], "lr": 0.1}]}, "/training/groups/0/lr", "for all parameters"),
     ],

@@ -5,6 +5,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import LBFGS, SGD, Adam
 
+from app.spec.training.plan import Training
+from workers.training.optim.gradients import NormClipping, ValueClipping, gradient_changes
 from workers.training.optim.update import ClosureStep, FiniteCheck, OptimizerStep
 from workers.training.optim.update_state import UpdateState
 
@@ -22,7 +24,7 @@ def unreachable_closure() -> Tensor:
 def step(update: OptimizerStep, state: UpdateState, factor: float) -> Tensor | None:
     loss = (state.parameters[0] * factor).sum()
     update.backward(state, loss)
-    return update.step(state, loss.detach(), unreachable_closure)
+    return update.step(state, loss.detach(), unreachable_closure, 0)
 
 
 def build_state(name: str) -> tuple[nn.Parameter, UpdateState]:
@@ -30,7 +32,20 @@ def build_state(name: str) -> tuple[nn.Parameter, UpdateState]:
     return parameter, UpdateState(OPTIMIZERS[name]([parameter]), [parameter])
 
 
-@pytest.mark.parametrize("clip_norm", [None, 1.0])
+CHANGES = {
+    "": (),
+    "norm": (NormClipping(1.0),),
+    "value": (ValueClipping(1.0),),
+    "all": gradient_changes(
+        Training.model_validate({"l1": 0.1, "clip_value": 3.0, "clip_norm": 1.0, "gradient_noise": {"eta": 0.1}}),
+        frozenset({0}),
+        7,
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize("changes", CHANGES)
 @pytest.mark.parametrize(
     ("name", "guard"),
     [
@@ -40,10 +55,8 @@ def build_state(name: str) -> tuple[nn.Parameter, UpdateState]:
     ],
 )
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_a_step_that_is_not_finite_leaves_no_trace(
-    name: str, guard: FiniteCheck, bad: float, clip_norm: float | None
-) -> None:
-    update = OptimizerStep(clip_norm, guard)
+def test_a_step_that_is_not_finite_leaves_no_trace(name: str, guard: FiniteCheck, bad: float, changes: str) -> None:
+    update = OptimizerStep(CHANGES[changes], guard)
     parameter, state = build_state(name)
     other, same = build_state(name)
     assert step(update, state, bad) == 1  # also as the very first step
@@ -69,7 +82,7 @@ def test_nobody_looks_unless_asked() -> None:
 
 def test_gradients_are_clipped_to_a_norm() -> None:
     parameter, state = build_state("plain SGD")
-    step(OptimizerStep(clip_norm=0.5), state, 100.0)
+    step(OptimizerStep((NormClipping(0.5),)), state, 100.0)
     assert (1 - parameter).norm().item() == pytest.approx(0.05)
 
 
@@ -79,7 +92,7 @@ def test_gradients_add_up_until_the_step() -> None:
     twice = copy.deepcopy(parameter)
     for _ in range(2):
         update.backward(state, parameter.sum())
-    update.step(state, torch.tensor(0.0), unreachable_closure)
+    update.step(state, torch.tensor(0.0), unreachable_closure, 0)
     assert (twice - parameter).tolist() == pytest.approx([0.2] * 3)
 
 
@@ -108,7 +121,7 @@ def test_a_search_looks_as_often_as_it_likes_first_at_what_is_there() -> None:
     update, state = ClosureStep(), UpdateState(optimizer, [ours])
     first = loss_of(ours)
     update.backward(state, first)
-    assert update.step(state, first.detach(), again) is None
+    assert update.step(state, first.detach(), again, 0) is None
     plain.step(closure)
     assert looks == optimizer.state[ours]["func_evals"] - 1
     assert ours.equal(theirs)

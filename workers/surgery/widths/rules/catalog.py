@@ -26,7 +26,7 @@ CHANNELS_KEPT = """
     AdaptiveMaxPool1d AdaptiveMaxPool2d AdaptiveMaxPool3d LPPool1d LPPool2d LPPool3d ZeroPad1d ZeroPad2d ZeroPad3d
     ConstantPad1d ConstantPad2d ConstantPad3d ReflectionPad1d ReflectionPad2d ReflectionPad3d ReplicationPad1d
     ReplicationPad2d ReplicationPad3d CircularPad1d CircularPad2d CircularPad3d Upsample UpsamplingNearest2d
-    UpsamplingBilinear2d interpolate
+    UpsamplingBilinear2d interpolate FractionalMaxPool2d FractionalMaxPool3d
 """
 REDUCTIONS = """
     mean sum amax amin prod std var any all logsumexp vector_norm count_nonzero argmax argmin median mode kthvalue
@@ -53,7 +53,9 @@ RULES: Mapping[str, Rule] = {
     **_rows(layers.embedding, "Embedding EmbeddingBag"),
     **_rows(sequences.recurrent, "RNN GRU LSTM"),
     **_rows(sequences.cell, "RNNCell GRUCell LSTMCell"),
-    **_rows(sequences.transformer, "TransformerEncoderLayer TransformerDecoderLayer"),
+    **_rows(
+        sequences.transformer, "TransformerEncoderLayer TransformerDecoderLayer TransformerEncoder TransformerDecoder"
+    ),
     **_rows(spatial.softmax, "Softmax Softmin LogSoftmax Softmax2d softmax log_softmax"),
     **_rows(spatial.channels_joined, "PixelShuffle FoldPatches"),
     **_rows(spatial.channels_divided, "PixelUnshuffle Unfold"),

@@ -2,6 +2,7 @@
 
 from workers.surgery.widths.axes import Axes, Axis, nested_axis
 from workers.surgery.widths.dependencies import NodeScope
+from workers.surgery.widths.rules.elementwise import opaque
 
 Outputs = tuple[Axes, ...]
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}  # stacked in one weight
@@ -9,6 +10,8 @@ GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}  # stacked in one weight
 
 def recurrent(node: NodeScope) -> Outputs:
     """Follow (N, L, in) → (N, L, H) or (N, H). All layers and directions have the same hidden units."""
+    if node.trace.node.outputs or node.parameters.get("proj_size") or len(node.inputs) > 2 or _has_states(node):
+        return opaque(node)
     batch, *steps, features = node.inputs[0]
     node.obstruct_all(steps, "works along them")
     hidden = node.width("hidden_size")
@@ -23,6 +26,14 @@ def recurrent(node: NodeScope) -> Outputs:
             node.read(f"weight_ih_{suffix}", output if layer else features)
             _add_recurrence(node, suffix, gates, hidden)
     return ((batch, *steps, output) if node.parameters["returns"] == "sequence" else (batch, output),)
+
+
+def _has_states(node: NodeScope) -> bool:
+    return any(node.parameters.get(name) is not None for name in ("h_0", "c_0"))
+
+
+def _has_masks(node: NodeScope) -> bool:
+    return any("mask" in name and value is not None for name, value in node.parameters.items())
 
 
 def _add_recurrence(node: NodeScope, suffix: str, gates: Axis, hidden: Axis) -> None:
@@ -50,6 +61,9 @@ def cell(node: NodeScope) -> Outputs:
 
 def attention(node: NodeScope) -> Outputs:
     """Follow query, key and value (N, L, E): channels change in blocks of one head each."""
+    sources = any(node.parameters[name] for name in ("kdim", "vdim", "add_bias_kv"))
+    if sources or node.trace.node.outputs or _has_masks(node):
+        return opaque(node)
     *leading, features = node.inputs[0]
     count = len([axes for axes in node.inputs if len(axes) == len(node.inputs[0])])  # without lengths
     for axes in node.inputs[:count]:
@@ -78,23 +92,32 @@ def _add_attention(node: NodeScope, prefix: str, inputs: list[Axis], fields: tup
 
 
 def transformer(node: NodeScope) -> Outputs:
-    """Follow x (N, L, E), and the memory of a decoder. The layer's own width is that of its feed-forward part."""
-    decodes = node.kind == "TransformerDecoderLayer"
-    features = node.inputs[0][-1]
+    """Follow x (N, L, E), and the memory of a decoder. The layers' own width is that of their feed-forward part."""
+    if _has_masks(node):
+        return opaque(node)
+    decodes = "Decoder" in node.kind
     for axes in node.inputs[: 1 + decodes]:
         node.obstruct_all(axes[1:-1], "works along them")
-    _add_attention(node, "self_attn.", [features], ("d_model", "nhead"))
-    if decodes:
-        _add_attention(node, "multihead_attn.", [features, node.inputs[1][-1]], ("d_model", "nhead"))
-    inner = node.width("dim_feedforward")
-    node.produce("linear1.weight", inner)
-    node.read("linear1.weight", features)
-    node.produce("linear1.bias", inner)
-    node.produce("linear2.weight", features)
-    node.read("linear2.weight", inner)
-    node.produce("linear2.bias", features)
+    features, inner = node.inputs[0][-1], node.width("dim_feedforward")
     node.obstruct(features, "uneven", "normalises over all channels together")
-    for number in range(1, 4 if decodes else 3):
-        node.produce(f"norm{number}.weight", features)
-        node.produce(f"norm{number}.bias", features)
+    layers = [f"layers.{place}." for place in range(node.parameters.get("num_layers", 0))] or [""]
+    for prefix in layers:
+        _add_attention(node, f"{prefix}self_attn.", [features], ("d_model", "nhead"))
+        if decodes:
+            _add_attention(node, f"{prefix}multihead_attn.", [features, node.inputs[1][-1]], ("d_model", "nhead"))
+        node.produce(f"{prefix}linear1.weight", inner)
+        node.read(f"{prefix}linear1.weight", features)
+        node.produce(f"{prefix}linear1.bias", inner)
+        node.produce(f"{prefix}linear2.weight", features)
+        node.read(f"{prefix}linear2.weight", inner)
+        node.produce(f"{prefix}linear2.bias", features)
+        for number in range(1, 4 if decodes else 3):
+            _add_norm(node, f"{prefix}norm{number}", features)
+    if node.parameters.get("norm"):
+        _add_norm(node, "norm", features)
     return (node.inputs[0],)
+
+
+def _add_norm(node: NodeScope, name: str, features: Axis) -> None:
+    node.produce(f"{name}.weight", features)
+    node.produce(f"{name}.bias", features)

@@ -22,7 +22,7 @@ def channels_kept(node: NodeScope) -> Outputs:
     """Follow (N, C, *) → (N, C, *), where the other dimensions get other sizes."""
     batch, channels, *room = node.inputs[0]
     node.obstruct_all(room, "works along them")
-    return ((batch, channels, *map(node.fixed, node.output_shapes()[0][2:])),)
+    return tuple((batch, channels, *map(node.fixed, shape[2:])) for shape in node.output_shapes())
 
 
 def softmax(node: NodeScope) -> Outputs:

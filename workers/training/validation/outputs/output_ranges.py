@@ -33,6 +33,11 @@ UNFIT_OUTPUTS: Mapping[str, tuple[frozenset[str], str, str]] = {
         "compares logarithms of probabilities, and falls without end on others",
         'use {"kind": "CrossEntropyLoss"} on scores, or end with {"kind": "LogSoftmax", "dim": 1}',
     ),
+    "CTCLoss": (
+        UNBOUNDED_KINDS | POSITIVE_KINDS | BOUNDED_KINDS,
+        "compares logarithms of probabilities, and falls without end on others",
+        'end with {"kind": "LogSoftmax", "dim": 1}',
+    ),
     "KLDivLoss": (
         UNBOUNDED_KINDS | POSITIVE_KINDS | BOUNDED_KINDS,
         "compares logarithms of probabilities, and falls without end on others",

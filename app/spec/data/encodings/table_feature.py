@@ -8,7 +8,7 @@ from pydantic import Field
 from app.errors import Problem
 from app.spec.data.base_feature import BaseFeature, FeatureContext, Scale, log_problems
 from app.spec.data.columns import Column, ColumnName, ColumnType, DataSchema
-from app.spec.data.datetime_feature import DatetimeFeature
+from app.spec.data.encodings.datetime_feature import DatetimeFeature
 
 MAX_TABLE_WIDTH = 65_536  # numbers per example
 

@@ -2,74 +2,26 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import prod
 
-from torch import Tensor
-
 from app.errors import Problem
-from app.spec.data.columns import Column
-from app.spec.training.losses import BALANCED, BaseLoss
+from app.spec.training.losses import BALANCED
 from workers.network.inference.input_checks import SYMBOLIC_BATCH_SIZE, describe_shape
-from workers.network.inference.partial_network import InferredNode
-from workers.training.objective.losses import LOSSES, LossFunction
+from workers.training.validation.outputs.other_losses import quantile_problems, sequence_problems
+from workers.training.validation.outputs.shape_check import TargetShapeCheck, score_count, width_problem
 
-WIDTH_PARAMETERS = ("out_features", "out_channels")
 ATTENTION_KINDS = frozenset({"MultiheadAttention", "TransformerEncoderLayer"})
 
 
-@dataclass(frozen=True, slots=True)
-class TargetShapeCheck:
-    """Where output and target meet: `path` leads from the output back through the nodes that it comes from."""
-
-    loss: BaseLoss
-    output: Tensor
-    target: Column
-    path: tuple[InferredNode, ...]
-    pointer: str = "/objective/loss"
-    classes_last: bool = False  # the scores of classes are the output's last dimension
-
-    @property
-    def kind(self) -> str:
-        """The loss's kind."""
-        return self.loss.kind
-
-    @property
-    def row(self) -> LossFunction:
-        """How torch computes the loss."""
-        return LOSSES[self.kind]
-
-    @property
-    def is_binary(self) -> bool:
-        """Whether the loss compares outputs with a yes or no."""
-        return self.loss.row.task_type == "decisions"
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The output's shape, with the scores of classes in dimension 1."""
-        shape = tuple(self.output.shape)
-        return (*shape[:1], *shape[-1:], *shape[1:-1]) if self.classes_last and len(shape) > 1 else shape
-
-    @property
-    def has_numeric_target(self) -> bool:
-        """Whether the targets are numbers, not classes."""
-        return self.target.dtype.startswith("float")
-
-    @property
-    def shapes_text(self) -> str:
-        """Both shapes in words."""
-        source = f" from {self.path[0].node.id}" if self.path else ""
-        expected = describe_shape((SYMBOLIC_BATCH_SIZE, *self.target.shape))
-        what = f"{self.kind} compares {describe_shape(self.output.shape)}{source}"
-        return f'{what} with targets of {expected} ("{self.target.name}")'
-
-    def problems(self) -> Iterator[Problem]:
-        """Yield why the loss cannot compare the two."""
-        if self.target.padded and not self.row.divisible:
-            detail = f'{self.kind} cannot leave out what is behind the end of a row of "{self.target.name}"'
-            yield Problem(self.pointer, "contradiction", detail, "use a loss that can, or a target of one length")
-        else:
-            yield from _elementwise_problems(self) if self.row.elementwise else _class_target_problems(self)
+def target_shape_problems(check: TargetShapeCheck) -> Iterator[Problem]:
+    """Yield why the loss cannot compare the two."""
+    if check.loss.row.task_type == "sequences":
+        yield from sequence_problems(check)
+    elif check.target.padded and not check.row.divisible:
+        detail = f'{check.kind} cannot leave out what is behind the end of a row of "{check.target.name}"'
+        yield Problem(check.pointer, "contradiction", detail, "use a loss that can, or a target of one length")
+    else:
+        yield from _elementwise_problems(check) if check.row.elementwise else _class_target_problems(check)
 
 
 def _class_target_problems(check: TargetShapeCheck) -> Iterator[Problem]:
@@ -81,7 +33,7 @@ def _class_target_problems(check: TargetShapeCheck) -> Iterator[Problem]:
         return
     if len(shape) < 2:
         detail = f"{check.kind} needs a score for every class but receives {describe_shape(shape)}"
-        yield _width_problem(check, detail, target.classes or max(2, prod(target.shape)))
+        yield width_problem(check, detail, target.classes or max(2, prod(target.shape)))
         return
     if check.has_numeric_target:
         yield from _probability_target_problems(check)
@@ -91,8 +43,8 @@ def _class_target_problems(check: TargetShapeCheck) -> Iterator[Problem]:
         yield _class_index_problem(check)
     elif (target.classes or 2) > shape[1]:
         count = target.classes or "at least 2"
-        detail = f'"{target.name}" has {count} classes but {_score_count(check)}: {check.kind} needs one for each'
-        yield _width_problem(check, detail, target.classes or 2)
+        detail = f'"{target.name}" has {count} classes but {score_count(check)}: {check.kind} needs one for each'
+        yield width_problem(check, detail, target.classes or 2)
     elif shape[1] == 1:
         detail = f"{check.kind} over a single class is always the same, and teaches nothing"
         hint = f'"{target.name}" has one class: name another target'
@@ -110,17 +62,11 @@ def _class_weight_problems(check: TargetShapeCheck) -> Iterator[Problem]:
         detail = f'weights are balanced over classes, which "{check.target.name}" has not'
         yield Problem(place, "contradiction", detail, "remove weight")
     elif weight == BALANCED and classes < width:
-        detail = f"balanced weights are of the {classes} classes that there are but {_score_count(check)}"
-        yield _width_problem(check, detail, classes)
+        detail = f"balanced weights are of the {classes} classes that there are but {score_count(check)}"
+        yield width_problem(check, detail, classes)
     elif weight != BALANCED and len(weight) not in (width, expected := max(width, classes)):
         detail = f"weight has {len(weight)} values for {expected} classes"
         yield Problem(place, "shape_mismatch", detail, f"give {expected} values, or remove weight")
-
-
-def _score_count(check: TargetShapeCheck) -> str:
-    count = check.shape[1]
-    source = check.path[0].node.id if check.path else "the output"
-    return f"{source} gives {count} score{'s' if count > 1 else ''} per example"
 
 
 def _probability_target_problems(check: TargetShapeCheck) -> Iterator[Problem]:
@@ -184,6 +130,8 @@ def _elementwise_problems(check: TargetShapeCheck) -> Iterator[Problem]:
         detail = f'{check.kind} answers yes or no but "{target.name}" has {classes} classes'
         hint = f'use {{"kind": "CrossEntropyLoss"}} on {classes} scores per example'
         yield Problem(check.pointer, "contradiction", detail, hint)
+    elif check.loss.options.quantiles:
+        yield from quantile_problems(check)
     elif shape[1:] != target.shape and {shape[1:], target.shape} != {(), (1,)}:
         yield _shape_problem(check)
     weight = check.loss.options.pos_weight
@@ -207,7 +155,7 @@ def _shape_problem(check: TargetShapeCheck) -> Problem:
     if len(shape) == 2 and len(target.shape) < 2:
         classed = bool(target.classes) and not check.is_binary and check.row.elementwise
         extra = ', or use {"kind": "CrossEntropyLoss"} for classes' if classed else ""
-        return _width_problem(check, check.shapes_text, target.shape[0] if target.shape else 1, extra)
+        return width_problem(check, check.shapes_text, target.shape[0] if target.shape else 1, extra)
     order = [0, *target.shape]
     if prod(target.shape) == prod(shape[1:]) and check.path:
         hint = f'insert {{"kind": "reshape", "shape": {order}}} after {check.path[0].node.id}'
@@ -243,23 +191,3 @@ def _missing_flatten_problem(check: TargetShapeCheck) -> Problem | None:
     last = check.path[0].node
     hint = f'insert {{"kind": "Flatten"}} and {{"kind": "Linear", "out_features": {wide}}} after {last.id}'
     return Problem(f"/model{last.pointer}", "shape_mismatch", check.shapes_text, hint)
-
-
-def _width_problem(check: TargetShapeCheck, detail: str, expected: int, extra: str = "") -> Problem:
-    """The output is too narrow or too wide: name the layer that sets its width, if it is plain to see."""
-    width = check.shape[1:2]
-    for trace in check.path:
-        if (trace.output.shape[-1:] if check.classes_last else trace.output.shape[1:2]) != width:
-            break
-        for field in WIDTH_PARAMETERS:
-            if width and trace.node.parameters.get(field) == width[0]:
-                pointer = f"/model{trace.node.pointer}/{field}"
-                hint = f"set {field} of {trace.node.id} to {expected}{extra}"
-                return Problem(pointer, "shape_mismatch", detail, hint)
-    after = f" after {check.path[0].node.id}" if check.path else ""
-    if not width:
-        return Problem(
-            check.pointer, "shape_mismatch", detail, f"give a row of {expected} numbers for every example{extra}"
-        )
-    hint = f'insert {{"kind": "Linear", "out_features": {expected}}}{after}{extra}'
-    return Problem(check.pointer, "shape_mismatch", detail, hint)
