@@ -14,6 +14,8 @@ from workers.network.codegen.expressions import (
     keywords,
     leaf_statements,
     non_default_arguments,
+    tie_statements,
+    weight_statements,
 )
 from workers.network.codegen.runtime import CALLED_NAMES, OWN_FUNCTIONS, OWN_MODULES, preamble
 from workers.network.kinds.catalog import CATALOG
@@ -77,7 +79,7 @@ class _SourceWriter:
                 names[node.id] = f"self.{node.id}"
                 continue
             if isinstance(row, ModuleKind):
-                parts.append(f"self.{node.id} = {self._part(node, row)}")
+                parts += [f"self.{node.id} = {self._part(node, row)}", *weight_statements(node, row)]
             elif isinstance(row, ControlKind):
                 parts.append(f"self.{node.id} = {shared.get(node.share or '') or self._bodies(node, row, name)}")
                 if node.share is not None:
@@ -86,6 +88,7 @@ class _SourceWriter:
             results = [names[f"{node.id}.{output}"] for output in node.outputs] or [names[node.id]]
             lines[node.id] = f"{', '.join(results)} = {call}"
             names[node.id] = results[0]
+        parts += tie_statements(blueprint)
         top = name == "Network"
         returned = {output: names[source] for output, source in blueprint.outputs.items()}
         expression = (

@@ -27,6 +27,7 @@ from workers.network.inference.input_checks import (
 )
 from workers.network.inference.partial_network import InferredNode
 from workers.network.inference.shape_rules import POINTWISE_KINDS, apply_shape_rule
+from workers.network.inference.weights import check_weights
 from workers.network.kinds.leaves import INITIALISERS, LeafKind
 from workers.network.kinds.module_kind import ModuleKind
 from workers.network.kinds.operations import COMPARISONS, OperationKind
@@ -58,6 +59,8 @@ def infer_node(
     kind, name = wired.node.kind, wired.id
     if isinstance(row, ModuleKind):
         parameters = resolve_parameters(name, row, parameters, inputs)
+    if isinstance(row, ModuleKind) and row.has_weights:
+        check_weights(name, row, parameters)
     if (count := count_weights(kind, parameters)) > MAX_NODE_WEIGHTS:
         raise NodeError(f"{name} would have {count:,} parameters", "make it smaller", code="too_many_parameters")
     check_dimension(name, kind, parameters, inputs)
@@ -66,7 +69,7 @@ def infer_node(
     if isinstance(row, LeafKind):
         return _infer_leaf(node, row)
     if isinstance(row, ModuleKind):
-        plain = inputs and not row.named_inputs(parameters)
+        plain = inputs and not row.named_inputs(parameters) and parameters.get("parametrization") is None
         if plain and (result := apply_shape_rule(kind, parameters, tuple(inputs[0].shape))) is not None:
             shape, trained, buffers = result
             if shape == inputs[0].shape:
@@ -186,9 +189,10 @@ def _infer_leaf(node: ResolvedNode, row: LeafKind) -> InferredNode:
     parameters, field, hint = node.parameters, "value", "give lists of equal lengths"
     if row.storage != "constant":
         shape, init = node.parameters["shape"], node.parameters["init"]
-        least = INITIALISERS[init.kind].min_dimensions
-        if len(shape) < least:
-            detail = f"{init.kind} needs a tensor of {least} or more dimensions, {node.id} has {len(shape)}"
+        least, most = INITIALISERS[init.kind].min_dimensions, INITIALISERS[init.kind].max_dimensions
+        if not least <= len(shape) <= most:
+            needs = f"{least} or more" if most > 5 else f"{least} to {most}"
+            detail = f"{init.kind} needs a tensor of {needs} dimensions, {node.id} has {len(shape)}"
             raise NodeError(detail, 'use {"kind": "normal"} or {"kind": "uniform"}', field="init", code="invalid_value")
         parameters, field, hint = {"shape": (1,) * len(shape), "init": init}, "init", ""
     try:
