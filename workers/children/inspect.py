@@ -30,7 +30,7 @@ from workers.training.validation.held_out_rows import held_out_warnings
 from workers.training.validation.memory import MemoryEstimate, estimate_memory
 from workers.training.validation.normalization import check_normalization
 from workers.training.validation.objective import objective_problems
-from workers.training.validation.output_ranges import output_range_warnings
+from workers.training.validation.outputs.output_ranges import output_range_warnings
 from workers.training.validation.planned_edits import rule_problems
 from workers.training.validation.pretrained import pretrained_warnings
 from workers.training.validation.sequence_lengths import length_problems

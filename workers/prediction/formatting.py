@@ -246,7 +246,7 @@ def output_formatters(
             formatter = head_formatter(head, output, target, features, scaling)
             if isinstance(preprocessor, TextPreprocessor) and formatter.about == "sequences":
                 tokens = map(preprocessor.tokenizer.id_to_token, range(preprocessor.tokenizer.get_vocab_size()))
-                formatter = replace(formatter, labels=tuple(tokens), tokenizer=preprocessor.tokenizer)
+                formatter = replace(formatter, labels=tuple(map(str, tokens)), tokenizer=preprocessor.tokenizer)
             sources = [stored[name] for name in features.feature_of(target.name).source_columns if stored.column(name)]
             if formatter.about == "numbers" and len(sources) == 1:
                 is_date = sources[0].type == "datetime"

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping
 from re import fullmatch
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from app.spec.base import validation_error
 from app.spec.data.columns import Column
 from app.spec.hints.names import choices, did_you_mean
 from app.spec.training.losses import BaseLoss, TaskType, equivalent_loss, task_type
+from app.spec.training.metric_families import FAMILIES, FBeta, TopAccuracy, metric_name, parse_metric
 
 
 class MetricKind(NamedTuple):
@@ -94,11 +95,23 @@ UNLIMITED_CLASS_METRICS = frozenset(
 )
 GENERATED_METRICS = frozenset({"exact_match", "token_error_rate"})  # of texts, which are run freely
 SPAN_METRICS = frozenset({"span_precision", "span_recall", "span_f1"})
+NAMES_PATTERN = "^(" + "|".join(family.pattern for family in FAMILIES.values()) + ")$"
 IOB_TAG_PATTERN = r"O|[BI](-.+)?"  # a tag of entities
 
 
+def metric_kind(name: str) -> MetricKind | None:
+    """Return the row of a metric; `None` if there is none of this name."""
+    settings = parse_metric(name) if name not in METRICS else None
+    if isinstance(settings, FBeta):
+        tasks: tuple[TaskType, ...] = ("decisions",) if settings.average == "positive" else _CLASSIFICATION
+        return MetricKind("The F-beta score.", tasks)
+    if settings is not None:
+        return MetricKind("Share of examples whose class is among the k most probable.", _MULTICLASS, "scores")
+    return METRICS.get(name)
+
+
 def _validate_metric(name: str, info: ValidationInfo) -> str:
-    if name not in METRICS:
+    if metric_kind(name) is None:
         loss = (info.data or {}).get("loss")  # none outside of a model
         known = list(_metrics_of_loss(loss)) if isinstance(loss, BaseLoss) else list(METRICS)
         hint = did_you_mean(name, known) or choices(known)
@@ -124,7 +137,12 @@ def _gives(loss: BaseLoss, metric: MetricKind) -> bool:
     return metric.requires != "probabilities" or loss.row.gives_probabilities
 
 
-Metric = Annotated[str, AfterValidator(_validate_metric), Field(json_schema_extra={"enum": list(METRICS)})]
+MetricName = Annotated[str, Field(json_schema_extra={"anyOf": [{"enum": list(METRICS)}, {"pattern": NAMES_PATTERN}]})]
+Metric = Annotated[
+    str,
+    AfterValidator(_validate_metric),
+    BeforeValidator(metric_name, json_schema_input_type=MetricName | FBeta | TopAccuracy),
+]
 
 
 def is_iob_tag_set(labels: tuple[str, ...] | None) -> bool:
@@ -135,16 +153,17 @@ def is_iob_tag_set(labels: tuple[str, ...] | None) -> bool:
 def metric_mismatch(name: str, loss: BaseLoss, target: Column) -> tuple[str, str] | None:
     """Return why a metric cannot be reported, and a hint; `None` if it can."""
     task = task_type(loss, target)
-    scoring = equivalent_loss(loss, target)
+    scoring, row = equivalent_loss(loss, target), metric_kind(name)
+    assert row is not None  # noqa: S101 - the name was validated
     applicable = [metric for metric, row in METRICS.items() if task in row.task_types and _gives(scoring, row)]
     if not is_iob_tag_set(target.labels):
         applicable = [metric for metric in applicable if metric not in SPAN_METRICS]
     if task == "classes" and target.follows is None:
         applicable = [metric for metric in applicable if metric not in GENERATED_METRICS]
-    if name in applicable:
+    if name in applicable or (name not in METRICS and task in row.task_types and _gives(scoring, row)):
         return None
     hint = "one of: " + ", ".join(applicable)
-    if task not in METRICS[name].task_types:
+    if task not in row.task_types:
         return f"{loss.kind} is about {task}, {name} is not", hint
     return _missing_part(name, loss, target), hint
 
@@ -155,7 +174,7 @@ def _missing_part(name: str, loss: BaseLoss, target: Column) -> str:
         return f'{name} needs a text with [BEGIN] and [END], and "{target.name}" is none'
     if name in SPAN_METRICS:
         return f'{name} needs tags such as B-PER, I-PER and O, which "{target.name}" does not have'
-    if METRICS[name].requires == "quantiles":
+    if name in METRICS and METRICS[name].requires == "quantiles":
         return f"{name} needs quantiles, and {loss.kind} gives none"
     if loss.options.quantiles:
         return f"{name} compares the median, which is not among the quantiles: add {MEDIAN}"

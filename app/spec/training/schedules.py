@@ -184,7 +184,11 @@ def _check_milestones(milestones: tuple[int, ...], parts: int) -> None:
 
 
 _PLAIN_CLASSES = create_kind_models(PLAIN_SCHEDULES, BaseSchedule)
-_PARTS = Annotated[tuple[discriminated_union(_PLAIN_CLASSES), ...], Field(min_length=1, max_length=100)]
+if TYPE_CHECKING:
+    PlainSchedule = BaseSchedule
+else:
+    PlainSchedule = discriminated_union(_PLAIN_CLASSES)
+_PARTS = Annotated[tuple[PlainSchedule, ...], Field(min_length=1, max_length=100)]
 
 COMPOSITE_SCHEDULES: Mapping[str, ScheduleKind] = {
     "SequentialLR": ScheduleKind(

@@ -12,6 +12,7 @@ from torch import Tensor
 
 import workers.torch_setup  # noqa: F401 - comes before torchmetrics, which imports torchvision
 from app.spec.training.losses import TaskType
+from app.spec.training.metric_families import TopAccuracy, parse_metric
 from app.spec.training.metrics import SPAN_METRICS
 from workers.training.devices import allow_nondeterminism
 from workers.training.metrics.classification_report import SCORE_NAMES, precision_recall_f1
@@ -72,15 +73,20 @@ DECISION_METRICS: Mapping[str, MetricDefinition] = {
     "cohen_kappa": _class_metric(custom.CohenKappa, "confusion"),
 }
 
+
+def _top_accuracy(k: int) -> MetricDefinition:
+    return MetricDefinition(
+        "scores",
+        f"top{k}",
+        lambda decoder, size: classification.MulticlassAccuracy(
+            size, top_k=min(k, size), average="micro", **NO_VALIDATION
+        ),
+    )
+
+
 MULTICLASS_METRICS: Mapping[str, MetricDefinition] = {
     **DECISION_METRICS,
-    "top5_accuracy": MetricDefinition(
-        "scores",
-        "top5",
-        lambda decoder, size: classification.MulticlassAccuracy(
-            size, top_k=min(5, size), average="micro", **NO_VALIDATION
-        ),
-    ),
+    "top5_accuracy": _top_accuracy(5),
     "auroc": MetricDefinition(
         "ranking", "curves", lambda decoder, size: custom.MulticlassAUROC(size, average=None, **NO_VALIDATION)
     ),
@@ -183,6 +189,25 @@ METRIC_DEFINITIONS: Mapping[TaskType, Mapping[str, MetricDefinition]] = {
 }
 
 
+def metric_definition(task: TaskType, name: str) -> MetricDefinition:
+    """Return the row of a metric, also of one with settings in its name."""
+    settings = parse_metric(name) if name not in METRIC_DEFINITIONS[task] else None
+    if settings is None:
+        return METRIC_DEFINITIONS[task][name]
+    if isinstance(settings, TopAccuracy):
+        return _top_accuracy(settings.k)
+    beta, average = float(settings.beta), settings.average
+    if average == "positive":
+        return _class_metric(lambda size, **options: custom.BinaryFBetaScore(beta, **options), "yes")
+    if task == "labels":
+        return _class_metric(
+            lambda size, **options: custom.MultilabelScore(size, "f1", average, beta, **options), "counts"
+        )
+    state = "micro" if average == "micro" else "counts"
+    build = classification.MulticlassFBetaScore
+    return _class_metric(lambda size, **options: build(beta, size, average=average, **options), state)
+
+
 @contextmanager
 def suppress_warnings() -> Iterator[None]:
     """Suppress the warnings of torchmetrics about memory, and about absent classes."""
@@ -226,23 +251,28 @@ class MetricAccumulator:
         if self._lists:
             scheme = TagScheme.from_labels(self.decoder.labels or ())
             values |= span_scores(scheme.count(self._lists, self.decoder.ignore_index))
-        return {name: values[name] for name in self.names}
+        return {name: values[_module_name(name)] for name in self.names}
 
     def _build_collections(self, predictions: LabelledPredictions) -> dict[InputField, MetricCollection]:
-        definitions = METRIC_DEFINITIONS[self.decoder.task_type]
-        rows = {name: definitions[name] for name in self.names if name not in SPAN_METRICS}
+        task = self.decoder.task_type
+        rows = {name: metric_definition(task, name) for name in self.names if name not in SPAN_METRICS}
         scores = predictions.scores
         size = scores.shape[-1] if scores is not None and scores.ndim > 1 else self.decoder.classes
         groups: dict[InputField, MetricCollection] = {}
         for input_field in dict.fromkeys(row.input_field for row in rows.values()):
             group = {name: row for name, row in rows.items() if row.input_field == input_field}
             states = dict.fromkeys(row.state for row in group.values())
-            sharing = [[name for name, row in group.items() if row.state == state] for state in states]
+            sharing = [[_module_name(name) for name, row in group.items() if row.state == state] for state in states]
             metrics: dict[str, Metric | MetricCollection] = {
-                name: row.build(self.decoder, size) for name, row in group.items()
+                _module_name(name): row.build(self.decoder, size) for name, row in group.items()
             }
             groups[input_field] = MetricCollection(metrics, compute_groups=sharing).to(predictions.target.device)
         return groups
+
+
+def _module_name(name: str) -> str:
+    """Return the name of a metric as a module's, which has no point: of `f0.5`."""
+    return name.replace(".", "_point_")
 
 
 def _metric_inputs(predictions: LabelledPredictions, input_field: InputField) -> tuple[Tensor, Tensor]:

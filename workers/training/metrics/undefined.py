@@ -8,6 +8,7 @@ from torch import Tensor
 
 from app.errors import Problem
 from app.spec.training.losses import TaskType
+from app.spec.training.metric_families import FBeta, parse_metric
 from app.spec.training.objective import head_pointer, series_prefix
 from app.spec.training.plan import Training
 from workers.data.columns import PreparedColumn, RaggedTensor
@@ -55,6 +56,14 @@ UNDEFINED_RULES: Mapping[TaskType, Mapping[str, UndefinedRule]] = {
 }
 
 
+def undefined_rule(task: TaskType, name: str) -> UndefinedRule | None:
+    """Return the rule of a metric, if it has any; F-beta has that of F1."""
+    settings = parse_metric(name)
+    if isinstance(settings, FBeta):
+        name = "f1" if settings.average == "macro" else f"f1_{settings.average}"
+    return UNDEFINED_RULES[task].get(name)
+
+
 def undefined_metrics(
     heads: Sequence[ObjectiveHead], targets: Mapping[str, PreparedColumn], plan: Training
 ) -> Iterator[Problem]:
@@ -67,9 +76,8 @@ def undefined_metrics(
         known = known_targets(head.decoder, targets[head.decoder.target]) if head.decoder is not None else None
         if head.decoder is None or known is None:
             continue
-        rules = UNDEFINED_RULES[head.decoder.task_type]
         for place, name in enumerate(head.metrics):
-            reason = undefined_reason(known, rules.get(name))
+            reason = undefined_reason(known, undefined_rule(head.decoder.task_type, name))
             if reason is not None:
                 series = f"val/{series_prefix(head.name)}{name}"
                 pointer = monitors.get(series, f"{head_pointer(head.name)}/metrics/{place}")

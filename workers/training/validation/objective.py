@@ -12,13 +12,14 @@ from app.errors import Problem
 from app.spec.data.columns import Column
 from app.spec.job import JobSpec
 from app.spec.training.losses import equivalent_loss, task_type
-from app.spec.training.metrics import GENERATED_METRICS, MAX_CLASSES, METRICS, SPAN_METRICS, UNLIMITED_CLASS_METRICS
+from app.spec.training.metric_families import TopAccuracy, parse_metric
+from app.spec.training.metrics import GENERATED_METRICS, MAX_CLASSES, SPAN_METRICS, UNLIMITED_CLASS_METRICS, metric_kind
 from app.spec.training.objective import Head, head_pointer
 from workers.network.inference.input_checks import SYMBOLIC_BATCH_SIZE, describe_shape
 from workers.network.inference.partial_network import InferredNode, PartialNetwork
-from workers.training.validation.other_losses import OTHER_OUTPUT_CHECKS
-from workers.training.validation.shape_check import TargetShapeCheck
-from workers.training.validation.target_shapes import target_shape_problems
+from workers.training.validation.outputs.other_losses import OTHER_OUTPUT_CHECKS
+from workers.training.validation.outputs.shape_check import TargetShapeCheck
+from workers.training.validation.outputs.target_shapes import target_shape_problems
 
 KINDS_WITH_LENGTHS = frozenset(
     {"RNN", "GRU", "LSTM", "TransformerEncoderLayer", "pool_sequence"}
@@ -149,11 +150,15 @@ def _metric_problems(head: Head, where: str, value: Tensor, target: Column) -> I
     )
     for position, name in enumerate(head.metrics):
         place = f"{where}/metrics/{position}"
-        if METRICS[name].requires != "predicted" and not value.is_floating_point():
+        row = metric_kind(name)
+        if row is not None and row.requires != "predicted" and not value.is_floating_point():
             detail = f"{name} needs scores, and the output tells decisions alone"
             yield Problem(place, "contradiction", detail, "let the output give scores, or remove it")
         elif (
-            what in ("classes", "tags") and classes > MAX_CLASSES and name not in UNLIMITED_CLASS_METRICS | SPAN_METRICS
+            what in ("classes", "tags")
+            and classes > MAX_CLASSES
+            and name not in UNLIMITED_CLASS_METRICS | SPAN_METRICS
+            and not isinstance(parse_metric(name), TopAccuracy)
         ):
             detail = f"{name} is reported of at most {MAX_CLASSES:,} classes, and there are {classes:,}"
             yield Problem(place, "too_many", detail, "use accuracy, top5_accuracy or perplexity")

@@ -8,7 +8,7 @@ from app.spec.data.columns import Column, DataSchema
 from app.spec.job import head_targets, parse_job, resolve_job_features, resume_problems
 from app.spec.job_checks import check_job
 from app.spec.training.losses import LOSS_CLASSES, LOSSES, OUTPUT_LOSS, task_type
-from app.spec.training.metrics import METRICS, SPAN_METRICS, metric_mismatch
+from app.spec.training.metrics import GENERATED_METRICS, METRICS, SPAN_METRICS, metric_mismatch
 from app.spec.training.objective import Objective
 
 TABLE = DataSchema(
@@ -217,6 +217,7 @@ def test_metrics_are_about_what_the_loss_is_about(loss: str, metric: str) -> Non
         "classes": Column(name="y", dtype="int64", classes=3),
         "numbers": Column(name="y"),
         "decisions": Column(name="y", dtype="bool"),
+        "sequences": Column(name="y", shape=(5,), dtype="int64", labels=("a", "b"), padded=True),
     }[what]
     part = LOSS_CLASSES[loss].model_validate({"kind": loss, **REQUIRED.get(loss, {})})
     assert task_type(part, target) == what  # type: ignore[arg-type]
@@ -225,6 +226,9 @@ def test_metrics_are_about_what_the_loss_is_about(loss: str, metric: str) -> Non
         assert found is not None
         assert "is about" in found[0]
         assert metric not in found[1].removeprefix("one of: ").split(", ")
+    elif metric in GENERATED_METRICS and what == "classes":
+        assert found is not None
+        assert "[BEGIN]" in found[0]
     elif METRICS[metric].requires == "quantiles" and loss != "QuantileLoss":
         assert found is not None
         assert "quantiles" in found[0]

@@ -91,6 +91,7 @@ def multiclass(probabilities: Any, target: Any) -> dict[str, float]:
         "average_precision": sklearn.average_precision_score(np.eye(classes)[target], probabilities),
         "top5_accuracy": sklearn.top_k_accuracy_score(target, probabilities, k=5) if classes > 5 else 1.0,
         "perplexity": math.exp(sklearn.log_loss(target, probabilities)),
+        "bits_per_token": sklearn.log_loss(target, probabilities) / math.log(2),
     }
 
 

@@ -42,7 +42,7 @@ def _masked_mean(values: Tensor, mask: Tensor) -> Tensor:
 
 
 class MultilabelScore(classification.MultilabelStatScores):
-    """Precision, recall or F1 of several labels, averaged over those that are true or predicted of some example.
+    """Precision, recall or F-beta of several labels, averaged over those that are true or predicted of some example.
 
     torchmetrics counts a label that nobody has as zero, as scikit-learn does unless its `labels` leave it out. NaN if
     no label is true of any example.
@@ -53,18 +53,21 @@ class MultilabelScore(classification.MultilabelStatScores):
         num_labels: int,
         score: Literal["precision", "recall", "f1"],
         average: Literal["macro", "micro", "weighted"],
+        beta: float = 1.0,
         **options: Any,
     ) -> None:
         super().__init__(num_labels, average="none", **options)
-        self._score, self._over = score, average
+        self._score, self._over, self._beta = score, average, beta
 
     def compute(self) -> Tensor:
         """Return the metric: a scalar."""
         right, excess, _, missed, support = super().compute().double().T
         if self._over == "micro":
             right, excess, missed = (counts.sum(0, keepdim=True) for counts in (right, excess, missed))
-        divisors = {"precision": right + excess, "recall": right + missed, "f1": right + (excess + missed) / 2}
-        scores, counted = right / divisors[self._score].clamp(min=0.5), right + excess + missed > 0
+        weight = self._beta**2
+        mistakes = (excess + weight * missed) / (1 + weight)
+        divisors = {"precision": right + excess, "recall": right + missed, "f1": right + mistakes}
+        scores, counted = (right / divisors[self._score]).nan_to_num(0.0), right + excess + missed > 0
         if not support.any():
             return _nan(support)
         if self._over == "weighted":
@@ -117,6 +120,14 @@ class BinaryRecall(classification.BinaryRecall):
 
 
 class BinaryF1Score(classification.BinaryF1Score):
+    """NaN without positives."""
+
+    def compute(self) -> Tensor:
+        """Return the metric: a scalar."""
+        return super().compute() if (positives := _positives(self)) > 0 else _nan(positives)
+
+
+class BinaryFBetaScore(classification.BinaryFBetaScore):
     """NaN without positives."""
 
     def compute(self) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from app.errors import Problem
 from workers.network.inference.input_checks import SYMBOLIC_BATCH_SIZE, describe_shape
-from workers.training.validation.shape_check import TargetShapeCheck, score_count, width_problem
+from workers.training.validation.outputs.shape_check import TargetShapeCheck, score_count, width_problem
 
 
 def quantile_problems(check: TargetShapeCheck) -> Iterator[Problem]:

@@ -7,8 +7,8 @@ from math import prod
 from app.errors import Problem
 from app.spec.training.losses import BALANCED
 from workers.network.inference.input_checks import SYMBOLIC_BATCH_SIZE, describe_shape
-from workers.training.validation.other_losses import quantile_problems, sequence_problems
-from workers.training.validation.shape_check import TargetShapeCheck, score_count, width_problem
+from workers.training.validation.outputs.other_losses import quantile_problems, sequence_problems
+from workers.training.validation.outputs.shape_check import TargetShapeCheck, score_count, width_problem
 
 ATTENTION_KINDS = frozenset({"MultiheadAttention", "TransformerEncoderLayer"})
 
