@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -19,8 +19,7 @@ from workers.data.loading.batch_source import BatchSource
 from workers.data.loading.examples import ExampleSet, TrainingData
 from workers.data.loading.sampler import Sampler
 from workers.data.loading.streaming import EvaluationExamples, LoadingStrategy
-from workers.network.runtime.build import BuiltNetwork, build, network_part
-from workers.protocol.assignment import CheckpointRef
+from workers.network.runtime.build import BuiltNetwork, network_part
 from workers.training.checkpoints.files import ExportFunction, RestoredCheckpoint, build_exporter
 from workers.training.checkpoints.saver import CheckpointPolicy, CheckpointSaver
 from workers.training.context import Context
@@ -38,33 +37,12 @@ from workers.training.optim.update import build_update
 from workers.training.optim.update_parameters import split_updates
 from workers.training.optim.update_state import UpdateState
 from workers.training.optim.weight_averages import WeightAverage, averaging_schedule
+from workers.training.resources import AttemptResources
 from workers.training.revision import Origins, RevisionState
 from workers.training.state import BestValue, TrainState
 from workers.training.step import TrainingStep, UpdateRule
 
 RECOMPILE_LIMIT = 64  # one limit for all bodies of control flow, each of which is compiled by itself
-
-
-@dataclass(frozen=True)
-class AttemptResources:
-    """What an attempt has loaded once, for all revisions of its job."""
-
-    schema: DataSchema  # as stored with the job
-    data: TrainingData
-    saver: CheckpointSaver
-    device: torch.device
-    loaders: int = 0  # processes that decode images
-    earlier_checkpoints: tuple[CheckpointRef, ...] = ()  # of earlier attempts, oldest first
-    agenda: Agenda = field(default_factory=Agenda)
-    documents: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # by revision
-
-    def network_of(self, revision: int) -> BuiltNetwork:
-        """Build the network of an earlier revision on the device."""
-        job = parse_job(dict(self.documents[revision]))
-        features = resolve_job_features(job, self.schema)
-        with torch.random.fork_rng(devices=[]):
-            network = build(job.model, features.schema, job.data.inputs or features.schema.inputs)
-        return network.to(self.device)
 
 
 @dataclass(frozen=True)
@@ -128,6 +106,7 @@ class PreparedTraining:
     heads: tuple[ObjectiveHead, ...]
     train: ExampleSet
     validation: EvaluationExamples | None
+    seen: EvaluationExamples | None  # the training rows, if they are evaluated too
     test: FinalTest | None
     sampler: Sampler
     state: TrainState
@@ -197,6 +176,7 @@ def assemble(
         heads=objective.heads,
         train=data.train,
         validation=validation,
+        seen=loading.evaluation_examples(data.train, job.data.bucket) if plan.evaluate.train else None,
         test=final_test,
         sampler=sampler,
         state=state,
