@@ -106,6 +106,8 @@ def torch_outputs(sample: Sample, inputs: list[Tensor], named: dict[str, Tensor]
     args: list[Any] = list(inputs)
     if sample.kind == "LSTMCell":
         args = [inputs[0], tuple(inputs[1:])]
+    if sample.kind == "CTCLoss":
+        args[0] = args[0].transpose(0, 1)
     if states:
         args.append(states if len(states) > 1 else states[0])
     output = sample.module(*args, **named)

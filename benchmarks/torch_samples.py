@@ -177,13 +177,17 @@ def _put_batch_first(sample: Sample, description: str, time_first: bool) -> None
     first, ranks = sample.inputs[0], MODULES[sample.kind].dimensions
     is_single = first.ndim + 1 in ranks and first.ndim not in ranks
     is_class_loss = sample.kind in ("CrossEntropyLoss", "NLLLoss") and first.ndim == 1
+    if sample.kind == "CTCLoss" and sample.inputs[1].ndim == 1:
+        raise NotExpressible("its targets are one list for all examples")
+    time_first |= sample.kind == "CTCLoss"
     if first.ndim == 0 or is_single or is_class_loss or "no_batch_dim" in description:
         sample.inputs = [_moved(value, lambda each: each.unsqueeze(0)) for value in sample.inputs]
         for name in sample.named.keys() - ATTENTION_MASKS:
             place = 1 if name in STATES else 0
             sample.named[name] = sample.named[name].unsqueeze(place)
     elif time_first:
-        sample.inputs = [_moved(value, lambda each: each.transpose(0, 1)) for value in sample.inputs]
+        count = 1 if sample.kind == "CTCLoss" else len(sample.inputs)
+        sample.inputs[:count] = [_moved(value, lambda each: each.transpose(0, 1)) for value in sample.inputs[:count]]
 
 
 def _moved(value: Tensor, move: Any) -> Tensor:

@@ -8,8 +8,10 @@ from app.spec.base import SpecModel
 from app.spec.catalog import KIND_GROUPS, NODE_GROUPS
 from app.spec.data.features import FEATURE_CLASSES
 from app.spec.network.fields import MAX_INPUTS
+from app.spec.network.weights import WEIGHT_FIELDS
 
-BASE_FIELDS = frozenset({"kind", "id", "inputs"})
+BASE_FIELDS = frozenset({"kind", "id", "inputs"})  # of all nodes
+WEIGHTS = "weights"  # in place of the fields of weights, which have a section of their own
 MAX_INT32 = 2**31 - 1  # a bound that only says "an int32"
 
 
@@ -49,7 +51,10 @@ def model_table(part: type[SpecModel]) -> str:
 
 def fields_table(part: type[SpecModel]) -> str:
     """Return the fields of a class with their types and defaults, but for those of all nodes."""
-    return ", ".join(text for name, text in _field_texts(part) if name not in BASE_FIELDS)
+    texts = {name: text for name, text in _field_texts(part) if name not in BASE_FIELDS}
+    if texts.keys() >= WEIGHT_FIELDS.keys():
+        texts = {name: text for name, text in texts.items() if name not in WEIGHT_FIELDS} | {WEIGHTS: f"*{WEIGHTS}*"}
+    return ", ".join(texts.values())
 
 
 def _field_texts(part: type[SpecModel]) -> Iterator[tuple[str, str]]:

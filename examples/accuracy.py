@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import sqrt
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,16 @@ def close_to_baseline(name: str, share: float) -> Callable[[Baseline], float]:
     return lambda baseline: float(baseline[name]) * (1 + share)
 
 
+def as_good_as_baseline(name: str) -> Callable[[Baseline], float]:
+    """Return a bound of one standard error of the test below a baseline's share of right examples."""
+
+    def bound(baseline: Baseline) -> float:
+        share = float(baseline[name])
+        return share - sqrt(share * (1 - share) / int(baseline["test"]))
+
+    return bound
+
+
 def fixed_bound(bound: float) -> Callable[[Baseline], float]:
     """Return a bound without a baseline."""
     return lambda _: bound
@@ -95,6 +106,10 @@ GATES: tuple[Gate, ...] = (
     ),
     Gate("real/mails-gru", "test/accuracy", better_than_baseline("accuracy"), "mails", TEXTS, GLOVE, "mails"),
     Gate("real/mails-transformer", "test/accuracy", better_than_baseline("accuracy"), "mails", TEXTS, GLOVE, "mails"),
+    *(
+        Gate(f"real/{data}-bag", "test/accuracy", as_good_as_baseline("accuracy"), data, TEXTS, baseline=data)
+        for data in ("docstrings", "mails", "tweets")
+    ),
     Gate(
         "real/tags-bilstm",
         "test/span_f1",
@@ -216,7 +231,7 @@ def generated_texts(gate: Gate, job: Job) -> list[str]:
     predictions = job.predict([dict(row) for row in gate.prompts])
     return [
         f"{' '.join(row.values())} -> {next(iter(made.values()))['text']!r}"
-        for row, made in zip(gate.prompts, predictions, strict=True)
+        for row, made in zip(gate.prompts, predictions.rows, strict=True)
     ]
 
 

@@ -1,6 +1,6 @@
 """Baselines on the real data sets: ``python -m examples.baselines FOLDER``, after `examples.data all`.
 
-    tweets, mails   logistic regression on TF-IDF of words and pairs of words
+    tweets, mails, docstrings   logistic regression on TF-IDF of words and pairs of words
     tags            the most frequent tag of each token
     trees           logistic regression on how often each kind of node occurs
     airline         the same month a year before, and exponential smoothing: see `forecast_baselines`
@@ -194,6 +194,7 @@ def least_squares_error(x: np.ndarray, y: np.ndarray) -> float:
 BASELINES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "tweets": texts_baseline,
     "mails": texts_baseline,
+    "docstrings": texts_baseline,
     "tags": tags_baseline,
     "trees": trees_baseline,
     "vowels": series_baseline,

@@ -57,6 +57,7 @@ export default defineConfig({
     emptyOutDir: true,
     target: "es2022",
     modulePreload: { polyfill: false },
+    license: { fileName: "licenses.txt" }, // of every package in the build; linked from the reference of the API
     assetsInlineLimit: 0, // the content security policy lets no font or script be inlined
   },
   server: {

@@ -61,6 +61,8 @@ class JobFilters:
         statuses = self.statuses or tuple(Status)
         if start is not None:
             return _by_label(start, (DELETED,) if self.deleted else statuses)
+        if self.searched and not (self.named or self.statuses or self.deleted):
+            return _by_any_name()
         return _deleted(statuses, self.named) if self.deleted else _by_status(statuses, self.named)
 
 
@@ -82,7 +84,8 @@ def page(
     Every status, every name with a status and every label with a status has its jobs in the order of their ids in an
     index, so that a page merges the first of each. Several filters begin with the one that has the fewest jobs, and
     look up the others for each: this takes long only where each of them has very many jobs, but hardly any has all.
-    No index knows the parts of names: a search reads the jobs that the other filters leave until the page is full.
+    No index knows the parts of names: a search alone reads all names in their index, and the jobs of those that match;
+    with other filters it reads the jobs that these leave until the page is full.
     """
     pairs = labels or {}
     statuses = tuple(each for each in Status if each in status)
@@ -128,6 +131,11 @@ def _by_status(statuses: Sequence[str], named: bool) -> list[IndexedRows]:
     values = {JobRow.owner: _text("owner")} | ({JobRow.name: _text("name")} if named else {})
     shown = [JobRow.deleted_at.is_(None)]
     return [IndexedRows(JobRow.id, values | {JobRow.status: each}, shown) for each in statuses]
+
+
+def _by_any_name() -> list[IndexedRows]:
+    """Return the rows of an owner from the index of names: a name is at least ""."""
+    return [IndexedRows(JobRow.id, {JobRow.owner: _text("owner")}, [JobRow.name >= "", JobRow.deleted_at.is_(None)])]
 
 
 def _deleted(statuses: Sequence[str], named: bool) -> list[IndexedRows]:

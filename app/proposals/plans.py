@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 from app.proposals.draft import Draft
 
-DataKind = Literal["table", "image", "words", "tags", "series", "tree"]
+DataKind = Literal["table", "image", "words", "bag", "tags", "series", "tree"]
 
 
 class PlanSize(NamedTuple):
@@ -48,6 +48,7 @@ PLANS: Mapping[DataKind, PlanKind] = {
         (PlanSize(1_000, 16, 20), PlanSize(10_000, 32, 8), PlanSize(100_000, 64, 5), PlanSize(MANY, 128, 3)),
         clip_norm=1.0,
     ),
+    "bag": PlanKind(2e-2, 0.02, (PlanSize(1_000, 16, 20), PlanSize(MANY, 32, 10)), clip_norm=1.0),
     "tags": PlanKind(
         4e-3, 0.02, (PlanSize(5_000, 16, 15), PlanSize(50_000, 32, 8), PlanSize(MANY, 64, 4)), clip_norm=1.0
     ),

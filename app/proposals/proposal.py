@@ -9,7 +9,7 @@ from app.proposals.draft import Draft, Reason
 from app.proposals.images import add_image_branch
 from app.proposals.plans import DataKind, propose_plan, propose_validation
 from app.proposals.request import ProposalRequest
-from app.proposals.sequences import add_series_branch, add_words_branch
+from app.proposals.sequences import BAG_ROWS, add_series_branch, add_words_branch
 from app.proposals.tables import add_joined_table, add_table_network, read_table
 from app.proposals.tags import add_tagger
 from app.proposals.targets import TASKS, Target, add_target_reasons, metrics, resolve_target
@@ -30,7 +30,7 @@ BRANCHES: Mapping[ColumnType, Branch] = {
     "tensor": add_tensor_branch,
 }
 # Of several kinds of data the first decides the plan: what is slowest to train.
-PLAN_ORDER: tuple[DataKind, ...] = ("tags", "tree", "image", "words", "series", "table")
+PLAN_ORDER: tuple[DataKind, ...] = ("tags", "tree", "image", "words", "series", "bag", "table")
 PLAN_KINDS: Mapping[ColumnType, DataKind] = {
     "image": "image",
     "text": "words",
@@ -68,7 +68,7 @@ def propose(dataset_id: str, name: str, schema: DataSchema, request: ProposalReq
     add_target_reasons(draft, target, request)
     learned = _add_target_feature(draft, target)
     data = {"kind": "dataset", "id": dataset_id, "features": draft.features, "target": learned}
-    plan = propose_plan(draft, _plan_kind(columns, target), metrics(target))
+    plan = propose_plan(draft, _plan_kind(columns, target, rows), metrics(target))
     model = {"inputs": draft.inputs, "nodes": draft.nodes, "outputs": {"scores": scores}}
     spec = {
         "name": f"{name[:120]}: {target.column.name[:60]}",
@@ -148,10 +148,12 @@ def _bucket(draft: Draft, columns: Sequence[Column]) -> None:
         draft.explain("/data/bucket", "Batches are drawn from rows of similar length: little of them is padding.")
 
 
-def _plan_kind(columns: Sequence[Column], target: Target) -> DataKind:
+def _plan_kind(columns: Sequence[Column], target: Target, rows: int) -> DataKind:
     if target.task == "tags":
         return "tags"
     kinds = {PLAN_KINDS.get(column.type) or _tensor_kind(column) for column in columns}
+    if "words" in kinds and rows < BAG_ROWS:
+        kinds = {"bag" if kind == "words" else kind for kind in kinds}
     return next(kind for kind in PLAN_ORDER if kind in kinds)
 
 

@@ -8,8 +8,10 @@ from app.spec.data.columns import Column
 CHARACTERS_PER_TOKEN = 5  # of a text: how many tokens follow from its length
 MAX_TOKENS = 256
 EMBEDDING_WIDTH = 64
+MIN_COUNT_ROWS = 200  # with so many texts, n-grams of a single one are left out
 LARGE_VOCABULARY_ROWS = 2_000  # with so many texts, words that occur once are unknown
-RECURRENT_ROWS = 300  # with fewer texts their words are counted, and their order is not read
+BAG_ROWS = 10_000  # with fewer texts n-grams are counted, as TF-IDF does: their order is not learned from so few
+BAG_WIDTH, BAG_SCALE = 32, 0.1  # the vector of an n-gram, and what its first values are multiplied by
 LONG_SERIES = 1_000  # time steps: a recurrent network takes that many steps one after the other
 
 
@@ -86,10 +88,28 @@ def add_pooling(draft: Draft, sequence: ReadSequence) -> str:
 
 def add_words_branch(draft: Draft, column: Column) -> str:
     """Add a column of texts or lists of words, and return the node of its row (N, k)."""
-    sequence = read_words(draft, column)
-    if draft.rows >= RECURRENT_ROWS:
-        sequence = add_recurrent(draft, sequence, 64)
-    return add_pooling(draft, sequence)
+    if draft.rows < BAG_ROWS:
+        return add_bag(draft, column)
+    return add_pooling(draft, add_recurrent(draft, read_words(draft, column), 64))
+
+
+def add_bag(draft: Draft, column: Column) -> str:
+    """Add a column of texts as a bag of hashed n-grams, and return the node of its row (N, 32).
+
+    It is the sum of their vectors, weighted as TF-IDF (Joulin et al. 2016). The vectors begin small: those of rare
+    n-grams, which are seen a few times, would stay as they were drawn.
+    """
+    feature = {"kind": "ngrams", "column": column.name, "min_count": 2 if draft.rows >= MIN_COUNT_ROWS else 1}
+    name = draft.add_feature(column.name, feature, ("_length", "_weight"))
+    read = f'Words and pairs of words of "{column.name}" are counted and weighed: rare ones tell more.'
+    draft.explain(f"/data/features/{name}", read)
+    vectors = draft.add_node(f"{name[:50]}_ngrams", "Embedding", [name], embedding_dim=BAG_WIDTH, padding_idx=0)
+    draft.explain_node(vectors, f"A vector of {BAG_WIDTH} numbers for each word or pair, learned with the rest.")
+    weight = draft.add_node("weight", "unsqueeze", [f"{name}_weight"], dim=2)
+    weighted = draft.add_node("weighted", "mul", [vectors, weight])
+    bag = draft.add_node("bag", "pool_sequence", [weighted, f"{name}_length"], by="sum")
+    draft.explain_node(bag, f"Of fewer than {BAG_ROWS:,} texts what occurs is learned, and not its order.")
+    return draft.add_node("small", "mul", [bag], scalar=BAG_SCALE)
 
 
 def add_series_branch(draft: Draft, column: Column) -> str:

@@ -15,6 +15,7 @@ from app.spec.network.leaves import INITIALISER_CLASSES, INITIALISERS, LEAVES
 from app.spec.network.modules.catalog import MODULES
 from app.spec.network.nodes import NODE_CLASSES
 from app.spec.network.operations.catalog import OPERATIONS
+from app.spec.network.weights import PARAMETRIZATION_CLASSES, PARAMETRIZATIONS
 from app.spec.training.losses import LOSS_CLASSES, LOSSES
 from app.spec.training.metrics import METRICS
 from app.spec.training.optimizers import OPTIMIZER_CLASSES, OPTIMIZERS
@@ -29,6 +30,7 @@ KIND_GROUPS: Mapping[str, tuple[KindTable, Mapping[str, type[SpecModel]]]] = {
     "leaf": (LEAVES, NODE_CLASSES),
     "control": (CONTROL, NODE_CLASSES),
     "initialiser": (INITIALISERS, INITIALISER_CLASSES),
+    "parametrization": (PARAMETRIZATIONS, PARAMETRIZATION_CLASSES),
     "generation": (METHODS, METHOD_CLASSES),
     "loss": (LOSSES, LOSS_CLASSES),
     "optimizer": (OPTIMIZERS, OPTIMIZER_CLASSES),

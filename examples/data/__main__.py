@@ -4,6 +4,7 @@
     digits    10,000 MNIST digits                               digits.npz
     tweets    tweets and their sentiment                        train.csv, test.csv
     mails     mails, wanted or not                              train.csv, test.csv
+    docstrings  docstrings and their packages                   train.csv, test.csv
     tags      tweets with named entities                        train.conll, test.conll, train.jsonl, test.jsonl
     vowels    who says /ae/?                                    train.jsonl, test.jsonl
     airline   passengers by month                               airline.csv
@@ -22,7 +23,20 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from examples.data import airline, characters, dates, images, mails, plane, series, tags, trees, tweets, vectors
+from examples.data import (
+    airline,
+    characters,
+    dates,
+    docstrings,
+    images,
+    mails,
+    plane,
+    series,
+    tags,
+    trees,
+    tweets,
+    vectors,
+)
 from examples.data.packages import DownloadError
 
 CACHE = Path("~/.cache/graftwerk-data")
@@ -31,6 +45,7 @@ WRITERS: Mapping[str, Callable[[Path, Path], Mapping[str, int]]] = {
     "digits": images.write_digits,
     "tweets": tweets.write,
     "mails": mails.write,
+    "docstrings": docstrings.write,
     "tags": tags.write,
     "vowels": series.write,
     "airline": airline.write,

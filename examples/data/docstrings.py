@@ -1,7 +1,7 @@
 """Docstrings of Python's own standard library: which package is a class or a function from?
 
-Of this Python (PSF licence): other versions have other docstrings, and figures that differ a little. Short texts, few of
-them, and many words that occur once.
+Of this Python (PSF licence): other versions have other docstrings, and figures that differ a little. Short texts, few
+of them, and many words that occur once.
 """
 
 import ast

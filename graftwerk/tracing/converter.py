@@ -22,7 +22,15 @@ from graftwerk.tracing.functions.special_functions import (
     trace_setitem,
 )
 from graftwerk.tracing.functions.table_operations import write_operation
-from graftwerk.tracing.graph_analysis import count_uses, lent_tensors, live_nodes, shape_dependent_tensors, used_items
+from graftwerk.tracing.graph_analysis import (
+    count_uses,
+    frozen_tensors,
+    live_nodes,
+    owned_twice,
+    shape_dependent_tensors,
+    tied_tensors,
+    used_items,
+)
 from graftwerk.tracing.graph_writer import GraphWriter
 from graftwerk.tracing.module_calls import ModuleCallWriter
 from graftwerk.tracing.module_parameters import Module
@@ -54,8 +62,11 @@ class GraphConverter:
         self._needed = set(nodes) if recording.is_incomplete else live_nodes(nodes)
         needed = [node for node in nodes if node in self._needed]
         read = {id(self._recording.values[node][0]) for node in needed if node.op == "get_attr"}
-        lent = lent_tensors(module) | read | shape_dependent_tensors(module, recording, needed)
-        self._calls = ModuleCallWriter(writer, kinds, self._leaf, lent, count_uses(module, self._needed))
+        lent = frozen_tensors(module) | read | shape_dependent_tensors(module, recording, needed)
+        uses = count_uses(module, self._needed)
+        tied = tied_tensors(module, kinds, uses, lent)
+        lent |= owned_twice(module) - tied
+        self._calls = ModuleCallWriter(writer, kinds, self._leaf, lent, uses, tied)
 
     def run(self, pins_sizes: bool) -> Any:
         """Write every operation that the output depends on; return the output.

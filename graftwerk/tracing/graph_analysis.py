@@ -2,6 +2,7 @@
 
 import operator
 from collections import Counter
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
@@ -9,6 +10,10 @@ from graftwerk.tracing.functions.functional_forms import FUNCTION_OF_KIND
 from graftwerk.tracing.module_parameters import Module
 from graftwerk.tracing.recording.symbolic_trace import FxNode, SymbolicTrace
 from graftwerk.tracing.values import VaryingSize, shape_of
+
+TYING_KINDS = frozenset(
+    ["Linear", "Embedding", *(f"Conv{transposed}{d}d" for transposed in ("", "Transpose") for d in (1, 2, 3))]
+)
 
 
 def live_nodes(nodes: list[FxNode]) -> set[FxNode]:
@@ -28,13 +33,38 @@ def count_uses(module: Module, nodes: set[FxNode]) -> Counter[int]:
     return Counter(id(module.get_submodule(node.target)) for node in nodes if node.op == "call_module")
 
 
-def lent_tensors(module: Module) -> frozenset[int]:
-    """Return the parameters, by identity, that two modules own, or that are frozen."""
+def owned_twice(module: Module) -> frozenset[int]:
+    """Return the parameters, by identity, that two modules own."""
     owners = Counter(
         id(tensor) for part in module.modules() for tensor in part._parameters.values() if tensor is not None
     )
-    frozen = {id(tensor) for tensor in module.parameters() if not tensor.requires_grad}
-    return frozenset({each for each, count in owners.items() if count > 1} | frozen)
+    return frozenset(each for each, count in owners.items() if count > 1)
+
+
+def frozen_tensors(module: Module) -> frozenset[int]:
+    """Return the parameters, by identity, that are not trained."""
+    return frozenset(id(tensor) for tensor in module.parameters() if not tensor.requires_grad)
+
+
+def tied_tensors(
+    module: Module, kinds: Mapping[type, str], uses: Mapping[int, int], lent: frozenset[int]
+) -> frozenset[int]:
+    """Return the parameters, by identity, that are one node's and are tied to by others.
+
+    Their modules are called at most once, and nothing else of them is tied, frozen or read by others (`lent`).
+    """
+    owners: dict[int, list[Module]] = {}
+    for part in module.modules():
+        for tensor in part._parameters.values():
+            if tensor is not None and tensor.requires_grad and id(tensor) not in lent:
+                owners.setdefault(id(tensor), []).append(part)
+    shared = {each: parts for each, parts in owners.items() if len(parts) > 1}
+
+    def is_plain(part: Module) -> bool:
+        own = {id(tensor) for tensor in part.parameters()}
+        return kinds.get(type(part)) in TYING_KINDS and uses.get(id(part), 0) <= 1 and own <= owners.keys()
+
+    return frozenset(each for each, parts in shared.items() if all(map(is_plain, parts)))
 
 
 def used_items(node: FxNode) -> frozenset[int]:

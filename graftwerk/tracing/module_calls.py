@@ -23,7 +23,8 @@ class ModuleCallWriter:
     """Writes the calls of modules.
 
     `uses` counts how often each module is called, by identity. `lent` are the tensors, by identity, that a module
-    cannot own alone: tied, frozen, or read by others. `tensor(path, tensor)` writes one as a leaf.
+    cannot own alone: tied, frozen, or read by others; `tied` those that belong to the first node that has them.
+    `tensor(path, tensor)` writes one as a leaf.
     """
 
     writer: GraphWriter
@@ -31,6 +32,8 @@ class ModuleCallWriter:
     tensor: Callable[[str, Any], TensorRef]
     lent: frozenset[int] = frozenset()
     uses: Counter[int] = field(default_factory=Counter)
+    tied: frozenset[int] = frozenset()
+    _owners: dict[int, str] = field(default_factory=dict)  # of tied tensors
     _blocks: dict[int, str] = field(default_factory=dict)
 
     def call(
@@ -90,7 +93,11 @@ class ModuleCallWriter:
     ) -> str:  # fmt: skip
         state = module.state_dict()
         if self.uses[id(module)] < 2 or not state:
-            node = self.writer.add(kind, refs, parameters, name=path)
+            shared = {name: each for name, each in module.named_parameters() if id(each) in self.tied}
+            tie = {name: self._owners[id(each)] for name, each in shared.items() if id(each) in self._owners}
+            node = self.writer.add(kind, refs, {**parameters, **({"tie": tie} if tie else {})}, name=path)
+            for name, each in shared.items():
+                self._owners.setdefault(id(each), f"{node}.{name}")
             self.writer.add_weights(node, state)
             return node
         if id(module) not in self._blocks:

@@ -32,8 +32,9 @@ _CONV_TRANSPOSE = (
     "dilation",
 )
 _MAX_POOL = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
+_LOOKUP = ("max_norm", "norm_type", "scale_grad_by_freq")
 _AVERAGE_POOL = ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad")
-_BATCH_NORM = ("num_features", "eps", "momentum", "affine", "track_running_stats")
+_BATCH_NORM = ("num_features", "eps", "momentum", "affine", "track_running_stats", "bias")
 _NORMS_OF_CHANNELS = tuple(f"{how}Norm{d}d" for how in ("Batch", "Instance") for d in (1, 2, 3))
 _CELL = ("input_size", "hidden_size", "bias")
 _RECURRENT = ("input_size", "hidden_size", "num_layers", "bias", "dropout", "bidirectional")
@@ -43,25 +44,27 @@ MODULE_PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "Identity": (),
     "Linear": ("in_features", "out_features", "bias"),
     "Bilinear": ("in1_features", "in2_features", "out_features", "bias"),
-    "Embedding": ("num_embeddings", "embedding_dim", "padding_idx"),
+    "Embedding": ("num_embeddings", "embedding_dim", "padding_idx", *_LOOKUP),
     "Flatten": ("start_dim", "end_dim"),
     "Unflatten": ("dim", "unflattened_size"),
     **{f"Conv{d}d": _CONV for d in (1, 2, 3)},
     **{f"ConvTranspose{d}d": _CONV_TRANSPOSE for d in (1, 2, 3)},
     **{f"MaxPool{d}d": _MAX_POOL for d in (1, 2, 3)},
-    **{f"AvgPool{d}d": _AVERAGE_POOL for d in (1, 2, 3)},
+    "AvgPool1d": _AVERAGE_POOL,
+    **{f"AvgPool{d}d": (*_AVERAGE_POOL, "divisor_override") for d in (2, 3)},
     **{f"Adaptive{how}Pool{d}d": ("output_size",) for how in ("Avg", "Max") for d in (1, 2, 3)},
     **{f"{how}Pad{d}d": ("padding",) for how in ("Zero", "Reflection", "Replication", "Circular") for d in (1, 2, 3)},
     **{f"ConstantPad{d}d": ("padding", "value") for d in (1, 2, 3)},
     **{f"LPPool{d}d": ("norm_type", "kernel_size", "stride", "ceil_mode") for d in (1, 2, 3)},
     "ChannelShuffle": ("groups",),
-    "Upsample": ("scale_factor", "mode"),
+    "Upsample": ("size", "scale_factor", "mode", "align_corners", "recompute_scale_factor"),
+    **{f"Upsampling{how}2d": ("size", "scale_factor") for how in ("Nearest", "Bilinear")},
     "PixelShuffle": ("upscale_factor",),
     "PixelUnshuffle": ("downscale_factor",),
     **dict.fromkeys(_NORMS_OF_CHANNELS, _BATCH_NORM),
     "LayerNorm": ("normalized_shape", "eps", "elementwise_affine", "bias"),
     "RMSNorm": ("normalized_shape", "eps", "elementwise_affine"),
-    "GroupNorm": ("num_groups", "num_channels", "eps", "affine"),
+    "GroupNorm": ("num_groups", "num_channels", "eps", "affine", "bias"),
     "LocalResponseNorm": ("size", "alpha", "beta", "k"),
     **dict.fromkeys(("Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout"), ("p",)),
     "ReLU": (),
@@ -94,11 +97,11 @@ MODULE_PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "Softmax2d": (),
     "RNN": (*_RECURRENT, "nonlinearity"),
     "GRU": _RECURRENT,
-    "LSTM": _RECURRENT,
+    "LSTM": (*_RECURRENT, "proj_size"),
     "RNNCell": (*_CELL, "nonlinearity"),
     "GRUCell": _CELL,
     "LSTMCell": _CELL,
-    "MultiheadAttention": ("embed_dim", "num_heads", "dropout", "bias"),
+    "MultiheadAttention": ("embed_dim", "num_heads", "dropout", "bias", "add_bias_kv", "add_zero_attn", "kdim", "vdim"),
     "TransformerEncoderLayer": (
         "d_model",
         "nhead",
@@ -139,21 +142,11 @@ def _has_bias(module: Module) -> bool:
     return module.bias is not None or not module.affine
 
 
-def _scale_factor(module: Module) -> int:
-    factor = module.scale_factor
-    if not isinstance(factor, int | float) or factor != int(factor):
-        raise UnsupportedOperation(
-            "the scale factor of Upsample must be one integer", "give scale_factor as one integer"
-        )
-    return int(factor)
-
-
 # (kind, field) → how to read it, if the module has no attribute of that name.
 PARAMETER_READERS: Mapping[tuple[str, str], Callable[[Module], Any]] = {
     # Newer torch asks for the bias beside `affine`; without `affine` there is none to leave out.
     **{(kind, "bias"): _has_bias for kind in ("GroupNorm", *_NORMS_OF_CHANNELS)},
     ("PReLU", "init"): _prelu_init,
-    ("Upsample", "scale_factor"): _scale_factor,
     ("MultiheadAttention", "bias"): lambda module: module.in_proj_bias is not None,
     ("MultiheadAttention", "add_bias_kv"): lambda module: module.bias_k is not None,
     ("MultiheadAttention", "kdim"): lambda module: None if module.kdim == module.embed_dim else module.kdim,

@@ -102,7 +102,7 @@ class RecurrentCall:
             raise UnsupportedOperation(
                 "the states of inner layers are not available", f"use the last layer's, h[-{directions}:]"
             )
-        width = self.module.hidden_size
+        width = self.module.proj_size or self.module.hidden_size
         fields = {"dim": 1, "start": direction * width, "length": width}
         if self.state:  # both directions, concatenated
             return TensorRef(self.state if directions == 1 else self.writer.add("narrow", [self.state], fields))

@@ -11,6 +11,7 @@ from app.spec.network.leaves import INITIALISERS, LEAVES
 from app.spec.network.modules.catalog import MODULES
 from app.spec.network.nodes import NODE_KINDS
 from app.spec.network.operations.catalog import OPERATIONS
+from app.spec.network.weights import PARAMETRIZATIONS
 from app.spec.training.losses import OTHER_LOSSES, TORCH_LOSSES
 from app.spec.training.metrics import GENERATED_METRICS, METRICS, SPAN_METRICS
 from app.spec.training.optimizers import OPTIMIZERS
@@ -25,6 +26,7 @@ from app.spec.training.updates.weight_averages import AVERAGES
         (MODULES, "workers.network.kinds.modules", "MODULES"),
         (OPERATIONS, "workers.network.kinds.operations", "OPERATIONS"),
         (LEAVES, "workers.network.kinds.leaves", "LEAVES"),
+        (PARAMETRIZATIONS, "workers.network.kinds.weights", "PARAMETRIZATIONS"),
         (INITIALISERS, "workers.network.kinds.leaves", "INITIALISERS"),
         ({**TORCH_LOSSES, **OTHER_LOSSES}, "workers.training.objective.losses", "LOSSES"),
         (OPTIMIZERS, "workers.training.optim.optimizers", "OPTIMIZERS"),

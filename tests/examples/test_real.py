@@ -19,6 +19,7 @@ from app.spec.data.sources import TORCHVISION_SCHEMAS, UploadSource
 from app.spec.job import named_dataset_schema, parse_job
 from app.storage.local import LocalStore
 from examples.accuracy import GATES
+from examples.data.dates import FORMATS
 from tests.examples.example_runner import EXAMPLES_FOLDER
 from tests.workers.data.torchvision_datasets.synthetic import write_mnist
 from tests.workers.training.crashes import FREQUENT_CHECKPOINTS, assert_same_as_uninterrupted, train_with_crashes
@@ -101,7 +102,7 @@ def trees(draw: random.Random, _: tuple[str, ...]) -> str:
 
 def dates(draw: random.Random, _: tuple[str, ...]) -> str:
     days = [datetime.date(2000, 1, 1) + datetime.timedelta(days=draw.randint(0, 9999)) for _ in range(ROWS)]
-    return "\n".join(json.dumps({"text": f"{day.day} {day:%B %Y}", "iso": day.isoformat()}) for day in days)
+    return "\n".join(json.dumps({"text": draw.choice(FORMATS)(day), "iso": day.isoformat()}) for day in days)
 
 
 def characters(draw: random.Random, _: tuple[str, ...]) -> str:
@@ -115,6 +116,7 @@ MADE: Mapping[str, tuple[str, Writer, tuple[str, ...]]] = {
     "digits": ("npz", digits, ()),
     "tweets": ("csv", texts, ("negative", "neutral", "positive")),
     "mails": ("csv", texts, ("ham", "spam")),
+    "docstrings": ("csv", texts, tuple("abcdefghijklm")),
     "tags": ("jsonl", tags, ()),
     "vowels": ("jsonl", vowels, ()),
     "trees": ("jsonl", trees, ()),

@@ -53,7 +53,7 @@ def test_a_link_that_was_used_is_no_dead_end(
     fresh_page.goto(link)
     expect(fresh_page.get_by_role("heading", level=1)).to_have_text(job["name"])
     assert "gwl_" not in fresh_page.url
-    (cookie,) = [each for each in context.cookies() if each["name"] == "graftwerk_session"]
+    (cookie,) = [each for each in context.cookies() if each["name"] == f"graftwerk_session_{service.port}"]
     assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
     assert fresh_page.evaluate("document.cookie") == ""
     fresh_page.goto(link)  # this browser is signed in already

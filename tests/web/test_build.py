@@ -72,6 +72,14 @@ def sizes() -> Iterator[int]:
         yield (BUILD / name).stat().st_size
 
 
+def test_the_licence_of_every_package_is_beside_the_build() -> None:
+    text = (BUILD / "licenses.txt").read_text()
+    licences = dict(re.findall(r"^## (\S+) - [\d.]+ \(MIT\)\n\n(.*?)(?=\n## |\Z)", text, re.DOTALL | re.MULTILINE))
+    assert licences.keys() >= json.loads((SOURCE / "package.json").read_text())["dependencies"].keys()
+    assert text.count("\n## ") == len(licences)  # another licence than MIT is to be looked at
+    assert [name for name, licence in licences.items() if "Permission is hereby granted" not in licence] == []
+
+
 def test_the_page_has_nothing_inline() -> None:
     page = (BUILD / "index.html").read_text()
     assert not [pattern for pattern in FORBIDDEN if re.search(pattern, page)]

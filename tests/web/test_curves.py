@@ -44,6 +44,7 @@ def test_a_live_curve_has_every_point_once_after_a_restart(
     open_curves(page, f"/jobs/{job}?smooth=0.9")
     before = points_on_page(page, "train/loss")
     assert service.stop() == 0
+    expect(page.get_by_role("status").filter(has_text="Connection lost")).to_be_visible()
     service.resume(*SLOTS)
     service.wait(job, "succeeded")
     expect(page.locator(".job-header .status")).to_contain_text("succeeded", timeout=60_000)

@@ -1,5 +1,6 @@
 import { render } from "preact";
 import { App } from "./shell/App";
+import { reloadWhenReachable } from "./shell/reload";
 import "./shell/theme";
 import "./ui/styles/tokens.css";
 import "./ui/styles/elements.css";
@@ -7,11 +8,6 @@ import "./ui/styles/components.css";
 import "./shell/shell.css";
 
 // After an upgrade of the service an open tab asks for pages that are no longer there: it loads itself anew, once.
-addEventListener("vite:preloadError", () => {
-  const last = Number(sessionStorage.getItem("graftwerk-reloaded"));
-  if (Date.now() - last < 10_000) return;
-  sessionStorage.setItem("graftwerk-reloaded", String(Date.now()));
-  location.reload();
-});
+addEventListener("vite:preloadError", () => void reloadWhenReachable());
 
 render(<App />, document.getElementById("app")!);

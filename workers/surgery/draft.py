@@ -22,6 +22,7 @@ from workers.surgery.layer_ids import write_layer_ids
 from workers.surgery.lineage import Lineage
 from workers.surgery.node_places import JsonObject, NodePlace, all_bodies, find_node
 from workers.surgery.tensor_map import TensorMap
+from workers.surgery.weight_sources import check_weight_sources
 
 __all__ = ["Change", "Draft", "JsonObject", "Revision", "Weights", "open_draft"]
 
@@ -147,6 +148,8 @@ class Draft:
             network = infer_shapes(job.model, features.schema, job.data.inputs or features.schema.inputs)
         if network.problems:
             raise InvalidInput([problem.with_prefix("/model") for problem in network.problems])
+        if self.network.nodes:
+            check_weight_sources(self.blueprint, network.blueprint)
         return network
 
     def places(self) -> dict[str, str]:

@@ -22,7 +22,7 @@ from workers.network.runtime.build import build
 from workers.protocol.assignment import Assignment, CheckpointRef, EditRef
 from workers.protocol.messages import ProgressReport
 from workers.torch_errors import translate_torch_errors
-from workers.training.assembly import PreparedTraining, assemble, checkpoint_exporter
+from workers.training.assembly import AttemptResources, PreparedTraining, assemble, checkpoint_exporter
 from workers.training.checkpoints.files import RestoredCheckpoint, restore_checkpoint
 from workers.training.checkpoints.saver import CheckpointSaver
 from workers.training.context import Context
@@ -30,7 +30,6 @@ from workers.training.devices import select_device, set_determinism
 from workers.training.edits.agenda import Agenda
 from workers.training.edits.rules import carry_rules
 from workers.training.initialization import StartFiles, initialize, known_preparation, load_start_checkpoint
-from workers.training.resources import AttemptResources
 from workers.training.revision import RevisionState
 
 

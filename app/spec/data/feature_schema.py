@@ -263,7 +263,10 @@ def _source_problems(feature: BaseFeature, name: str, context: FeatureContext) -
             yield Problem(pointer, "unknown_column", f'the data has no column "{source}"', hint)
         elif column.type not in feature.column_types:
             detail = f'"{source}" is a column of type {column.type}, which a feature of kind {feature.kind} cannot read'
-            yield Problem(pointer, "wrong_column_type", detail, f"use the kind {' or '.join(supported_kinds(column))}")
+            hint = f"use the kind {' or '.join(supported_kinds(column))}"
+            if feature.kind == "text" and column.type in ("datetime", "number"):
+                hint = f'register the data set with "types": {{"{source}": "text"}}, or {hint}'
+            yield Problem(pointer, "wrong_column_type", detail, hint)
         elif feature.requires_labels and not column.labels:
             detail = (
                 f'"{source}" has too many different values (over {MAX_LABELS}) for a feature of kind {feature.kind}'

@@ -110,7 +110,7 @@ def _write_images(predictions: Predictions, folder: Path) -> None:
 
 def _print_predictions(predictions: Predictions) -> None:
     """Print a table with a line per row, and a column per field of the outputs; of a text that is alone, all of it."""
-    texts = [fields["text"] for row in predictions for fields in row.values() if "text" in fields]
+    texts = [fields["text"] for row in predictions.rows for fields in row.values() if "text" in fields]
     if len(texts) == len(predictions.outputs) == 1:
         typer.echo(texts[0])
         return

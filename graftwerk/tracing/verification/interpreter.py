@@ -9,7 +9,7 @@ from graftwerk.tracing.verification.operations import operation
 
 Tensor = Any  # torch.Tensor
 Document = Mapping[str, Any]
-STRUCTURE = frozenset({"id", "kind", "inputs"})
+STRUCTURE = frozenset({"id", "kind", "inputs", "tie"})
 BATCH_FIRST = RECURRENT_MODULES | {"MultiheadAttention", "TransformerEncoderLayer"}
 LAST_DIMENSION = frozenset({"Softmax", "Softmin", "LogSoftmax"})
 OUTPUTS = {"LSTMCell": ("h", "c")}  # by default those of topk and sort
@@ -35,6 +35,10 @@ class InterpretedNetwork:
                 self._leaves[name] = _leaf(node, weights.get(name))
             elif node["kind"][0].isupper():
                 self._parts[name] = _module(node, own)
+        for node in self._nodes:
+            for weight, source in (node.get("tie") or {}).items():
+                owner, _, name = source.partition(".")
+                self._parts[node["id"]].register_parameter(weight, self._parts[owner].get_parameter(name))
 
     def __call__(self, *inputs: Tensor) -> dict[str, Tensor]:
         """Return the outputs by name, for inputs (N, *) in order."""
@@ -68,8 +72,8 @@ class InterpretedNetwork:
 
     def parameters(self) -> Iterator[Tensor]:
         """Yield the parameters that are trained."""
-        for module in self.modules():
-            yield from module.parameters()
+        trained = {id(each): each for module in self.modules() for each in module.parameters()}  # tied ones once
+        yield from trained.values()
         networks = [self, *(part for part in self._parts.values() if isinstance(part, InterpretedNetwork))]
         for network in networks:
             yield from (leaf for leaf in network._leaves.values() if leaf.requires_grad)

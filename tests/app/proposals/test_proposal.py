@@ -62,8 +62,8 @@ def test_every_reason_stands_beside_its_choice(name: str, tmp_path: Path) -> Non
         ("dates", {"table": ("day", "n")}),
         ("odd names", {"table": ("рост (см)", "x")}),
         ("a target called x", {"table": ("a",)}),
-        ("mixed", {"text": ("note", "more"), "series": ("steps",), "table": ("size", "town")}),
-        ("labels", {"text": ("text",), "labels": ("kinds",)}),
+        ("mixed", {"ngrams": ("note", "more"), "series": ("steps",), "table": ("size", "town")}),
+        ("labels", {"ngrams": ("text",), "labels": ("kinds",)}),
     ],
 )
 def test_every_column_is_read(name: str, read: dict[str, tuple[str, ...]], tmp_path: Path) -> None:

@@ -16,9 +16,11 @@ from app.spec.network.leaves import INITIALISERS
 from app.spec.network.modules.catalog import MODULES
 from app.spec.network.nodes import NODE_CLASSES, NODE_KINDS, BaseNode
 from app.spec.network.operations.catalog import OPERATIONS
+from app.spec.network.weights import PARAMETRIZATIONS, WEIGHT_FIELDS, WEIGHTED_KINDS
 from workers.network.kinds.leaves import INITIALISERS as FILLERS
 from workers.network.kinds.modules import MODULES as BUILDERS
 from workers.network.kinds.operations import OPERATIONS as FUNCTIONS
+from workers.network.kinds.weights import PARAMETRIZATIONS as PARAMETRIZERS
 
 
 class NoDefault(Enum):
@@ -101,6 +103,7 @@ def test_fields_of_modules_are_those_of_torch(kind: str) -> None:
         name: default(field)
         for name, field in MODULES[kind].fields.items()
         if name not in (*BUILDERS[kind].call_parameters, *BUILDERS[kind].references)
+        and (kind not in WEIGHTED_KINDS or name not in WEIGHT_FIELDS)
     }
     assert MODULES[kind].references == BUILDERS[kind].references
     assert ours.keys() <= theirs.keys()
@@ -148,7 +151,15 @@ def test_fields_of_initialisers_are_those_of_torch(kind: str) -> None:
         expected = NoDefault.DEFAULT if parameter.default is parameter.empty else parameter.default
         assert default(field) == expected
     assert INITIALISERS[kind].sentence
-    assert torch.is_tensor(filler.function(torch.empty(2, 2), **({"val": 0.5} if kind == "constant" else {})))
+    given = {filler.torch_names.get(name, name): value for name, value in INITIALISERS[kind].example.items()}
+    assert torch.is_tensor(filler.function(torch.empty((2,) * max(2, filler.min_dimensions)), **given))
+
+
+@pytest.mark.parametrize("kind", PARAMETRIZATIONS)
+def test_fields_of_parametrizations_are_those_of_torch(kind: str) -> None:
+    theirs = inspect.signature(PARAMETRIZERS[kind]).parameters
+    expected = {name: parameter.default for name, parameter in theirs.items() if name != "module"}
+    assert {name: default(field) for name, field in PARAMETRIZATIONS[kind].fields.items()} == expected
 
 
 @pytest.mark.parametrize("kind", NODE_KINDS)

@@ -1,4 +1,4 @@
-"""MixUp on rows of a table: inputs and targets are blended alike, to the bit; words, which have no blend, are refused."""
+"""MixUp on rows of a table: inputs and targets are blended alike, to the bit; words, which have no blend, are not."""
 
 from pathlib import Path
 from typing import Any

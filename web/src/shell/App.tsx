@@ -3,7 +3,7 @@ import type { ComponentType } from "preact";
 import { session } from "../api/session";
 import { loadSession } from "../api/signin";
 import { ErrorBoundary } from "../ui/ErrorBoundary";
-import { Loading, Message, Problems } from "../ui/Message";
+import { Loading, Message, NotLoaded, Problems } from "../ui/Message";
 import { Toasts } from "../ui/Toast";
 import { SignInPage } from "../pages/sign-in/SignInPage";
 import { Navigation } from "./Navigation";
@@ -27,14 +27,14 @@ export function App() {
     return () => clearTimeout(timer);
   }, [error]);
   const linked = place.value.path === "/sign-in";
-  if (session.value === undefined && !linked) return error ? <Problems error={error} /> : <Loading what="Graftwerk" />;
+  if (session.value === undefined && !linked) return <main><h1>Graftwerk</h1>{error ? <Problems error={error} /> : <Loading what="who is signed in" />}</main>;
   if (session.value === null || linked) return <SignInPage />;
   return (
     <>
       <a class="skip-link" href="#main">Skip to the content</a>
       <Navigation />
       <main id="main" tabIndex={-1}>
-        <ErrorBoundary key={place.value.path}>
+        <ErrorBoundary place={place.value.path}>
           <CurrentPage />
         </ErrorBoundary>
       </main>
@@ -47,7 +47,9 @@ function CurrentPage() {
   const { path } = place.value;
   for (const route of ROUTES) {
     const parameters = matchPath(route.pattern, path);
-    if (parameters) return <LazyPage key={route.pattern} route={route} parameters={parameters} />;
+    if (!parameters) continue;
+    const { "*": part, ...named } = parameters; // a page stays while one goes through its parts
+    return <LazyPage key={[route.pattern, ...Object.values(named)].join(" ")} route={route} parameters={parameters} />;
   }
   return (
     <Message page title="There is no such page">
@@ -58,11 +60,11 @@ function CurrentPage() {
 
 function LazyPage({ route, parameters }: { route: (typeof ROUTES)[number]; parameters: Record<string, string> }) {
   const [Page, setPage] = useState<ComponentType<PageProps>>();
-  const [error, setError] = useState<unknown>();
+  const [failed, setFailed] = useState(false);
   useEffect(() => {
     document.title = `${route.title} · Graftwerk`; // a page may say more once it knows more
-    route.load().then((module) => setPage(() => module.default), setError);
+    route.load().then((module) => setPage(() => module.default), () => setFailed(true));
   }, [route]);
-  if (error !== undefined) return <Problems error={error} />;
+  if (failed) return <><h1>{route.title}</h1><NotLoaded what={`The page “${route.title}”`} /></>;
   return Page ? <Page parameters={parameters} /> : <Loading what={route.title} />;
 }

@@ -44,4 +44,14 @@ export function Problems({ error, retry }: { error: unknown; retry?: () => void 
   );
 }
 
+/** Shown where the code of a page does not load: the service was upgraded, or cannot be reached. */
+export function NotLoaded({ what }: { what: string }) {
+  return (
+    <div class="problems" role="alert">
+      <p><strong>{what} could not be loaded.</strong> The page loads itself anew as soon as the service answers.</p>
+      <button type="button" onClick={() => location.reload()}>Load it now</button>
+    </div>
+  );
+}
+
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -13,6 +13,7 @@ from workers.network.kinds.catalog import CATALOG
 from workers.network.kinds.control import ControlKind
 from workers.network.kinds.leaves import LeafKind
 from workers.network.kinds.module_kind import ModuleKind
+from workers.network.kinds.weights import tied_parameters
 
 NORM_LAYERS = (
     nn.BatchNorm1d,
@@ -113,6 +114,7 @@ class _ParameterIndexer:
             shared: dict[str, str] = {}
             for node in blueprint.nodes:
                 self._node(node, index, shared.setdefault(node.share, node.id) if node.share else node.id)
+            _share_names(index, blueprint)
             self._bodies[id(blueprint)] = index
         return self._bodies[id(blueprint)]
 
@@ -143,6 +145,18 @@ class _ParameterIndexer:
             buffers = {name: tuple(value.shape) for name, value in module.state_dict().items() if name not in weights}
             self._modules[key] = ParameterIndex(weights, buffers, paths)
         return self._modules[key]
+
+
+def _share_names(index: ParameterIndex, blueprint: Blueprint) -> None:
+    """Give a parameter that nodes share the first of its names, in the order of the nodes."""
+    order = [node.id for node in blueprint.nodes]
+    ties: dict[str, list[str]] = {}
+    for node, name, source in tied_parameters(blueprint):
+        if source in index.weights:
+            ties.setdefault(source, [source]).append(f"{node}.{name}")
+    for names in ties.values():
+        first = min(names, key=lambda name: order.index(name.partition(".")[0]))
+        index.weights |= {name: replace(index.weights[name], name=index.weights[first].name) for name in names}
 
 
 def _weights(module: nn.Module) -> Iterator[tuple[str, ParameterInfo]]:

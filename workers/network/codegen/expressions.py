@@ -5,9 +5,11 @@ from collections.abc import Mapping
 
 import torch
 
-from workers.network.blueprint import ResolvedNode
+from workers.network.blueprint import Blueprint, ResolvedNode
+from workers.network.inference.input_checks import META
 from workers.network.kinds.leaves import INITIALISERS, LeafKind
 from workers.network.kinds.module_kind import ModuleKind
+from workers.network.kinds.weights import chosen_initialisers, tied_parameters
 
 
 def dict_expression(values: Mapping[str, str]) -> str:
@@ -56,3 +58,39 @@ def leaf_statements(node: ResolvedNode, row: LeafKind) -> list[str]:
         else (f'self.register_buffer("{node.id}", {empty})')
     )
     return [place, f"nn.init.{filler.function.__name__}(self.{node.id}{', ' if arguments else ''}{arguments})"]
+
+
+def weight_statements(node: ResolvedNode, row: ModuleKind) -> list[str]:
+    """Return the statements that fill and parametrize the weights of a node's module."""
+    statements: list[str] = []
+    if not row.has_weights:
+        return statements
+    place = f"self.{node.id}"
+    if node.parameters.get("init") is not None:
+        with META:
+            module = row.module({**node.parameters, "init": None, "parametrization": None})
+        for name, init in chosen_initialisers(module, node.parameters["init"]).items():
+            filler = INITIALISERS[init.kind]
+            arguments = ", ".join([_attribute(f"{node.id}.{name}"), *keyword_list(filler.arguments(init))])
+            statements.append(f"nn.init.{filler.function.__name__}({arguments})")
+    if (chosen := node.parameters.get("parametrization")) is not None:
+        settings = chosen.settings()
+        path, _, name = f"{node.id}.{settings.pop('name')}".rpartition(".")
+        owner = place if path == node.id else _attribute(path, "get_submodule")
+        arguments = ", ".join([owner, repr(name), *keyword_list(settings)])
+        statements.append(f"nn.utils.parametrizations.{chosen.kind}({arguments})")
+    return statements
+
+
+def tie_statements(blueprint: Blueprint) -> list[str]:
+    """Return the statements that put the parameters of other nodes into nodes."""
+    statements = []
+    for node, name, source in tied_parameters(blueprint):
+        path, _, last = f"{node}.{name}".rpartition(".")
+        statements.append(f"{_attribute(path, 'get_submodule')}.{last} = {_attribute(source)}")
+    return statements
+
+
+def _attribute(path: str, getter: str = "get_parameter") -> str:
+    """Return the expression of a part of a module: parts in lists have numbers for names."""
+    return f"self.{path}" if all(map(str.isidentifier, path.split("."))) else f'self.{getter}("{path}")'

@@ -1,7 +1,7 @@
 """Shape inference of one node: by rule, or by running it on the meta device."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 
@@ -27,6 +27,7 @@ from workers.network.inference.input_checks import (
 )
 from workers.network.inference.partial_network import InferredNode
 from workers.network.inference.shape_rules import POINTWISE_KINDS, apply_shape_rule
+from workers.network.inference.weights import check_weights
 from workers.network.kinds.leaves import INITIALISERS, LeafKind
 from workers.network.kinds.module_kind import ModuleKind
 from workers.network.kinds.operations import COMPARISONS, OperationKind
@@ -58,6 +59,8 @@ def infer_node(
     kind, name = wired.node.kind, wired.id
     if isinstance(row, ModuleKind):
         parameters = resolve_parameters(name, row, parameters, inputs)
+    if isinstance(row, ModuleKind) and row.has_weights:
+        check_weights(name, row, parameters)
     if (count := count_weights(kind, parameters)) > MAX_NODE_WEIGHTS:
         raise NodeError(f"{name} would have {count:,} parameters", "make it smaller", code="too_many_parameters")
     check_dimension(name, kind, parameters, inputs)
@@ -66,7 +69,7 @@ def infer_node(
     if isinstance(row, LeafKind):
         return _infer_leaf(node, row)
     if isinstance(row, ModuleKind):
-        plain = inputs and not row.named_inputs(parameters)
+        plain = inputs and not row.named_inputs(parameters) and parameters.get("parametrization") is None
         if plain and (result := apply_shape_rule(kind, parameters, tuple(inputs[0].shape))) is not None:
             shape, trained, buffers = result
             if shape == inputs[0].shape:
@@ -96,7 +99,9 @@ def _infer_module(node: ResolvedNode, row: ModuleKind, inputs: tuple[Tensor, ...
             module = row.module(parameters)
     except TORCH_ERRORS as error:
         raise NodeError(f"{node.id}: {_torch_message(error)}", code="invalid_value") from None
-    call = partial(_recurrent_output, node) if row.call is run_recurrent else row.bind(module, node.parameters)
+    call: NodeCall = row.bind(module, node.parameters)
+    if row.call is run_recurrent:
+        call = partial(_recurrent_output, node)
     if node.kind in LOSS_RULES:
         call = partial(LOSS_RULES[node.kind], node)
     with ExitStack() as stack:
@@ -160,7 +165,7 @@ def _connectionist_loss(node: ResolvedNode, scores: Tensor, targets: Tensor, *le
     return scores[:, 0, 0] if node.parameters["reduction"] == "none" else scores.mean()
 
 
-LOSS_RULES = {"GaussianNLLLoss": _gaussian_loss, "CTCLoss": _connectionist_loss}
+LOSS_RULES: Mapping[str, Callable[..., Tensor]] = {"GaussianNLLLoss": _gaussian_loss, "CTCLoss": _connectionist_loss}
 
 
 def _recurrent_output(node: ResolvedNode, x: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
@@ -175,9 +180,8 @@ def _recurrent_output(node: ResolvedNode, x: Tensor, *others: Tensor) -> tuple[T
         if value.shape != states[name]:
             detail = f"{name} of {node.id} is {describe_shape(states[name])} but receives {describe_shape(value.shape)}"
             raise NodeError(detail, "give (N, num_layers x directions, H)", field=name)
-    shape = (examples, steps, directions * hidden)
-    if parameters["returns"] != "sequence":
-        shape = (examples, directions * hidden)
+    leading = (examples, steps) if parameters["returns"] == "sequence" else (examples,)
+    shape = (*leading, directions * hidden)
     final = [states[name.replace("_n", "_0")] for name in node.outputs[1:]]
     return tuple(torch.empty(each, device=META) for each in (shape, *final))
 
@@ -186,9 +190,10 @@ def _infer_leaf(node: ResolvedNode, row: LeafKind) -> InferredNode:
     parameters, field, hint = node.parameters, "value", "give lists of equal lengths"
     if row.storage != "constant":
         shape, init = node.parameters["shape"], node.parameters["init"]
-        least = INITIALISERS[init.kind].min_dimensions
-        if len(shape) < least:
-            detail = f"{init.kind} needs a tensor of {least} or more dimensions, {node.id} has {len(shape)}"
+        least, most = INITIALISERS[init.kind].min_dimensions, INITIALISERS[init.kind].max_dimensions
+        if not least <= len(shape) <= most:
+            needs = f"{least} or more" if most > 5 else f"{least} to {most}"
+            detail = f"{init.kind} needs a tensor of {needs} dimensions, {node.id} has {len(shape)}"
             raise NodeError(detail, 'use {"kind": "normal"} or {"kind": "uniform"}', field="init", code="invalid_value")
         parameters, field, hint = {"shape": (1,) * len(shape), "init": init}, "init", ""
     try:

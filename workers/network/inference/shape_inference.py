@@ -18,6 +18,7 @@ from workers.network.inference.input_checks import META, SYMBOLIC_BATCH_SIZE, No
 from workers.network.inference.node_inference import infer_node
 from workers.network.inference.partial_network import InferredNode, PartialNetwork
 from workers.network.inference.vocabulary_sizes import VocabularySizes, resolve_vocabulary_size
+from workers.network.inference.weights import check_ties
 from workers.network.kinds.catalog import CATALOG
 from workers.network.kinds.control import ControlKind
 from workers.network.kinds.leaves import LeafKind
@@ -68,6 +69,7 @@ class _ShapeInference:
                 result.nodes.append(trace)
                 values |= trace.named_outputs()
         result.blueprint = Blueprint(names, tuple(trace.node for trace in result.nodes), body.output_names())
+        self.problems += check_ties(result.blueprint, result.nodes)
         return result
 
     def _trace(self, wired: WiredNode, result: PartialNetwork, place: str) -> InferredNode | None:

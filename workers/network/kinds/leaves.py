@@ -18,6 +18,7 @@ class Initialiser:
     function: Callable[..., Tensor]
     torch_names: Mapping[str, str]
     min_dimensions: int = 0  # of the tensor
+    max_dimensions: int = 64
 
     def arguments(self, init: KindModel) -> dict[str, Any]:
         """Return the parameters by torch's names."""
@@ -34,6 +35,10 @@ INITIALISERS: Mapping[str, Initialiser] = {
     "xavier_normal": Initialiser(nn.init.xavier_normal_, {}, min_dimensions=2),
     "kaiming_uniform": Initialiser(nn.init.kaiming_uniform_, {}, min_dimensions=2),
     "kaiming_normal": Initialiser(nn.init.kaiming_normal_, {}, min_dimensions=2),
+    "trunc_normal": Initialiser(nn.init.trunc_normal_, {"low": "a", "high": "b"}),
+    "eye": Initialiser(nn.init.eye_, {}, min_dimensions=2, max_dimensions=2),
+    "dirac": Initialiser(nn.init.dirac_, {}, min_dimensions=3, max_dimensions=5),
+    "sparse": Initialiser(nn.init.sparse_, {}, min_dimensions=2, max_dimensions=2),
     "orthogonal": Initialiser(nn.init.orthogonal_, {}, min_dimensions=2),
 }
 

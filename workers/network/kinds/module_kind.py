@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
+from app.spec.network.weights import WEIGHT_FIELDS
 from workers.network.blueprint import Parameters
+from workers.network.kinds.weights import finish_weights
 from workers.network.runtime.control_flow import TensorOrTuple
 from workers.network.runtime.plan import NodeCall
 
@@ -37,7 +39,7 @@ class ModuleKind:
     optional input with the lengths of sequences. `references` are the parameters that name more inputs, which `call`
     takes by these names; a test compares them with the language's. `newer_parameters` are unknown to the oldest torch
     that is supported: they are passed only where they are not true. `layer_parameters` are numbers of layers, each of
-    which has the `cost`.
+    which has the `cost`. With `has_weights` the language's fields of weights are parameters too.
     """
 
     build: Callable[..., nn.Module]
@@ -59,6 +61,7 @@ class ModuleKind:
     references: tuple[str, ...] = ()
     newer_parameters: tuple[str, ...] = ()
     layer_parameters: tuple[str, ...] = ()
+    has_weights: bool = False
 
     @property
     def input_description(self) -> str:
@@ -72,7 +75,10 @@ class ModuleKind:
 
     def excluded_parameters(self) -> frozenset[str]:
         """Return the parameters that the constructor does not take."""
-        return frozenset((*self.call_parameters, *self.adapt_defaults, *self.initial_parameters, *self.references))
+        own = WEIGHT_FIELDS if self.has_weights else ()
+        return frozenset(
+            (*self.call_parameters, *self.adapt_defaults, *self.initial_parameters, *self.references, *own)
+        )
 
     def named_inputs(self, parameters: Parameters) -> tuple[str, ...]:
         """Return the references that are given: the names of a node's last inputs."""
@@ -95,7 +101,9 @@ class ModuleKind:
         """Return the module of a node with complete parameters. Raises what torch raises."""
         module = self.build(**self.arguments(parameters))
         changes = self.adapt_arguments(parameters)
-        return self.adapt(module, **changes) if self.adapt is not None and changes else module
+        if self.adapt is not None and changes:
+            module = self.adapt(module, **changes)
+        return finish_weights(module, parameters) if self.has_weights else module
 
     def bind(self, module: nn.Module, parameters: Parameters) -> NodeCall:
         """Return the callable of a node, which takes its inputs."""

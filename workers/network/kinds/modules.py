@@ -1,9 +1,11 @@
 """Kinds of modules, and the classes of torch that build them."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from torch import nn
 
+from app.spec.network.weights import WEIGHTED_KINDS
 from workers.network.kinds.functional import (
     Training,
     VariationalDropout,
@@ -89,7 +91,7 @@ _TRANSFORMER_MASKS = (
     "memory_key_padding_mask",
 )
 
-MODULES: Mapping[str, ModuleKind] = {
+_ROWS: Mapping[str, ModuleKind] = {
     "Identity": ModuleKind(nn.Identity, accepts="any"),
     "Linear": ModuleKind(nn.Linear, FEATURE_RANKS, VECTOR_INPUT),
     "Bilinear": ModuleKind(nn.Bilinear, FEATURE_RANKS, VECTOR_INPUT),
@@ -254,4 +256,7 @@ MODULES: Mapping[str, ModuleKind] = {
     "TripletMarginLoss": ModuleKind(nn.TripletMarginLoss),
     "CosineSimilarity": ModuleKind(nn.CosineSimilarity),
     "PairwiseDistance": ModuleKind(nn.PairwiseDistance),
+}
+MODULES: Mapping[str, ModuleKind] = {
+    kind: replace(row, has_weights=kind in WEIGHTED_KINDS) for kind, row in _ROWS.items()
 }

@@ -18,6 +18,7 @@ from workers.network.kinds.control import ControlKind
 from workers.network.kinds.leaves import LeafKind
 from workers.network.kinds.module_kind import ModuleKind
 from workers.network.kinds.operations import OperationKind
+from workers.network.kinds.weights import tie_parameters
 from workers.network.runtime.control_flow import RecordMetric, TensorOrTuple, unwrap_single
 from workers.network.runtime.plan import ExecutionPlan, NodeCall, build_plan
 from workers.torch_setup import is_out_of_memory
@@ -69,6 +70,7 @@ class GraphModule(nn.Module):
                 if node.share is not None:
                     shared[node.share] = part
                 self.add_module(node.id, part)
+        tie_parameters(self, blueprint)
         self._plan = build_plan(blueprint, self._calls())
 
     def _calls(self) -> dict[str, NodeCall]:

@@ -85,6 +85,8 @@ def _first(trace: InferredNode, intervals: Mapping[str, Interval]) -> Interval:
 
 def _zero(trace: InferredNode) -> Plan | Refusal:
     kind, parameters = trace.node.kind, trace.node.parameters
+    if parameters.get("parametrization") is not None:
+        return Refusal(f"the weights of {trace.node.id} are computed from others", 'use "init": "default"')
     if kind in ZERO_TENSORS and ZERO_TENSORS[kind](parameters):
         return {}
     return Refusal(f"{trace.node.id} has no weights that would make it compute zero", _ZERO_HINT)

@@ -29,6 +29,8 @@ Rule = Callable[[InferredNode, Interval], Refusal | None]
 def identity_refusal(trace: InferredNode, interval: Interval) -> Refusal | None:
     """Return why a node cannot compute its first input, whose values are in an interval; `None` if it can."""
     node = trace.node
+    if node.parameters.get("parametrization") is not None:
+        return Refusal(f"the weights of {node.id} are computed from others", 'use "init": "default"')
     rule = IDENTITIES.get(node.kind)
     if rule is None:
         return Refusal(f"{node.kind} does not compute its input, whatever its weights", _what_can(trace))

@@ -91,7 +91,8 @@ def _block_body(draft: Draft, operation: Deepen, network: PartialNetwork, place:
             node.setdefault("inputs", [source])
         source = node["id"]
     last = body["nodes"][-1]
-    if last["kind"] not in ZERO_KINDS or last.get("affine") is False or last.get("elementwise_affine") is False:
+    cannot = last.get("parametrization") is not None or last["kind"] not in ZERO_KINDS
+    if cannot or last.get("affine") is False or last.get("elementwise_affine") is False:
         detail = f"the block begins as zero only if its last layer can be zero, which {last['kind']} cannot"
         where = f"{pointer}/block/{len(body['nodes']) - 1}"
         raise refusal(where, "not_preserved", detail, "end it with a Linear layer, a convolution or a normalisation")

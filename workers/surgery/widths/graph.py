@@ -1,6 +1,7 @@
 """The walk through an inferred network that finds its dependencies."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from workers.network.inference.partial_network import InferredNode, PartialNetwork
 from workers.network.kinds.catalog import CATALOG
 from workers.network.kinds.control import ControlKind
+from workers.network.kinds.weights import tied_parameters
 from workers.surgery.widths.axes import Axes, axis_size
 from workers.surgery.widths.dependencies import Dependencies, NodeScope, empty_dependencies, input_axes
 from workers.surgery.widths.groups import Obstacle
@@ -40,19 +42,22 @@ class _Walk:
     def body(self, network: PartialNetwork, path: str, inputs: Sequence[Axes]) -> tuple[Axes, ...]:
         """Return the outputs of a body whose parameters have names that begin with `path`."""
         values = dict(zip(network.blueprint.inputs, inputs, strict=True))
+        ties = [(node, source.partition(".")[0]) for node, _, source in tied_parameters(network.blueprint)]
+        tied = {name for pair in ties for name in pair}  # with weights of each other, which are not followed
         for trace in network.nodes:
             arguments = [values[name] for name in trace.node.inputs]
-            outputs = self._node(trace, path + trace.node.id, arguments)
+            outputs = self._node(trace, path + trace.node.id, arguments, tied)
             values[trace.node.id] = outputs[0]
             own = (f"{trace.node.id}.{name}" for name in trace.node.outputs)
             values |= zip(own, outputs, strict=False)
         return tuple(values[source] for source in network.blueprint.outputs.values())
 
-    def _node(self, trace: InferredNode, path: str, inputs: Sequence[Axes]) -> tuple[Axes, ...]:
+    def _node(self, trace: InferredNode, path: str, inputs: Sequence[Axes], tied: AbstractSet[str]) -> tuple[Axes, ...]:
         node = NodeScope(self.dependencies, trace, path, inputs, partial(self._inner, trace, path))
         if trace.node.share is not None:
             self._share(node, f"{path.rpartition('.')[0]} {trace.node.share}")
-        outputs = RULES.get(trace.node.kind, opaque)(node)
+        fixed = trace.node.id in tied or trace.node.parameters.get("parametrization") is not None
+        outputs = opaque(node) if fixed else RULES.get(trace.node.kind, opaque)(node)
         shapes = [tuple(map(axis_size, axes)) for axes in outputs]
         if shapes != node.output_shapes():
             raise AssertionError(f"{node.describe()}: {shapes} instead of {node.output_shapes()}")

@@ -7,6 +7,7 @@ from app.spec.network.backbones import BACKBONES
 from app.spec.network.control import CONTROL
 from app.spec.network.leaves import INITIALISERS
 from app.spec.network.nodes import NODE_KINDS
+from app.spec.network.weights import PARAMETRIZATIONS
 from tests.workers.network.networks import Columns
 from workers.network.kinds.catalog import CATALOG
 
@@ -124,6 +125,14 @@ CASES: list[tuple[str, Mapping[str, Any], Columns]] = [
     ("Embedding", {"num_embeddings": 4, "embedding_dim": 2, "max_norm": 0.5, "norm_type": 1.0}, {"x": ((4,), "int64")}),
     *((kind, {"bias": False, "affine": True}, {"x": IMAGE}) for kind in ("BatchNorm2d", "InstanceNorm2d")),
     ("GroupNorm", {"num_groups": 2, "bias": False}, {"x": SEQUENCE}),
+    *(("Linear", {"out_features": 6, "parametrization": kind}, {"x": SEQUENCE}) for kind in PARAMETRIZATIONS),
+    ("Conv2d", {"out_channels": 4, "kernel_size": 3, "parametrization": "spectral_norm"}, {"x": IMAGE}),
+    ("GRU", {"hidden_size": 3, "init": {"weight_hh*": "orthogonal", "bias*": "zeros"}}, {"x": SEQUENCE}),
+    (
+        "TransformerEncoder",
+        {"nhead": 2, "num_layers": 2, "init": {"*norm*": "ones", "*.weight": "eye"}},
+        {"x": SEQUENCE},
+    ),
     ("Softplus", {"threshold": -20, "beta": 2.0}, {"x": SEQUENCE}),
     *(
         (kind, {"hidden_size": 3, "returns": returns}, LENGTHS)
@@ -236,7 +245,11 @@ CASES: list[tuple[str, Mapping[str, Any], Columns]] = [
     ("PReLU", {"num_parameters": 4, "init": 0.5}, {"x": SEQUENCE}),
     ("Embedding", {"num_embeddings": 4, "embedding_dim": 2, "padding_idx": 3}, {"x": ((), "int32")}),
     *(
-        ("Parameter", {"shape": (4, 3), "init": {"kind": kind, **row.example}}, {"x": VECTOR})
+        (
+            "Parameter",
+            {"shape": (4, 3, 3)[: 2 + (kind == "dirac")], "init": {"kind": kind, **row.example}},
+            {"x": VECTOR},
+        )
         for kind, row in INITIALISERS.items()
     ),
     ("Parameter", {"shape": ()}, {"x": VECTOR}),

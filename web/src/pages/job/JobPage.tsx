@@ -5,7 +5,7 @@ import { useResource } from "../../api/resource";
 import type { Job } from "../../api/schema";
 import type { PageProps } from "../../shell/routes";
 import { ErrorBoundary } from "../../ui/ErrorBoundary";
-import { Loading, Message, Problems } from "../../ui/Message";
+import { Loading, Message, NotLoaded, Problems } from "../../ui/Message";
 import { Tabs } from "../../ui/Tabs";
 import { useJobFeed, type JobFeed } from "./feed";
 import { JobHeader } from "./JobHeader";
@@ -69,8 +69,7 @@ function useProgress(job: Job | undefined, feed: JobFeed): Progress {
 
 interface LoadedTab {
   tab: string;
-  View?: ComponentType<JobTabProps>;
-  error?: unknown;
+  View?: ComponentType<JobTabProps>; // none: it did not load
 }
 
 /** The code of a part of the page, which loads beside the job. */
@@ -78,7 +77,7 @@ function useTab(tab: string): LoadedTab {
   const [loaded, setLoaded] = useState<LoadedTab>({ tab: "" });
   useEffect(() => {
     const entry = TABS.find((each) => each.id === tab);
-    entry?.load().then((module) => setLoaded({ tab, View: module.default }), (error: unknown) => setLoaded({ tab, error }));
+    entry?.load().then((module) => setLoaded({ tab, View: module.default }), () => setLoaded({ tab }));
   }, [tab]);
   return loaded;
 }
@@ -87,6 +86,6 @@ function JobTab({ view, tab, ...props }: { view: LoadedTab; tab: string } & JobT
   const entry = TABS.find((each) => each.id === tab);
   if (!entry) return <Message title="A job has no such part" />;
   if (view.tab !== tab) return <Loading what={entry.label} />;
-  if (!view.View) return <Problems error={view.error} />;
+  if (!view.View) return <NotLoaded what={entry.label} />;
   return <view.View {...props} />;
 }

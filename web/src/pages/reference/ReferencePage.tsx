@@ -16,6 +16,7 @@ export default function ReferencePage() {
       <p>
         Everything on these pages goes through this API. Programs send <code>Authorization: Bearer gw_…</code>; requests from here are sent
         by your session. <a href="/v1/openapi.json" download="openapi.json">The description as a file</a> makes typed clients.
+        These pages are built with <a href="/licenses.txt" target="_blank" rel="noopener">packages of others and their licences</a>.
       </p>
       <Loaded resource={description} what="the description">{(found) => <Reference description={found} />}</Loaded>
     </>

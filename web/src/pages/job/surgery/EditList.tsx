@@ -13,14 +13,22 @@ const STATES: Record<Edit["state"], [string, string]> = {
 /** Every edit and rollback of a job, newest first. */
 export function EditList({ jobId, edits, reload }: { jobId: string; edits: Edit[]; reload: () => void }) {
   if (!edits.length) return <p class="muted">The job has not been edited.</p>;
+  const last = edits.findLast((edit) => edit.state === "accepted" && !edit.withdraw_requested)?.id ?? null;
   return (
     <ul class="surgery-edits">
-      {edits.toReversed().map((edit) => <EditRow key={edit.id} jobId={jobId} edit={edit} reload={reload} />)}
+      {edits.toReversed().map((edit) => <EditRow key={edit.id} jobId={jobId} edit={edit} last={last} reload={reload} />)}
     </ul>
   );
 }
 
-function EditRow({ jobId, edit, reload }: { jobId: string; edit: Edit; reload: () => void }) {
+interface RowProps {
+  jobId: string;
+  edit: Edit;
+  last: number | null; // the last edit that waits, which is withdrawn before the others
+  reload: () => void;
+}
+
+function EditRow({ jobId, edit, last, reload }: RowProps) {
   const [open, setOpen] = useState(false);
   const [label, style] = STATES[edit.state];
   const json = JSON.stringify({ at: edit.at, operations: edit.operations, ...(edit.comment && { comment: edit.comment }) }, null, 2);
@@ -48,9 +56,10 @@ function EditRow({ jobId, edit, reload }: { jobId: string; edit: Edit; reload: (
       ))}
       <div class="row">
         {!edit.checkpoint && <button type="button" aria-expanded={open} onClick={() => setOpen(!open)}>JSON</button>}
-        {edit.state === "accepted" && !edit.withdraw_requested && (
+        {edit.state === "accepted" && !edit.withdraw_requested && edit.id !== last && <span class="hint">Edit {last} was checked with it, and is withdrawn first.</span>}
+        {edit.id === last && (
           <ConfirmButton label="Withdraw" question={`Withdraw edit ${edit.id}?`} onConfirm={() => remove(`/v1/jobs/${jobId}/edits/${edit.id}`).then(reload)}>
-            <p>The job goes on without it. The last edit that waits is withdrawn first.</p>
+            <p>The job goes on without it.</p>
           </ConfirmButton>
         )}
       </div>

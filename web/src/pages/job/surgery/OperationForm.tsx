@@ -37,7 +37,7 @@ export function OperationForm({ schemas, spec, nodes, selected, onAdd }: Props) 
   return (
     <form key={turn} class="panel" onSubmit={submit} aria-label="A new operation">
       <h2>An operation</h2>
-      <Field label="Operation" hint={schemas.operations.find((each) => each.op === op)?.description.split("\n")[0]}>
+      <Field label="Operation" hint={schemas.operations.find((each) => each.op === op)?.description.split("\n")[0]!.replaceAll("`", "")}>
         {(attributes) => (
           <select {...attributes} value={op} onChange={(event) => choose(event.currentTarget.value)}>
             {schemas.operations.map((each) => <option key={each.op} value={each.op}>{each.op.replaceAll("_", " ")}</option>)}

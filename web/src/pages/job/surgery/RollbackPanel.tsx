@@ -17,10 +17,15 @@ interface Props extends Pick<JobTabProps, "job" | "feed"> {
 export function RollbackPanel({ job, feed, waiting, onDone }: Props) {
   const { data, reload } = useResource((signal) => get<CheckpointPage>(`/v1/jobs/${job.id}/checkpoints`, {}, signal), [job.id, job.revision, job.status]);
   useEffect(() => feed.subscribe((events) => events.some(({ kind }) => kind === "checkpoint") && reload()), [feed, reload]);
-  const [chosen, setChosen] = useState("");
-  const checkpoints = data?.items ?? [];
-  const checkpoint = checkpoints.find((each) => each.id === chosen) ?? checkpoints.find((each) => each.revision !== job.revision) ?? checkpoints[0];
+  const [chosen, setChosen] = useState<Checkpoint>();
+  const kept = data?.items ?? [];
+  const proposed = kept.find((each) => each.revision !== job.revision) ?? kept[0];
+  const checkpoint = chosen ?? proposed;
+  useEffect(() => {
+    if (!chosen && proposed) setChosen(proposed); // it stays, whatever the job saves and removes meanwhile
+  }, [chosen, proposed]);
   if (!checkpoint) return null;
+  const checkpoints = kept.some(({ id }) => id === checkpoint.id) ? kept : [checkpoint, ...kept];
   const rollBack = async () => {
     await post(`/v1/jobs/${job.id}/rollback`, { revision: checkpoint.revision, step: checkpoint.step });
     toast(`The job goes on from step ${checkpoint.step} of revision ${checkpoint.revision}.`);
@@ -31,7 +36,7 @@ export function RollbackPanel({ job, feed, waiting, onDone }: Props) {
       <h2>Roll back</h2>
       <Field label="To a checkpoint" hint="The job goes on from there, as a new revision. Nothing is deleted: one can come back.">
         {(attributes) => (
-          <select {...attributes} value={checkpoint.id} onChange={(event) => setChosen(event.currentTarget.value)}>
+          <select {...attributes} value={checkpoint.id} onChange={(event) => setChosen(checkpoints.find(({ id }) => id === event.currentTarget.value))}>
             {checkpoints.map((each) => <option key={each.id} value={each.id}>{labelOf(each)}</option>)}
           </select>
         )}

@@ -81,7 +81,7 @@ function Editing({ job, feed, edits, onChanged }: EditingProps) {
             {draft.result && <DryRunResult result={draft.result} />}
           </DraftPanel>
         )}
-        <RollbackPanel job={job} feed={feed} waiting={waiting} onDone={onChanged} />
+        <RollbackPanel key={job.revision} job={job} feed={feed} waiting={waiting} onDone={onChanged} />
       </div>
     </div>
   );
