@@ -168,8 +168,8 @@ class _SourceWriter:
         names = row.named_inputs(node.parameters) if isinstance(row, ModuleKind) else ()
         count = len(inputs) - len(names)
         by_name = [f"{each}={value}" for each, value in zip(names, inputs[count:], strict=True)]
-        arguments = [f"self.{node.id}", *inputs[:count], *by_name, *keyword_list(called)]
-        return f"{function_.__name__}({', '.join(arguments)})"
+        passed = [f"self.{node.id}", *inputs[:count], *by_name, *keyword_list(called)]
+        return f"{function_.__name__}({', '.join(passed)})"
 
 
 def _variables(blueprint: Blueprint) -> dict[str, str]:
