@@ -43,13 +43,30 @@ def page(name: str) -> str:
 
 
 def test_features_that_are_shown_make_a_job() -> None:
-    (data,) = [each for each in json_blocks(page("data.md")) if "features" in each]
+    (data,) = [each for each in json_blocks(page("data.md")) if "features" in each and "windows" not in each]
     job = {
         "model": NETWORK,
         "data": data | {"id": "ds_" + "1" * 32},
         "objective": {"loss": "MSELoss", "metrics": "mae"},
     }
     assert inspect_job(job, TREES, LIMITS).problems == ()
+
+
+def test_windows_that_are_shown_make_a_job() -> None:
+    (data,) = [each for each in json_blocks(page("data.md")) if "windows" in each]
+    names = {"day": "number", "shop": "text", "sales": "number", "price": "number", "holiday": "number"}
+    columns = tuple(Column(name=name, type=kind) for name, kind in names.items())
+    shops = DataSchema(columns=columns, rows={"train": 400}, inputs=("day", "shop", "price", "holiday"), target="sales")
+    inputs = ["x", "holiday", "holiday_future"]
+    flat = [{"id": f"flat_{name}", "kind": "Flatten", "inputs": [name]} for name in inputs]
+    joined = {"id": "all", "kind": "cat", "inputs": [each["id"] for each in flat], "dim": 1}
+    last = {"id": "next", "kind": "Linear", "inputs": ["all"], "out_features": 7}
+    job = {
+        "model": {"inputs": inputs, "nodes": [*flat, joined, last], "outputs": {"next": "next"}},
+        "data": data | {"id": "ds_" + "1" * 32},
+        "objective": {"loss": "MSELoss", "metrics": "mae"},
+    }
+    assert inspect_job(job, shops, LIMITS).problems == ()
 
 
 @pytest.mark.parametrize("kind", FEATURE_CLASSES)

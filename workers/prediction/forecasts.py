@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -101,4 +101,4 @@ def _series(split: Mapping[str, ParsedColumn], windows: Windows, row: int) -> An
     if windows.series is None:
         return None
     value = select_rows(split[windows.series], torch.tensor([row]))
-    return value.flatten()[0].item() if isinstance(value, Tensor) else next(iter(value))
+    return value.flatten()[0].item() if isinstance(value, Tensor) else cast(Sequence[object], value)[0]

@@ -13,7 +13,7 @@ from torch import Tensor
 from app.spec.data.columns import Column
 from app.spec.training.losses import BALANCED, BaseLoss, equivalent_loss
 from app.spec.training.objective import Objective
-from workers.data.columns import PreparedColumn, RaggedTensor
+from workers.data.columns import PreparedColumn, RaggedTensor, WindowTensor
 from workers.training.objective.losses import target_cast
 
 WEIGHT_OPTIONS = ("weight", "pos_weight")
@@ -84,4 +84,6 @@ def positive_weights(target: PreparedColumn) -> tuple[float, ...]:
 def _target_values(target: PreparedColumn) -> Tensor:
     if isinstance(target, RaggedTensor):
         return target.values
+    if isinstance(target, WindowTensor):
+        return target[:]
     return target if isinstance(target, Tensor) else target.batch(torch.arange(len(target)), None)
