@@ -85,6 +85,7 @@ parity: .venv/.installed ## the kinds of networks beside torch's own samples of 
 accuracy: .venv/.installed ## what the examples reach on real data, beside simpler ways; ARGS="tweets-gru" for some
 	@$(BIN)/python -m examples.accuracy $(ARGS)
 	@$(if $(ARGS),,$(BIN)/python -m examples.live_edits)
+	@$(if $(ARGS),,$(BIN)/python -m examples.transfer)
 	@$(if $(ARGS),,$(BIN)/python -m examples.adversarial)
 	@$(if $(ARGS),,$(BIN)/python -m examples.tables)
 

@@ -3,7 +3,7 @@
 import json
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import anyio
 import typer
@@ -29,7 +29,7 @@ from graftwerk.cli.progress import follow_jobs, format_progress, watch_jobs, wat
 from graftwerk.client import AsyncClient, Client
 from graftwerk.jobs import AsyncJob, Job
 from graftwerk.jobs.document import JobDocument
-from graftwerk.specs import read_spec, start_spec, with_dataset
+from graftwerk.specs import Spec, read_spec, start_spec, with_dataset
 from graftwerk.types import Event, File
 
 SpecFile = Annotated[
@@ -58,7 +58,7 @@ def submit(
 ) -> None:
     """Submit a job. `--data train.csv --data test.csv` registers files and trains on them."""
     with open_client(ctx) as client:
-        document: Path | dict[str, Any] = spec
+        document: Spec = spec
         if data or vectors or weights or start_from:
             ids = (resolve_dataset(client, data or []), resolve_dataset(client, [vectors] if vectors else []))
             document = with_dataset(read_spec(spec), *ids)

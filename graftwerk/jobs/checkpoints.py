@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from graftwerk.errors import NoSuchFile
+from graftwerk.errors import ApiStatusError, NoSuchFile
 from graftwerk.http import downloads
 from graftwerk.http.pagination import paginate
 from graftwerk.http.resources import operation
@@ -55,7 +55,10 @@ class CheckpointsResource(JobDocument):
         """
         saved = await self._resolve_checkpoint(checkpoint)
         path = f"/v1/checkpoints/{saved.id}/exports/{form}"
-        headers = (await self._transport.request("HEAD", path)).headers
+        try:
+            headers = (await self._transport.request("HEAD", path)).headers
+        except ApiStatusError:  # which has no body
+            headers = (await self._transport.request("GET", path)).headers
         name = headers["content-disposition"].partition('filename="')[2].rstrip('"')
         file = File(name, int(headers["content-length"]), headers["etag"].strip('"'))
         return await downloads.download(self._transport, path, file, Path(folder))

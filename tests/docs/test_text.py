@@ -7,6 +7,7 @@ from tokenizers import Tokenizer
 
 from app.spec.data.features import FEATURE_CLASSES
 from tests.docs.test_documents import json_blocks
+from tests.workers.data.schemas import stored_schema
 from tests.workers.training.datasets import LIMITS, dataset_job, text_dataset
 from workers.children.inspect import inspect_job
 from workers.data.tokenizers import TOKENIZER_TRAINERS
@@ -23,6 +24,14 @@ def test_examples_are_jobs_on_texts() -> None:
         made = {name: {**part, "column": "text"} for name, part in features.items()}
         spec = dataset_job(network, features=made, target="label")
         assert inspect_job(spec, text_dataset().schema, LIMITS).problems == ()
+
+
+def test_examples_of_generation_are_jobs() -> None:
+    stored = stored_schema(rows=60, text={"type": "text", "longest": 30}, iso={"type": "text", "longest": 10})
+    jobs = [each for each in json_blocks(PAGE) if "model" in each]
+    assert len(jobs) == 2
+    for job in jobs:
+        assert inspect_job(job, stored, LIMITS).problems == ()
 
 
 @pytest.mark.parametrize("kind", [*TOKENIZER_TRAINERS, "text", "tags", "series", "tree"])

@@ -18,8 +18,8 @@ def check_weight_sources(before: Blueprint, after: Blueprint) -> None:
         if (node, name, source) not in old_ties:
             detail = f"an edit cannot make {name} of {node} the same as {source}"
             raise _refusal(detail)
-    for path, node in _parametrizations(after):
-        if path in old and _of(old[path]) != _of(node):
+    for path, each in _parametrizations(after):
+        if path in old and _of(old[path]) != _of(each):
             raise _refusal(f"an edit cannot change the parametrization of {path}: its weights would begin anew")
 
 

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -12,14 +12,13 @@ from app.spec.data.columns import Column, DataSchema
 from app.spec.data.images.checks import mixing_transforms
 from app.spec.job import JobSpec, head_targets, parse_job, resolve_job_features
 from app.spec.training.plan import Training
-from app.spec.training.updates.update import BaseUpdate, UpdatePlan
 from workers.data.images.column import ImageColumn
 from workers.data.images.mixing import Mixing
 from workers.data.loading.batch_source import BatchSource
 from workers.data.loading.examples import ExampleSet, TrainingData
 from workers.data.loading.sampler import Sampler
 from workers.data.loading.streaming import EvaluationExamples, LoadingStrategy
-from workers.network.runtime.build import BuiltNetwork, build, network_part
+from workers.network.runtime.build import BuiltNetwork, build
 from workers.protocol.assignment import CheckpointRef
 from workers.training.checkpoints.files import ExportFunction, RestoredCheckpoint, build_exporter
 from workers.training.checkpoints.saver import CheckpointPolicy, CheckpointSaver
@@ -28,19 +27,17 @@ from workers.training.devices import Precision, max_resident_bytes
 from workers.training.edits.agenda import Agenda
 from workers.training.final_test import FinalTest
 from workers.training.objective.class_weights import CLASS_WEIGHTS_KEY, balanced_weights
-from workers.training.objective.objective import BuiltObjective, ObjectiveHead, build_objective
-from workers.training.optim.learning_rate import RunLength, build_learning_rate_schedule
-from workers.training.optim.optimizers import build_optimizer
+from workers.training.objective.objective import ObjectiveHead, build_objective
+from workers.training.optim.learning_rate import RunLength
 from workers.training.optim.parameter_groups import ParameterSplit
 from workers.training.optim.schedules import JsonState
 from workers.training.optim.target_networks import FollowingNode
-from workers.training.optim.update import build_update
 from workers.training.optim.update_parameters import split_updates
-from workers.training.optim.update_state import UpdateState
 from workers.training.optim.weight_averages import WeightAverage, averaging_schedule
-from workers.training.revision import Origins, RevisionState
+from workers.training.revision import RevisionState
 from workers.training.state import BestValue, TrainState
-from workers.training.step import TrainingStep, UpdateRule
+from workers.training.step import TrainingStep
+from workers.training.updates import UpdateParts
 
 RECOMPILE_LIMIT = 64  # one limit for all bodies of control flow, each of which is compiled by itself
 
@@ -65,44 +62,6 @@ class AttemptResources:
         with torch.random.fork_rng(devices=[]):
             network = build(job.model, features.schema, job.data.inputs or features.schema.inputs)
         return network.to(self.device)
-
-
-@dataclass(frozen=True)
-class UpdateParts:
-    """What the updates of a plan are built of."""
-
-    plan: Training
-    network: BuiltNetwork
-    objective: BuiltObjective
-    precision: Precision
-    run: RunLength
-    origins: Origins
-
-    def rules(self, splits: Sequence[ParameterSplit]) -> list[UpdateRule]:
-        """Return how the updates are taken, in order; `splits` are their parameters."""
-        built = [build_update(self.plan, place, each, self.network) for place, each in enumerate(splits)]
-        pairs = zip(self.plan.updates, built, strict=False)  # no pair of a plan that is one update
-        rules = [UpdateRule(self.objective.part(spec.loss), update, spec.every) for spec, update in pairs]
-        return rules or [UpdateRule(self.objective.loss, built[0])]
-
-    def states(self, splits: Sequence[ParameterSplit]) -> list[UpdateState]:
-        """Return the updates' state of before the first step; `splits` are their parameters."""
-        return [self._state(place, split) for place, split in enumerate(splits)]
-
-    def _state(self, place: int, split: ParameterSplit) -> UpdateState:
-        pointer, spec = self.plan.all_updates()[place]
-        where = f"/training{pointer}"
-        optimizer = build_optimizer(spec.optimizer, split.param_groups(self.network), self.precision.device, where)
-        run = replace(self.run, schedule_step=self.origins.schedule_step_of(place))
-        schedule = build_learning_rate_schedule(spec, self.plan.average, optimizer, run, where)
-        trained = split.trained_names()
-        parameters = [parameter for name, parameter in self.network.named_parameters() if name in trained]
-        return UpdateState(optimizer, parameters, schedule, self.precision.scaler(), self._part(spec))
-
-    def _part(self, spec: BaseUpdate) -> BuiltNetwork | None:
-        if not isinstance(spec, UpdatePlan):
-            return None
-        return network_part(self.network, self.objective.part_outputs(spec.loss))
 
 
 @dataclass(frozen=True)

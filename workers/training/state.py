@@ -146,7 +146,9 @@ class TrainState:
             "averaged": self.average.count if self.average is not None else 0,
             "revision": self.revision.as_json(),
         }
-        return {**state, "other_updates": others} if others else state
+        if others:
+            state["other_updates"] = others
+        return state
 
     def load(self, tensors: Mapping[str, Tensor], numbers: StateJson, forked: bool = False) -> None:
         """Restore what `state_tensors` and `state_json` returned, into parts that are built from the same spec.

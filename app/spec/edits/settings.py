@@ -131,13 +131,13 @@ def form_problem(path: str, plan: Training, pointer: str) -> Problem | None:
         name = plan.updates[0].series_name
         hint = f'name one of them: "training.updates.{name}.{".".join(rest)}"'
         return Problem(pointer, "unknown_setting", f"the plan has several updates, and no {rest[0]} of its own", hint)
-    for listed, items in (("updates", plan.updates), ("target_networks", plan.target_networks)):
-        if rest[0] == listed and not (rest[1:] and rest[1].isdecimal() and int(rest[1]) < len(items)):
-            names = [update.series_name for update in plan.updates] if listed == "updates" else []
+    for field, items in (("updates", plan.updates), ("target_networks", plan.target_networks)):
+        if rest[0] == field and not (rest[1:] and rest[1].isdecimal() and int(rest[1]) < len(items)):
+            names = [update.series_name for update in plan.updates] if field == "updates" else []
             known = names or [str(place) for place in range(len(items))]
-            asked = rest[1] if rest[1:] else ""
-            hint = did_you_mean(asked, known) or choices(known) or f"the plan has no {listed}"
-            return Problem(pointer, "unknown_setting", f"the plan has no {listed}.{asked}", hint)
+            number = rest[1] if rest[1:] else ""
+            hint = did_you_mean(number, known) or choices(known) or f"the plan has no {field}"
+            return Problem(pointer, "unknown_setting", f"the plan has no {field}.{number}", hint)
     return None
 
 

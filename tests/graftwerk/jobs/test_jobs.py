@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from graftwerk.errors import NoSuchFile, WaitTimeout
+from graftwerk.errors import Conflict, NoSuchFile, WaitTimeout
 from graftwerk.jobs import Job
 from tests.graftwerk.client_kinds import ClientKind
-from tests.graftwerk.scripted_transport import ScriptedTransport, job_document
+from tests.graftwerk.scripted_transport import ScriptedTransport, job_document, problem_response
 
 
 def test_a_mapping_is_submitted_under_a_key_of_its_own(api: ClientKind) -> None:
@@ -140,3 +140,11 @@ def test_a_fork_from_before_an_edit(api: ClientKind) -> None:
     bodies = [json.loads(request.content) for request in script.requests[1:]]
     assert bodies[0] == {"changes": {"name": "other"}, "from_step": 40, "what": "everything", "from_revision": 1}
     assert bodies[1] == {"changes": {}, "from_step": None, "what": "everything"}
+
+
+def test_what_cannot_be_exported_says_why(api: ClientKind, tmp_path: Path) -> None:
+    told = problem_response(409, "not_exportable", detail="it draws new random numbers in every run")
+    found, script = with_checkpoints(api, httpx.Response(409), told)
+    with pytest.raises(Conflict, match="random numbers"):
+        found.export("onnx", tmp_path)
+    assert [request.method for request in script.requests[-2:]] == ["HEAD", "GET"]

@@ -182,7 +182,7 @@ class Forward(nn.Module):
         (lambda self, x: x[:, : x.shape[1] // 2], {}, "computed from sizes that differ between inputs"),
         (lambda self, x: self.rnn(x)[1][0], {"rnn": nn.GRU(3, 3, 2)}, "states of inner layers"),
         (lambda self, x: self.rnn(x)[1][1], {"rnn": nn.LSTM(3, 3)}, "cell state"),
-        (lambda self, x: self.emb(x), {"emb": nn.Embedding(3, 3, max_norm=1.0)}, "Embedding has no max_norm"),
+        (lambda self, x: self.emb(x), {"emb": nn.Embedding(3, 3, sparse=True)}, "Embedding has no sparse"),
         (lambda self, x: self.a(x, x, x, average_attn_weights=False)[1], {"a": ATTENTION}, "weights of each head"),
         (lambda self, x: [row + 1 for row in x], {}, "a tensor of unknown size cannot be iterated"),
         (lambda self, x: int(x.sum()), {}, "torch.fx cannot trace this"),

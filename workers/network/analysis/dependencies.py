@@ -1,6 +1,7 @@
 """The inputs that each output depends on, and the part of a network that some outputs need."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from app.spec.network.nodes import referenced_node
@@ -32,13 +33,24 @@ def input_dependencies(blueprint: Blueprint) -> dict[str, frozenset[str]]:
 
 
 def prune_to_outputs(blueprint: Blueprint, outputs: Sequence[str]) -> Blueprint:
-    """Return the blueprint of the part of a network that these outputs depend on."""
+    """Return the blueprint of the part of a network that these outputs depend on.
+
+    A parameter that is tied to a node outside of the part is one of its own node: its weights have both names.
+    """
     selected = {name: blueprint.outputs[name] for name in outputs}
     reads, sources = _node_reads(blueprint)
     needed = _ancestors(reads, [sources[referenced_node(source)] for source in selected.values()])
-    nodes = tuple(node for place, node in enumerate(blueprint.nodes) if place in needed)
+    part = [node for place, node in enumerate(blueprint.nodes) if place in needed]
+    names = {node.id for node in part}
+    nodes = tuple(_with_ties_within(node, names) for node in part)
     inputs = tuple(name for name in blueprint.inputs if name in needed)
     return replace(blueprint, inputs=inputs, nodes=nodes, outputs=selected)
+
+
+def _with_ties_within(node: ResolvedNode, names: AbstractSet[str]) -> ResolvedNode:
+    ties: Mapping[str, str] = node.parameters.get("tie") or {} if "tie" in node.parameters else {}
+    kept = {name: source for name, source in ties.items() if source.partition(".")[0] in names}
+    return node if len(kept) == len(ties) else replace(node, parameters={**node.parameters, "tie": kept or None})
 
 
 def prune_to_node(blueprint: Blueprint, node: ResolvedNode) -> Blueprint:

@@ -160,17 +160,16 @@ class _SourceWriter:
             name = row.function.__name__
             function = row.path or (name if row.function in OWN_FUNCTIONS else f"torch.{name}")
             return f"{function}({f'[{joined}]' if row.takes_list else joined}{', ' if arguments else ''}{arguments})"
-        if isinstance(row, ControlKind):
-            function_, named, called = row.function, (), node.parameters
-        else:
-            function_, named, called = row.call, row.named_inputs(node.parameters), call_arguments(row, node)
+        function_ = row.call if isinstance(row, ModuleKind) else row.function
         if function_ is None:
             return f"self.{node.id}({joined})"
         self.used.append(function_)
-        count = len(inputs) - len(named)
-        by_name = [f"{name}={value}" for name, value in zip(named, inputs[count:], strict=True)]
-        arguments = [f"self.{node.id}", *inputs[:count], *by_name, *keyword_list(called)]
-        return f"{function_.__name__}({', '.join(arguments)})"
+        called = call_arguments(row, node) if isinstance(row, ModuleKind) else node.parameters
+        names = row.named_inputs(node.parameters) if isinstance(row, ModuleKind) else ()
+        count = len(inputs) - len(names)
+        by_name = [f"{each}={value}" for each, value in zip(names, inputs[count:], strict=True)]
+        passed = [f"self.{node.id}", *inputs[:count], *by_name, *keyword_list(called)]
+        return f"{function_.__name__}({', '.join(passed)})"
 
 
 def _variables(blueprint: Blueprint) -> dict[str, str]:

@@ -24,12 +24,13 @@ def _recurrent(kind: str, parameters: Parameters) -> int:
     output = projected or hidden
     deeper = (layers - 1) * (directions * output + output)
     total: int = GATES[kind] * hidden * directions * (parameters["input_size"] + output + deeper)
-    return total + directions * layers * projected * hidden
+    total += directions * layers * projected * hidden
+    return total
 
 
 def _projections(kind: str, parameters: Parameters) -> int:
     if kind == "MultiheadAttention":
-        width = parameters["embed_dim"]
+        width: int = parameters["embed_dim"]
         sources: int = (parameters.get("kdim") or width) + (parameters.get("vdim") or width)
         return width * (2 * width + sources)
     return _encoder_layer(parameters)
@@ -43,8 +44,8 @@ def _encoder_layer(parameters: Parameters) -> int:
 
 def _layers(kind: str, parameters: Parameters) -> int:
     """Return the elements of the matrices of Transformer layers; those of a decoder attend twice."""
-    decoders = parameters.get("num_decoder_layers", parameters.get("num_layers", 1) if "Decoder" in kind else 0)
-    encoders = parameters.get("num_encoder_layers", 0 if "Decoder" in kind else parameters.get("num_layers", 1))
+    decoders: int = parameters.get("num_decoder_layers", parameters.get("num_layers", 1) if "Decoder" in kind else 0)
+    encoders: int = parameters.get("num_encoder_layers", 0 if "Decoder" in kind else parameters.get("num_layers", 1))
     twice: int = decoders * 4 * parameters["d_model"] ** 2
     return (encoders + decoders) * _encoder_layer(parameters) + twice
 

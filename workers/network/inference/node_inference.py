@@ -1,7 +1,7 @@
 """Shape inference of one node: by rule, or by running it on the meta device."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 
@@ -99,7 +99,9 @@ def _infer_module(node: ResolvedNode, row: ModuleKind, inputs: tuple[Tensor, ...
             module = row.module(parameters)
     except TORCH_ERRORS as error:
         raise NodeError(f"{node.id}: {_torch_message(error)}", code="invalid_value") from None
-    call = partial(_recurrent_output, node) if row.call is run_recurrent else row.bind(module, node.parameters)
+    call: NodeCall = row.bind(module, node.parameters)
+    if row.call is run_recurrent:
+        call = partial(_recurrent_output, node)
     if node.kind in LOSS_RULES:
         call = partial(LOSS_RULES[node.kind], node)
     with ExitStack() as stack:
@@ -163,7 +165,7 @@ def _connectionist_loss(node: ResolvedNode, scores: Tensor, targets: Tensor, *le
     return scores[:, 0, 0] if node.parameters["reduction"] == "none" else scores.mean()
 
 
-LOSS_RULES = {"GaussianNLLLoss": _gaussian_loss, "CTCLoss": _connectionist_loss}
+LOSS_RULES: Mapping[str, Callable[..., Tensor]] = {"GaussianNLLLoss": _gaussian_loss, "CTCLoss": _connectionist_loss}
 
 
 def _recurrent_output(node: ResolvedNode, x: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
@@ -178,9 +180,8 @@ def _recurrent_output(node: ResolvedNode, x: Tensor, *others: Tensor) -> tuple[T
         if value.shape != states[name]:
             detail = f"{name} of {node.id} is {describe_shape(states[name])} but receives {describe_shape(value.shape)}"
             raise NodeError(detail, "give (N, num_layers x directions, H)", field=name)
-    shape = (examples, steps, directions * hidden)
-    if parameters["returns"] != "sequence":
-        shape = (examples, directions * hidden)
+    leading = (examples, steps) if parameters["returns"] == "sequence" else (examples,)
+    shape = (*leading, directions * hidden)
     final = [states[name.replace("_n", "_0")] for name in node.outputs[1:]]
     return tuple(torch.empty(each, device=META) for each in (shape, *final))
 

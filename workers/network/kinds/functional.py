@@ -143,10 +143,11 @@ def max_unpool(
     x: Tensor,
     indices: Tensor,
     *,
-    output_size: Sequence[int] | None = None,
+    output_size: int | Sequence[int] | None = None,
 ) -> Tensor:
     """Return x (N, C, *) at the places `indices` of zeros (N, C, *output_size), by default what windows cover."""
-    output: Tensor = module(x, indices, None if output_size is None else list(output_size))
+    sizes = [output_size] * (x.ndim - 2) if isinstance(output_size, int) else output_size
+    output: Tensor = module(x, indices, None if sizes is None else list(sizes))
     return output
 
 

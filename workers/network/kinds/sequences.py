@@ -182,9 +182,9 @@ def encode_stack(
     is_causal: bool = False,
 ) -> Tensor:
     """Return the outputs (N, L, E) of a stack for x (N, L, E), masked as by `encode`."""
-    heads = module.layers[0].self_attn.num_heads  # type: ignore[union-attr]
+    heads: int = module.layers[0].self_attn.num_heads
     hidden = padding_mask(x, lengths, src_key_padding_mask)
-    later = attention_mask(x, x, mask, int(heads), is_causal)  # type: ignore[arg-type]
+    later = attention_mask(x, x, mask, heads, is_causal)
     output: Tensor = module(x, later, hidden, is_causal=False)  # torch compares the mask with a causal one otherwise
     return output
 

@@ -54,7 +54,7 @@ def _pointer(node: ResolvedNode) -> str:
 
 def _find_file(node: ResolvedNode, data_root: Path, allow_downloads: bool) -> Path:
     """Return the verified file of a node's weights. Raises `DataError`."""
-    url = torchvision_weights(node.kind, node.parameters["weights"]).url
+    url: str = torchvision_weights(node.kind, node.parameters["weights"]).url
     name = url.rpartition("/")[2]
     path = data_root / CHECKPOINTS / name
     if not path.is_file() and allow_downloads:

@@ -84,9 +84,9 @@ def _division_problems(
     frozen = {weight.name for split in splits for weight in split.frozen}
     if forgotten := sorted(index.names - trained - frozen - targets):
         hint = 'name them in "parameters" of an update, or freeze them in a group of one'
-        yield Problem("/training/updates", "not_trained", f"no update trains {_listed(forgotten)}", hint)
+        yield Problem("/training/updates", "not_trained", f"no update trains {_join_names(forgotten)}", hint)
     if both := sorted(trained & frozen):
-        detail = f"{_listed(both)}: trained by one update, and frozen in a group of another"
+        detail = f"{_join_names(both)}: trained by one update, and frozen in a group of another"
         yield Problem("/training/updates", "contradiction", detail, "decide on one of them")
     for place, split in enumerate(splits):
         if not split.trainable and not split.frozen:
@@ -111,7 +111,7 @@ def _target_problems(index: ParameterIndex, targets: Sequence[TargetNetwork]) ->
         if not own:
             yield Problem(f"{pointer}/node", "no_parameters", f'"{target.node}" has no parameters', "remove it")
         elif own & sources:
-            detail = f'"{target.node}" and "{target.source}" share {_listed(sorted(own & sources))}'
+            detail = f'"{target.node}" and "{target.source}" share {_join_names(sorted(own & sources))}'
             hint = "give the target a node with parameters of its own"
             yield Problem(f"{pointer}/node", "contradiction", detail, hint)
         elif own & others:
@@ -138,6 +138,6 @@ def _first_difference(target: TargetNetwork, own: Shapes, source: Shapes) -> str
     return ""
 
 
-def _listed(names: Sequence[str]) -> str:
+def _join_names(names: Sequence[str]) -> str:
     more = f" and {len(names) - MAX_LISTED_PARAMETERS} more" if len(names) > MAX_LISTED_PARAMETERS else ""
     return ", ".join(names[:MAX_LISTED_PARAMETERS]) + more

@@ -116,8 +116,8 @@ def _transformer_activations(kind: str, parameters: Parameters, lengths: Sequenc
     """Return the values that the layers keep; a decoder's attend to themselves and to the second input."""
     decodes = "Decoder" in kind
     layers = parameters.get("num_layers", 1)
-    encoders = parameters.get("num_encoder_layers", 0 if decodes else layers)
-    decoders = parameters.get("num_decoder_layers", layers if decodes else 0)
+    encoders: int = parameters.get("num_encoder_layers", 0 if decodes else layers)
+    decoders: int = parameters.get("num_decoder_layers", layers if decodes else 0)
     source, target = (lengths[1], lengths[0]) if decodes else (lengths[0], lengths[-1])
     inside = encoders * _attention_activations(parameters, source, source)
     cross = _attention_activations({**parameters, "dim_feedforward": 0}, target, source)

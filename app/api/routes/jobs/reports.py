@@ -23,7 +23,10 @@ from app.storage.protocol import ArtifactStore
 
 router = APIRouter(prefix="/v1/jobs", tags=["checkpoints"])
 REPORT_FILE, TEST_REPORT_FILE = "report.json", "test_report.json"
-NO_REPORT_HINT = "reports are written whenever held-out data is evaluated and a checkpoint is saved"
+NO_REPORT_HINT = (
+    "reports are written whenever held-out data is evaluated and a checkpoint is saved, of outputs that are compared "
+    "with a target"
+)
 
 
 @router.get("/{job_id}/report", responses=route_responses(200, schemas.JobReport, 304, 404))

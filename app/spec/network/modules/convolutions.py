@@ -93,7 +93,7 @@ def _max_unpool(d: int) -> Kind:
             "kernel_size": size,
             "stride": (size | None, None),
             "padding": (count, 0),
-            "output_size": (Annotated[tuple[(Size,) * d], Field()] | None, None),
+            "output_size": (per_dimension(d, Size) | None, None),
         },
         (2, 2),
         f"{SPATIAL_SHAPES[d]}, indices of the same shape → larger",

@@ -120,3 +120,8 @@ def test_a_name_that_is_taken() -> None:
         "text_next": {"kind": "text", "column": "text"},
     }
     assert [each.code for each in job_view(SCHEMA, features=declared).problems] == ["duplicate_id"]
+
+
+def test_dates_that_are_texts_to_a_network() -> None:
+    (problem,) = job_view(stored_schema(day="datetime"), features={"day": {"kind": "text", "column": "day"}}).problems
+    assert problem.hint.startswith('register the data set with "types": {"day": "text"}, or use the kind')

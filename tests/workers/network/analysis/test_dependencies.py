@@ -61,3 +61,16 @@ def test_the_needed_part_computes_the_same() -> None:
             assert torch.equal(found[name], outputs[name])
     part = BuiltNetwork(prune_to_outputs(whole.blueprint, ["told"]))
     assert (part.blueprint.inputs, [node.id for node in part.blueprint.nodes]) == (("x",), ["body", "head"])
+
+
+def test_a_tie_to_a_node_that_is_not_needed_is_left_out() -> None:
+    first = {"id": "first", "kind": "Linear", "inputs": ["x"], "out_features": 2}
+    tied = {"id": "tied", "kind": "Linear", "inputs": ["y"], "out_features": 2, "tie": {"weight": "first.weight"}}
+    model = {"inputs": ["x", "y"], "nodes": [first, tied], "outputs": {"a": "first", "b": "tied"}}
+    whole = build(Network.model_validate(model), SCHEMA, SCHEMA.inputs)
+    part = BuiltNetwork(prune_to_outputs(whole.blueprint, ["b"]))
+    state = whole.state_dict()
+    part.load_state_dict({name: state[name] for name in part.state_dict()}, strict=True)
+    values = {"x": torch.rand(3, 4), "y": torch.rand(3, 4)}
+    assert part(values)["b"].equal(whole(values)["b"])
+    assert prune_to_outputs(whole.blueprint, ["a", "b"]).nodes == whole.blueprint.nodes

@@ -13,7 +13,7 @@ from tests.workers.data.schemas import stored_schema
 from tests.workers.training.datasets import LIMITS, DatasetHarness, InMemoryDataset, dataset_job
 from workers.children.inspect import inspect_job
 from workers.network.runtime.free_run import free_run
-from workers.training.metrics.generated_texts import edit_distances
+from workers.training.objective.sequences import edit_distances
 
 METRICS = ("exact_match", "token_error_rate")
 TOKENIZER = {"kind": "character", "vocabulary": 10}

@@ -48,7 +48,7 @@ function NoReport({ error, job, retry }: { error: unknown; job: Job; retry: () =
     <Message title={running ? "No report yet" : "No report"}>
       {running
         ? "It comes with the first checkpoint that is saved at an evaluation."
-        : "Nothing was held out, or this checkpoint was saved between two evaluations. Evaluate the network on a labelled data set instead."}
+        : "No output is compared with a target, nothing was held out, or this checkpoint was saved between two evaluations. Evaluate the network on a labelled data set instead."}
     </Message>
   );
 }

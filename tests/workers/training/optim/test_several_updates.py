@@ -10,7 +10,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from app.errors import NumericError
 from tests.workers.training.harness import TrainingHarness, digits_job, resume_candidates
-from tests.workers.training.updates.gan import gan_job
+from tests.workers.training.optim.gan_jobs import gan_job
 from workers.training.loop import train
 
 LAYERS = [

@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import softplus
 
 from tests.workers.training.harness import TrainingHarness, resume_candidates
-from tests.workers.training.updates.gan import (
+from tests.workers.training.optim.gan_jobs import (
     NOISE,
     WASSERSTEIN,
     assert_equal_weights,

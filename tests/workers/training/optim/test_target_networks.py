@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.workers.training.harness import TrainingHarness, resume_candidates
-from tests.workers.training.updates.gan import seed_update
+from tests.workers.training.optim.gan_jobs import seed_update
 from workers.training.loop import train
 
 STEPS, TAU = 8, 0.05

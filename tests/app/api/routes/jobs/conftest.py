@@ -3,7 +3,7 @@
 import pytest
 
 from tests.app.api.client import Client
-from tests.app.api.edits.edited_job import submit_job
+from tests.app.api.routes.jobs.edited_job import submit_job
 
 
 @pytest.fixture

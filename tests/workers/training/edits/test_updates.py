@@ -8,8 +8,8 @@ import torch
 from tests.workers.training.edits.job_log import QUIET, JobLog, edit, stored_state
 from tests.workers.training.edits.test_replay import assert_repeatable
 from tests.workers.training.harness import TrainingHarness
-from tests.workers.training.updates.gan import gan_job
-from tests.workers.training.updates.test_target_networks import FOLLOWED, actor_critic_job
+from tests.workers.training.optim.gan_jobs import gan_job
+from tests.workers.training.optim.test_target_networks import FOLLOWED, actor_critic_job
 
 PLAN = {"checkpoint": {"every_steps": 3, **QUIET}, "statistics": {"every_steps": 2}, "steps": 12}
 WIDER = {"op": "widen", "node": "critic1.hidden", "to": 24}

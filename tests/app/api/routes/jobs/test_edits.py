@@ -11,8 +11,8 @@ from app.access import idempotency
 from app.access.idempotency import IdempotentResponse
 from app.jobs.states import Status
 from tests.app.api.client import Api, Client, assert_problem
-from tests.app.api.edits.edited_job import INSERT, SPEC
 from tests.app.api.job_factories import create_job_in_status
+from tests.app.api.routes.jobs.edited_job import INSERT, SPEC
 
 
 def test_an_edit_is_accepted_and_listed(api: Api, anna: Client, job: str) -> None:

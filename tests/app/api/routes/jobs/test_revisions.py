@@ -9,7 +9,7 @@ from app.db.tables import JobRow
 from app.edits import outcomes
 from app.edits.outcomes import Application, Rule
 from tests.app.api.client import Api, Client, assert_problem
-from tests.app.api.edits.edited_job import INSERT, SPEC
+from tests.app.api.routes.jobs.edited_job import INSERT, SPEC
 from tests.app.api.trained_jobs import train_unfinished_job
 
 
