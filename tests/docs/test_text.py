@@ -17,8 +17,8 @@ PAGE = (Path(__file__).parents[2] / "docs" / "text.md").read_text()
 
 def test_examples_are_jobs_on_texts() -> None:
     shown = json_blocks(PAGE)
-    (network,) = [each for each in shown if "nodes" in each and "text_weight" not in each["inputs"]]
-    declared = [each["features"] for each in shown if "features" in each]
+    (network,) = [each for each in shown if "nodes" in each and "review" in each["inputs"]]
+    declared = [each["features"] for each in shown if "features" in each and "review" in each["features"]]
     assert len(declared) == 2
     for features in declared:
         made = {name: {**part, "column": "text"} for name, part in features.items()}
