@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -160,11 +160,12 @@ class GraftwerkLoop:
     folder: Path
     pipe: Connection
     device: str
+    spec: ClassVar[Mapping[str, Any]] = SPEC
 
     def __call__(self, steps: int) -> float:
         """Prepare an attempt, and time its loop alone."""
         store = open_store(str(self.folder / "store"), {})
-        spec = SPEC | {"training": SPEC["training"] | {"steps": steps, "device": self.device}}
+        spec = {**self.spec, "training": self.spec["training"] | {"steps": steps, "device": self.device}}
         assignment = Assignment(
             job_id="job_bench",
             fence=time.monotonic_ns(),

@@ -103,7 +103,7 @@ def _evaluated_series(session: Session, job: JobRow, spec: JobSpec) -> list[str]
     """Return the series of which evaluations give values: not those of single steps, such as train/lr."""
     recorded = (name for name in curves.series_names(session, job.id) if name.startswith("val/"))
     minimised = spec.training.minimised_heads(spec.objective.all_heads())
-    return sorted({*spec.objective.series_names(minimised), *recorded})
+    return sorted({*spec.objective.series_names(minimised, spec.training.evaluate.train), *recorded})
 
 
 def _stale_revision(job: JobRow, ground: Ground, edit: Edit) -> StaleRevision:

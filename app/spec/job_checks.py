@@ -192,7 +192,8 @@ def _update_problems(job: JobSpec) -> Iterator[Problem]:
 def _training_problems(job: JobSpec, validated: bool) -> list[Problem]:
     training = job.training
     problems = [problem.with_prefix("/training") for problem in (*training.problems(), *_update_problems(job))]
-    series = set(job.objective.series_names(training.minimised_heads(job.objective.all_heads())))
+    minimised = training.minimised_heads(job.objective.all_heads())
+    series = set(job.objective.series_names(minimised, training.evaluate.train))
     default = ("/training/checkpoint/monitor", "val/loss")  # which is followed if it is there
     for place, name in [monitor for monitor in training.monitors() if monitor != default]:
         if name.startswith("test/"):

@@ -35,7 +35,7 @@ def test_a_tab_from_before_an_upgrade_loads_itself_anew(page: Page, problems: Pa
     page.route("**/workers", answer)
     page.route("**/assets/WorkersPage*", answer)
     page.get_by_role("link", name="Workers").click()
-    expect(page.get_by_text("Slots in use")).to_be_visible()
+    expect(page.get_by_text("Slots in use", exact=True)).to_be_visible()
     assert len(upgraded) == 1
     page.evaluate("window.before = true")
     page.evaluate("sessionStorage.setItem('graftwerk-reloaded', String(Date.now() + 60_000))")  # as if just now

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from app.errors import InvalidInput, Problem
+from app.errors import InvalidInput, NotPredictable, Problem
 from app.spec.data.columns import Column
 from app.spec.network.generation import Generation, GenerationOptions, generation_arguments
 from app.spec.prediction import PredictionOptions
@@ -14,9 +15,10 @@ from workers.data.columns import PreparedColumn, RaggedTensor
 from workers.data.features.texts import TextPreprocessor
 from workers.network.runtime.build import BuiltNetwork
 from workers.network.runtime.free_run import free_run
-from workers.network.runtime.generation import uniform_numbers
+from workers.network.runtime.generation import GeneratedTokens, uniform_numbers
 
 MAX_TOKENS = 1_000_000  # of one request
+CAUSAL_TOLERANCE = 1e-2  # of log probabilities, far beyond the rounding of sums
 TEXT_DESCRIPTION: Mapping[str, Any] = {"about": "text", "labels": None}  # of an output that is generated
 Settings = Mapping[str, Any]  # arguments of `workers.network.runtime.generation.generate`
 
@@ -78,8 +80,10 @@ class TextGenerator:
         return uniform_numbers(rows, merged.max_length, seed) if merged.method.kind == "sample" else None
 
     def generate(self, network: BuiltNetwork, values: Mapping[str, Tensor], settings: Settings) -> list[dict[str, Any]]:
-        """Return the fields of every row."""
+        """Return the fields of every row. Raises `NotPredictable` for a block that sees later tokens."""
         generated = free_run(network, values, settings)
+        if not self.is_scan:
+            self._check_order(network, values, generated)
         rows = zip(
             generated.tokens.tolist(),
             generated.lengths.tolist(),
@@ -90,6 +94,19 @@ class TextGenerator:
         return [
             self._fields(tokens[:length], likelihoods[:length], ended) for tokens, length, likelihoods, ended in rows
         ]
+
+    def _check_order(self, network: BuiltNetwork, values: Mapping[str, Tensor], generated: GeneratedTokens) -> None:
+        """Raise `NotPredictable` if the scores of the first row are others where its text is given as a whole."""
+        length, prompt = int(generated.lengths[0]), values[self.column.name][:1]
+        text = torch.cat([prompt, generated.tokens[:1, :length]], 1)[:, :-1]
+        whole = network({**{name: value[:1] for name, value in values.items()}, self.column.name: text})[self.output]
+        each = whole[0, prompt.shape[1] - 1 :].double().log_softmax(1)
+        expected = each.gather(1, generated.tokens[0, :length].unsqueeze(1)).squeeze(1)
+        if not torch.allclose(expected, generated.log_probabilities[0, :length], atol=CAUSAL_TOLERANCE, rtol=0):
+            detail = (
+                "the scores of a place change with the tokens behind it, which do not exist where a text is generated"
+            )
+            raise NotPredictable(f"{detail}: the block that generates is not causal, and has learned to look ahead")
 
     def _fields(self, tokens: Sequence[int], likelihoods: Sequence[float], ended: bool) -> dict[str, Any]:
         text = {"text": self.texts.text(tokens)} if self.texts is not None else {}

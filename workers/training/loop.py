@@ -10,7 +10,7 @@ from workers.training.assembly import PreparedTraining
 from workers.training.checkpoints.files import ReportFunction, checkpoint_ref
 from workers.training.edits.editing import apply_edit, begin_revision
 from workers.training.edits.healing import go_back
-from workers.training.metrics.evaluation import MIN_EVALUATION_BATCH, EvaluationInterrupted, evaluate
+from workers.training.metrics.evaluation import MIN_EVALUATION_BATCH, EvaluationInterrupted, evaluate, training_metrics
 from workers.training.metrics.recorder import RecordedUpdate, Recorder
 from workers.training.metrics.undefined import undefined_metrics
 from workers.training.optim.schedules import JsonState
@@ -81,11 +81,20 @@ def _train(prepared: PreparedTraining) -> Outcome | PreparedTraining:  # noqa: P
         if step != counters.evaluated and (finished or prepared.is_evaluation_step(step)):
             recorder.read_losses()
             values = counters.training_losses()
+            size, network = max(plan.batch_size, MIN_EVALUATION_BATCH), state.evaluation_network
+            precision, rows = prepared.precision, prepared.training_examples
+            if rows is not None:
+                training_step.seed_random(state)
+                try:
+                    values |= training_metrics(
+                        network, prepared.heads, rows, size, precision, context.has_ending_command
+                    )
+                except EvaluationInterrupted:
+                    continue
+                flow_metrics(network)  # of the training rows, which are not reported
             if prepared.validation is not None:
                 training_step.seed_random(state)
-                size = max(plan.batch_size, MIN_EVALUATION_BATCH)
-                network = state.evaluation_network
-                held, precision = prepared.validation, prepared.precision
+                held = prepared.validation
                 try:
                     evaluation = evaluate(
                         network, prepared.heads, held, size, precision, "val", context.has_ending_command

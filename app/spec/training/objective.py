@@ -93,13 +93,17 @@ class Objective(BaseHead):
         fields: dict[str, Any] = {name: getattr(self, name) for name in BaseHead.model_fields}
         return {"": Head.model_construct(weight=1.0, **fields)}
 
-    def series_names(self, minimised: Sequence[str] | None = None) -> tuple[str, ...]:
-        """Return the names of all series that are evaluated; `minimised` are the heads that are trained, if not all."""
+    def series_names(self, minimised: Sequence[str] | None = None, of_training: bool = False) -> tuple[str, ...]:
+        """Return the names of all series that are evaluated.
+
+        `minimised` are the heads that are trained, if not all; `of_training`: metrics are of the training rows too.
+        """
         names = ["train/loss", "val/loss"]
         for name, head in self.all_heads().items():
             splits = ("train", "val") if minimised is None or name in minimised else ("val",)
             names += [f"{split}/{name}/loss" for split in splits if name]
-            names += [f"val/{series_prefix(name)}{metric}" for metric in head.metrics]
+            measured = ("train", "val") if of_training else ("val",)
+            names += [f"{split}/{series_prefix(name)}{metric}" for split in measured for metric in head.metrics]
         return tuple(names)
 
 

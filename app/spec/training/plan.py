@@ -28,6 +28,7 @@ class Evaluation(SpecModel):
     """When the held-out examples are evaluated: at the end of every epoch unless `every_steps` says otherwise."""
 
     every_steps: Steps | None = None
+    train: bool = Field(False, description="Whether the metrics of the training rows are computed too.")
 
 
 class Training(BaseUpdate):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from app.errors import InvalidInput
+from app.errors import InvalidInput, NotPredictable
 from app.spec.prediction import PredictionOptions
 from tests.workers.data.schemas import stored_schema
 from tests.workers.prediction.checkpoints import make_job, write_checkpoint
@@ -49,21 +49,23 @@ def make_network(kind: str) -> dict[str, Any]:
     return {"inputs": ["topic", "text"], "nodes": [about, node], "outputs": {"text": "write.scores"}}
 
 
-@pytest.fixture(params=["Scan", "block"])
-def loaded(request: pytest.FixtureRequest, tmp_path: Path) -> Loaded:
-    """A network with random weights, as predictions load it, and as it was built."""
+def load(folder: Path, model: dict[str, Any]) -> Loaded:
+    """Return a network with random weights, as predictions load it, and as it was built."""
     draw = random.Random(0)
-    columns = {
-        "text": ["".join(draw.choices("abcdefgh", k=draw.randint(0, 9))) for _ in range(40)],
-        "topic": ["a", "b"] * 20,
-    }
+    texts = ["".join(draw.choices("abcdefgh", k=draw.randint(0, 9))) for _ in range(40)]
     tokenizer = {"kind": "character", "vocabulary": CLASSES}
     text = {"kind": "text", "column": "text", "max_length": LENGTH, "tokenizer": tokenizer, "next": True}
     features = {"topic": {"kind": "category", "column": "topic"}, "text": text}
-    spec = make_job(make_network(request.param), "CrossEntropyLoss", features=features)
+    spec = make_job(model, "CrossEntropyLoss", features=features)
     spec["objective"] |= {"target": "text_next", "classes": "last", "output": "text"}
-    source, network = write_checkpoint(tmp_path, spec, SCHEMA, columns)
+    source, network = write_checkpoint(folder, spec, SCHEMA, {"text": texts, "topic": ["a", "b"] * 20})
     return load_network(source, torch.device("cpu")), network.eval()
+
+
+@pytest.fixture(params=["Scan", "block"])
+def loaded(request: pytest.FixtureRequest, tmp_path: Path) -> Loaded:
+    """A network of either form."""
+    return load(tmp_path, make_network(request.param))
 
 
 def predict(trained: TrainedNetwork, rows: list[dict[str, Any]], **options: Any) -> list[dict[str, Any]]:
@@ -145,3 +147,19 @@ def test_a_block_makes_no_longer_texts_than_it_has_read(loaded: Loaded) -> None:
     with pytest.raises(InvalidInput) as refused:
         predict(trained, rows, generate={"max_length": 5})
     assert refused.value.problems[0].hint == "use at most 4, or shorten the row"
+
+
+def test_a_block_that_sees_later_tokens_is_refused(tmp_path: Path) -> None:
+    model = make_network("block")
+    vector, _, scores = model["blocks"]["Decoder"]["nodes"]
+    convolution = {"kind": "Conv1d", "out_channels": 8, "kernel_size": 3, "padding": 1}
+    model["blocks"]["Decoder"]["nodes"] = [
+        vector,
+        {"id": "turned", "kind": "movedim", "inputs": ["vector"], "source": 2, "destination": 1},
+        {"id": "read", "inputs": ["turned"], **convolution},
+        {"id": "new", "kind": "movedim", "inputs": ["read"], "source": 1, "destination": 2},
+        scores,
+    ]
+    trained, _ = load(tmp_path, model)
+    with pytest.raises(NotPredictable, match="is not causal"):
+        predict(trained, [{"topic": "a", "text": "abc"}], generate={"method": "sample"})

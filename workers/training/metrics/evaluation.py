@@ -109,7 +109,7 @@ def evaluate(
     rows: EvaluationExamples,
     batch_size: int,
     precision: Precision,
-    role: Literal["val", "test"] = "val",
+    role: Literal["train", "val", "test"] = "val",
     is_interrupted: Callable[[], bool] = lambda: False,
 ) -> EvaluationResult:
     """Return `<role>/loss` and, by head, `<role>/<metric>`; the network comes back in training mode.
@@ -133,6 +133,19 @@ def evaluate(
                     evaluator.texts.add(network, precision, inputs, targets)
     network.train()
     return EvaluationResult(_evaluation_values(evaluators, role), partial(_report, evaluators=evaluators, rows=rows))
+
+
+def training_metrics(
+    network: nn.Module,
+    heads: Sequence[ObjectiveHead],
+    rows: EvaluationExamples,
+    batch_size: int,
+    precision: Precision,
+    is_interrupted: Callable[[], bool],
+) -> dict[str, float]:
+    """Return `train/<metric>` by head, as `evaluate` does; losses of training steps have the names of theirs."""
+    values = evaluate(network, heads, rows, batch_size, precision, "train", is_interrupted).values
+    return {name: value for name, value in values.items() if not name.endswith("/loss")}
 
 
 def _report(step: int, evaluators: Sequence[HeadEvaluator], rows: EvaluationExamples) -> dict[str, Any] | None:

@@ -95,10 +95,10 @@ class Recorder:
             self.flush()
 
     def evaluation(self, values: Mapping[str, float]) -> None:
-        """Keep the values of an evaluation after the latest step."""
+        """Keep the values of an evaluation after the latest step; losses of training are those of its steps."""
         now = time.monotonic()
         for name, value in values.items():
-            if name.startswith(EVALUATED_PREFIXES):
+            if name.startswith(EVALUATED_PREFIXES) or not name.endswith("/loss"):
                 self._append_points(name, [self._counters.step], [value], [now])
 
     def event(self, kind: str, data: Mapping[str, Any]) -> None:

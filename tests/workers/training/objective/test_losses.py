@@ -23,7 +23,7 @@ def test_language_and_workers_know_the_same_kinds() -> None:
     assert probable == {kind for kind, row in TORCH_LOSSES.items() if row.task_type != "numbers"} - {"MultiMarginLoss"}
     binary = {kind for kind, row in TORCH_LOSSES.items() if row.task_type == "decisions"}
     assert binary >= {kind for kind, row in LOSSES.items() if row.threshold != 0 or row.target_values != (0, 1)}
-    compares_classes = {kind for kind, row in LOSSES.items() if not row.elementwise}
+    compares_classes = {kind for kind in TORCH_LOSSES if not LOSSES[kind].elementwise}
     assert compares_classes == {kind for kind, row in TORCH_LOSSES.items() if row.task_type == "classes"}
     assert {kind for kind in compares_classes if LOSSES[kind].divisible} == {"CrossEntropyLoss", "NLLLoss"}
 

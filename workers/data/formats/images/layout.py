@@ -19,7 +19,7 @@ FOREIGN_IMAGE_SUFFIXES = frozenset(
 )
 LAYOUT_HINT = (
     "put every image into a folder named like its class: CLASS/name.png, or train/CLASS/… and test/CLASS/…; "
-    "or add a table with their names and labels"
+    "or add a table with their names and labels; pictures without classes go into one folder"
 )
 
 
