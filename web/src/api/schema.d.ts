@@ -1294,7 +1294,7 @@ export interface components {
              * @default null
              */
             features: {
-                [key: string]: ("tensor" | "numbers" | "table" | "datetime" | "category" | "class" | "text" | "tags" | "labels" | "series" | "tree" | "image") | components["schemas"]["Feature"];
+                [key: string]: ("tensor" | "numbers" | "table" | "datetime" | "category" | "class" | "text" | "ngrams" | "tags" | "labels" | "series" | "tree" | "image") | components["schemas"]["Feature"];
             } | null;
             /**
              * Ignore
@@ -1324,6 +1324,11 @@ export interface components {
              * @example iris
              */
             name: string;
+            /**
+             * @description Rows of train that are drawn by their weights. Default: each once in an epoch.
+             * @default null
+             */
+            sampler: components["schemas"]["Sampling"] | null;
             /**
              * Scale
              * @description Scaling of numbers, fitted on train. none; unit: divided by the largest value, so images lie in 0..1; element by element standard: zero mean and unit variance; log: log(1 + x), then standard; min_max: to 0..1; robust: the median and the range between the quartiles; quantile, quantile_uniform: by rank to the standard normal distribution, or to 0..1. Default: unit for images of bytes, else none.
@@ -2172,6 +2177,12 @@ export interface components {
              * @default null
              */
             every_steps: number | null;
+            /**
+             * Train
+             * @description Whether the metrics of the training rows are computed too.
+             * @default false
+             */
+            train: boolean;
         };
         /**
          * EvaluationRequest
@@ -2252,7 +2263,27 @@ export interface components {
              */
             retryable: boolean;
         };
-        Feature: components["schemas"]["TensorFeature"] | components["schemas"]["NumbersFeature"] | components["schemas"]["TableFeature"] | components["schemas"]["DatetimeFeature"] | components["schemas"]["CategoryFeature"] | components["schemas"]["ClassFeature"] | components["schemas"]["TextFeature"] | components["schemas"]["TagsFeature"] | components["schemas"]["LabelsFeature"] | components["schemas"]["SeriesFeature"] | components["schemas"]["TreeFeature"] | components["schemas"]["ImageFeature"];
+        /**
+         * FBeta
+         * @description The F-beta score: recall counts beta times as much as precision (van Rijsbergen 1979).
+         */
+        FBeta: {
+            /**
+             * Average
+             * @default macro
+             * @enum {string}
+             */
+            average: "macro" | "micro" | "weighted" | "positive";
+            /** Beta */
+            beta: number;
+            /**
+             * Kind
+             * @default fbeta
+             * @constant
+             */
+            kind: "fbeta";
+        };
+        Feature: components["schemas"]["TensorFeature"] | components["schemas"]["NumbersFeature"] | components["schemas"]["TableFeature"] | components["schemas"]["DatetimeFeature"] | components["schemas"]["CategoryFeature"] | components["schemas"]["ClassFeature"] | components["schemas"]["TextFeature"] | components["schemas"]["NgramsFeature"] | components["schemas"]["TagsFeature"] | components["schemas"]["LabelsFeature"] | components["schemas"]["SeriesFeature"] | components["schemas"]["TreeFeature"] | components["schemas"]["ImageFeature"];
         /**
          * Fork
          * @description The checkpoint that a new job starts from, and the changes to the spec.
@@ -2346,6 +2377,19 @@ export interface components {
              * @default null
              */
             method: ("greedy" | "sample" | "beam") | (components["schemas"]["greedy"] | components["schemas"]["sample"] | components["schemas"]["beam"]) | null;
+        };
+        /**
+         * GradientNoise
+         * @description Gaussian noise of the variance eta / (1 + t)^gamma on the gradients of step t (Neelakantan et al. 2015).
+         */
+        GradientNoise: {
+            /** Eta */
+            eta: number;
+            /**
+             * Gamma
+             * @default 0.55
+             */
+            gamma: number;
         };
         /**
          * greedy
@@ -2608,7 +2652,7 @@ export interface components {
              * Metrics
              * @default []
              */
-            metrics: ("accuracy" | "top5_accuracy" | "balanced_accuracy" | "precision" | "precision_micro" | "precision_weighted" | "precision_positive" | "recall" | "recall_micro" | "recall_weighted" | "recall_positive" | "f1" | "f1_micro" | "f1_weighted" | "f1_positive" | "auroc" | "average_precision" | "mcc" | "cohen_kappa" | "calibration_error" | "log_loss" | "perplexity" | "bits_per_token" | "exact_match" | "token_error_rate" | "hamming" | "span_precision" | "span_recall" | "span_f1" | "mae" | "mse" | "rmse" | "mape" | "r2" | "explained_variance" | "pearson" | "spearman") | ("accuracy" | "top5_accuracy" | "balanced_accuracy" | "precision" | "precision_micro" | "precision_weighted" | "precision_positive" | "recall" | "recall_micro" | "recall_weighted" | "recall_positive" | "f1" | "f1_micro" | "f1_weighted" | "f1_positive" | "auroc" | "average_precision" | "mcc" | "cohen_kappa" | "calibration_error" | "log_loss" | "perplexity" | "bits_per_token" | "exact_match" | "token_error_rate" | "hamming" | "span_precision" | "span_recall" | "span_f1" | "mae" | "mse" | "rmse" | "mape" | "r2" | "explained_variance" | "pearson" | "spearman")[];
+            metrics: (string | ("accuracy" | "top5_accuracy" | "balanced_accuracy" | "precision" | "precision_micro" | "precision_weighted" | "precision_positive" | "recall" | "recall_micro" | "recall_weighted" | "recall_positive" | "f1" | "f1_micro" | "f1_weighted" | "f1_positive" | "auroc" | "average_precision" | "mcc" | "cohen_kappa" | "calibration_error" | "log_loss" | "perplexity" | "bits_per_token" | "exact_match" | "token_error_rate" | "hamming" | "span_precision" | "span_recall" | "span_f1" | "edit_distance" | "mae" | "mse" | "rmse" | "mape" | "r2" | "explained_variance" | "pearson" | "spearman" | "coverage" | "interval_width" | "pinball") | unknown) | components["schemas"]["FBeta"] | components["schemas"]["TopAccuracy"] | ((string | ("accuracy" | "top5_accuracy" | "balanced_accuracy" | "precision" | "precision_micro" | "precision_weighted" | "precision_positive" | "recall" | "recall_micro" | "recall_weighted" | "recall_positive" | "f1" | "f1_micro" | "f1_weighted" | "f1_positive" | "auroc" | "average_precision" | "mcc" | "cohen_kappa" | "calibration_error" | "log_loss" | "perplexity" | "bits_per_token" | "exact_match" | "token_error_rate" | "hamming" | "span_precision" | "span_recall" | "span_f1" | "edit_distance" | "mae" | "mse" | "rmse" | "mape" | "r2" | "explained_variance" | "pearson" | "spearman" | "coverage" | "interval_width" | "pinball") | unknown) | components["schemas"]["FBeta"] | components["schemas"]["TopAccuracy"])[];
             /**
              * Output
              * @description Which output of the network; default: the first one.
@@ -3070,6 +3114,7 @@ export interface components {
              *         "monitor": "val/loss"
              *       },
              *       "clip_norm": null,
+             *       "clip_value": null,
              *       "deterministic": true,
              *       "device": "auto",
              *       "drop_last": false,
@@ -3077,9 +3122,12 @@ export interface components {
              *       "edits": [],
              *       "epochs": null,
              *       "evaluate": {
-             *         "every_steps": null
+             *         "every_steps": null,
+             *         "train": false
              *       },
+             *       "gradient_noise": null,
              *       "groups": [],
+             *       "l1": null,
              *       "lr": null,
              *       "mode": "eager",
              *       "on_nan": "fail",
@@ -3408,7 +3456,7 @@ export interface components {
          * LossKind
          * @description A loss, by its `kind`. `GET /v1/catalog` has the schema of each kind.
          */
-        LossKind: ("CrossEntropyLoss" | "NLLLoss" | "MSELoss" | "L1Loss" | "SmoothL1Loss" | "HuberLoss" | "BCEWithLogitsLoss" | "BCELoss" | "KLDivLoss" | "PoissonNLLLoss" | "SoftMarginLoss" | "MultiLabelSoftMarginLoss" | "MultiMarginLoss" | "Output") | ({
+        LossKind: ("CrossEntropyLoss" | "NLLLoss" | "MSELoss" | "L1Loss" | "SmoothL1Loss" | "HuberLoss" | "BCEWithLogitsLoss" | "BCELoss" | "KLDivLoss" | "PoissonNLLLoss" | "SoftMarginLoss" | "MultiLabelSoftMarginLoss" | "MultiMarginLoss" | "CTCLoss" | "Output") | ({
             kind: string;
         } & {
             [key: string]: unknown;
@@ -3642,6 +3690,72 @@ export interface components {
             url: string;
         };
         /**
+         * NgramsFeature
+         * @description A column of texts as a bag of n-grams: int64 (length), and `<name>_length`, `<name>_weight`: float32 (length).
+         *
+         *     Each different n-gram of a text stands once, as the bucket that its hash falls into (Joulin et al. 2016), from 1 on.
+         */
+        NgramsFeature: {
+            /**
+             * Buckets
+             * @description The numbers that n-grams are hashed to; those of one bucket are taken for each other.
+             * @default 65536
+             */
+            buckets: number;
+            /**
+             * Characters
+             * @description Characters in a row, within words between `<` and `>`; null: none.
+             * @default null
+             */
+            characters: [
+                number,
+                number
+            ] | null;
+            /** Column */
+            column: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "ngrams";
+            /**
+             * Lowercase
+             * @default true
+             */
+            lowercase: boolean;
+            /**
+             * Max Length
+             * @description Different n-grams of a text; the first ones are kept.
+             * @default 1000
+             */
+            max_length: number;
+            /**
+             * Min Count
+             * @description N-grams in fewer texts of train are left out, such as those of new words.
+             * @default 2
+             */
+            min_count: number;
+            /**
+             * Weights
+             * @description What `<name>_weight` has. tfidf: (1 + log count) (1 + log((1 + texts) / (1 + texts with it))), by the texts of train, of norm 1 for each text; count: how often it occurs.
+             * @default tfidf
+             * @enum {string}
+             */
+            weights: "tfidf" | "count";
+            /**
+             * Words
+             * @description Words and signs in a row; null: none.
+             * @default [
+             *       1,
+             *       2
+             *     ]
+             */
+            words: [
+                number,
+                number
+            ] | null;
+        };
+        /**
          * NodeChange
          * @description A node that two revisions have, and that differs.
          */
@@ -3730,7 +3844,7 @@ export interface components {
              * Metrics
              * @default []
              */
-            metrics: ("accuracy" | "top5_accuracy" | "balanced_accuracy" | "precision" | "precision_micro" | "precision_weighted" | "precision_positive" | "recall" | "recall_micro" | "recall_weighted" | "recall_positive" | "f1" | "f1_micro" | "f1_weighted" | "f1_positive" | "auroc" | "average_precision" | "mcc" | "cohen_kappa" | "calibration_error" | "log_loss" | "perplexity" | "bits_per_token" | "exact_match" | "token_error_rate" | "hamming" | "span_precision" | "span_recall" | "span_f1" | "mae" | "mse" | "rmse" | "mape" | "r2" | "explained_variance" | "pearson" | "spearman") | ("accuracy" | "top5_accuracy" | "balanced_accuracy" | "precision" | "precision_micro" | "precision_weighted" | "precision_positive" | "recall" | "recall_micro" | "recall_weighted" | "recall_positive" | "f1" | "f1_micro" | "f1_weighted" | "f1_positive" | "auroc" | "average_precision" | "mcc" | "cohen_kappa" | "calibration_error" | "log_loss" | "perplexity" | "bits_per_token" | "exact_match" | "token_error_rate" | "hamming" | "span_precision" | "span_recall" | "span_f1" | "mae" | "mse" | "rmse" | "mape" | "r2" | "explained_variance" | "pearson" | "spearman")[];
+            metrics: (string | ("accuracy" | "top5_accuracy" | "balanced_accuracy" | "precision" | "precision_micro" | "precision_weighted" | "precision_positive" | "recall" | "recall_micro" | "recall_weighted" | "recall_positive" | "f1" | "f1_micro" | "f1_weighted" | "f1_positive" | "auroc" | "average_precision" | "mcc" | "cohen_kappa" | "calibration_error" | "log_loss" | "perplexity" | "bits_per_token" | "exact_match" | "token_error_rate" | "hamming" | "span_precision" | "span_recall" | "span_f1" | "edit_distance" | "mae" | "mse" | "rmse" | "mape" | "r2" | "explained_variance" | "pearson" | "spearman" | "coverage" | "interval_width" | "pinball") | unknown) | components["schemas"]["FBeta"] | components["schemas"]["TopAccuracy"] | ((string | ("accuracy" | "top5_accuracy" | "balanced_accuracy" | "precision" | "precision_micro" | "precision_weighted" | "precision_positive" | "recall" | "recall_micro" | "recall_weighted" | "recall_positive" | "f1" | "f1_micro" | "f1_weighted" | "f1_positive" | "auroc" | "average_precision" | "mcc" | "cohen_kappa" | "calibration_error" | "log_loss" | "perplexity" | "bits_per_token" | "exact_match" | "token_error_rate" | "hamming" | "span_precision" | "span_recall" | "span_f1" | "edit_distance" | "mae" | "mse" | "rmse" | "mape" | "r2" | "explained_variance" | "pearson" | "spearman" | "coverage" | "interval_width" | "pinball") | unknown) | components["schemas"]["FBeta"] | components["schemas"]["TopAccuracy"])[];
             /**
              * Output
              * @description Which output of the network; default: the first one.
@@ -3865,10 +3979,10 @@ export interface components {
         PredictedOutput: {
             /**
              * About
-             * @description One of several classes; a tag for every token; yes or no; several labels; numbers; no target; or a text that the network generates.
+             * @description One of several classes; a tag for every token; yes or no; several labels; numbers; a list of labels of any length; no target; or a text that the network generates.
              * @enum {string}
              */
-            about: "classes" | "tags" | "decisions" | "labels" | "numbers" | "raw" | "text";
+            about: "classes" | "tags" | "decisions" | "labels" | "numbers" | "sequences" | "raw" | "text";
             /**
              * Labels
              * @description What the probabilities belong to, in order.
@@ -4343,6 +4457,36 @@ export interface components {
              * @default null
              */
             top_p: number | null;
+        };
+        /**
+         * Sampling
+         * @description Rows of train that are drawn by their weights, as torch's `WeightedRandomSampler` does.
+         */
+        Sampling: {
+            /**
+             * Column
+             * @description Of weights (numbers from 0 on), or of classes. Default: the classes that are learned.
+             * @default null
+             */
+            column: string | null;
+            /**
+             * Kind
+             * @description weighted: by a column of weights, which is no input then; balanced: each class as often, so that rows of rare ones are drawn again and again.
+             * @enum {string}
+             */
+            kind: "weighted" | "balanced";
+            /**
+             * Replacement
+             * @description Whether a row may be drawn again in an epoch; without it, samples must be fewer than rows.
+             * @default true
+             */
+            replacement: boolean;
+            /**
+             * Samples
+             * @description Rows of an epoch. Default: as many as train has.
+             * @default null
+             */
+            samples: number | null;
         };
         /**
          * Scale
@@ -4935,6 +5079,20 @@ export interface components {
             vocabulary: number;
         };
         /**
+         * TopAccuracy
+         * @description The share of examples whose class is among the k most probable.
+         */
+        TopAccuracy: {
+            /** K */
+            k: number;
+            /**
+             * Kind
+             * @default top_accuracy
+             * @constant
+             */
+            kind: "top_accuracy";
+        };
+        /**
          * TorchvisionData
          * @description A data set of torchvision, by its class name.
          */
@@ -4957,7 +5115,7 @@ export interface components {
              * @default null
              */
             features: {
-                [key: string]: ("tensor" | "numbers" | "table" | "datetime" | "category" | "class" | "text" | "tags" | "labels" | "series" | "tree" | "image") | components["schemas"]["Feature"];
+                [key: string]: ("tensor" | "numbers" | "table" | "datetime" | "category" | "class" | "text" | "ngrams" | "tags" | "labels" | "series" | "tree" | "image") | components["schemas"]["Feature"];
             } | null;
             /**
              * Ignore
@@ -4987,6 +5145,11 @@ export interface components {
              * @example MNIST
              */
             name: string;
+            /**
+             * @description Rows of train that are drawn by their weights. Default: each once in an epoch.
+             * @default null
+             */
+            sampler: components["schemas"]["Sampling"] | null;
             /**
              * Scale
              * @description Scaling of numbers, fitted on train. none; unit: divided by the largest value, so images lie in 0..1; element by element standard: zero mean and unit variance; log: log(1 + x), then standard; min_max: to 0..1; robust: the median and the range between the quartiles; quantile, quantile_uniform: by rank to the standard normal distribution, or to 0..1. Default: unit for images of bytes, else none.
@@ -5071,6 +5234,12 @@ export interface components {
              */
             clip_norm: number | null;
             /**
+             * Clip Value
+             * @description The largest magnitude of each element of the gradients.
+             * @default null
+             */
+            clip_value: number | null;
+            /**
              * Deterministic
              * @default true
              */
@@ -5101,15 +5270,24 @@ export interface components {
             epochs: number | null;
             /**
              * @default {
-             *       "every_steps": null
+             *       "every_steps": null,
+             *       "train": false
              *     }
              */
             evaluate: components["schemas"]["Evaluation"];
+            /** @default null */
+            gradient_noise: components["schemas"]["GradientNoise"] | null;
             /**
              * Groups
              * @default []
              */
             groups: components["schemas"]["Group"][];
+            /**
+             * L1
+             * @description A penalty on weights, but for biases and norms: its subgradient l1 · sign(w) is added.
+             * @default null
+             */
+            l1: number | null;
             /**
              * Lr
              * @description The optimizer's rate, which may be written here instead.
@@ -5293,16 +5471,30 @@ export interface components {
              */
             clip_norm: number | null;
             /**
+             * Clip Value
+             * @description The largest magnitude of each element of the gradients.
+             * @default null
+             */
+            clip_value: number | null;
+            /**
              * Every
              * @description It is taken at the steps that this divides, counted from 1.
              * @default 1
              */
             every: number;
+            /** @default null */
+            gradient_noise: components["schemas"]["GradientNoise"] | null;
             /**
              * Groups
              * @default []
              */
             groups: components["schemas"]["Group"][];
+            /**
+             * L1
+             * @description A penalty on weights, but for biases and norms: its subgradient l1 · sign(w) is added.
+             * @default null
+             */
+            l1: number | null;
             /**
              * Loss
              * @description A head of the objective, or several, whose weighted sum is minimised.
@@ -5359,7 +5551,7 @@ export interface components {
              * @default null
              */
             features: {
-                [key: string]: ("tensor" | "numbers" | "table" | "datetime" | "category" | "class" | "text" | "tags" | "labels" | "series" | "tree" | "image") | components["schemas"]["Feature"];
+                [key: string]: ("tensor" | "numbers" | "table" | "datetime" | "category" | "class" | "text" | "ngrams" | "tags" | "labels" | "series" | "tree" | "image") | components["schemas"]["Feature"];
             } | null;
             /** Id */
             id: string;
@@ -5386,6 +5578,11 @@ export interface components {
              * @enum {string}
              */
             loading: "auto" | "resident" | "streamed";
+            /**
+             * @description Rows of train that are drawn by their weights. Default: each once in an epoch.
+             * @default null
+             */
+            sampler: components["schemas"]["Sampling"] | null;
             /**
              * Scale
              * @description Scaling of numbers, fitted on train. none; unit: divided by the largest value, so images lie in 0..1; element by element standard: zero mean and unit variance; log: log(1 + x), then standard; min_max: to 0..1; robust: the median and the range between the quartiles; quantile, quantile_uniform: by rank to the standard normal distribution, or to 0..1. Default: unit for images of bytes, else none.
@@ -5699,7 +5896,7 @@ export interface components {
              * Series
              * @description As the data has it; null where there is one series.
              */
-            series: unknown;
+            series: string | number | null;
         };
         /**
          * Windows
@@ -6031,11 +6228,13 @@ export type EvaluationRequest = components['schemas']['EvaluationRequest'];
 export type Event = components['schemas']['Event'];
 export type EventPage = components['schemas']['EventPage'];
 export type Failure = components['schemas']['Failure'];
+export type FBeta = components['schemas']['FBeta'];
 export type Feature = components['schemas']['Feature'];
 export type Fork = components['schemas']['Fork'];
 export type Freeze = components['schemas']['Freeze'];
 export type FunctionDifference = components['schemas']['FunctionDifference'];
 export type GenerationOptions = components['schemas']['GenerationOptions'];
+export type GradientNoise = components['schemas']['GradientNoise'];
 export type Greedy = components['schemas']['greedy'];
 export type Group = components['schemas']['Group'];
 export type GrowClasses = components['schemas']['GrowClasses'];
@@ -6074,6 +6273,7 @@ export type NetworkStatistics = components['schemas']['NetworkStatistics'];
 export type NewDataset = components['schemas']['NewDataset'];
 export type NewKey = components['schemas']['NewKey'];
 export type NewWebhook = components['schemas']['NewWebhook'];
+export type NgramsFeature = components['schemas']['NgramsFeature'];
 export type NodeChange = components['schemas']['NodeChange'];
 export type NodeKind = components['schemas']['NodeKind'];
 export type NumbersFeature = components['schemas']['NumbersFeature'];
@@ -6100,6 +6300,7 @@ export type Report = components['schemas']['Report'];
 export type Resources = components['schemas']['Resources'];
 export type Rollback = components['schemas']['Rollback'];
 export type Sample = components['schemas']['sample'];
+export type Sampling = components['schemas']['Sampling'];
 export type Scale = components['schemas']['Scale'];
 export type ScheduleKind = components['schemas']['ScheduleKind'];
 export type SchemaWarning = components['schemas']['SchemaWarning'];
@@ -6121,6 +6322,7 @@ export type TargetNetwork = components['schemas']['TargetNetwork'];
 export type TensorFeature = components['schemas']['TensorFeature'];
 export type TextFeature = components['schemas']['TextFeature'];
 export type Tokenizer = components['schemas']['Tokenizer'];
+export type TopAccuracy = components['schemas']['TopAccuracy'];
 export type TorchvisionData = components['schemas']['TorchvisionData'];
 export type TorchvisionSource = components['schemas']['TorchvisionSource'];
 export type Training = components['schemas']['Training'];
