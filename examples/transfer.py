@@ -36,6 +36,7 @@ CLOTHES, UNLABELLED, LABELLED, TESTED = 4_000, 10_000, 600, 4_000  # images of F
 DIGITS_EACH = 10  # of each digit, to go on with
 PLAN = {"optimizer": {"kind": "AdamW", "lr": 0.001}, "batch_size": 100, "epochs": 4}
 FEW_PLAN = {"optimizer": {"kind": "AdamW", "lr": 0.0005}, "batch_size": 50, "epochs": 30}
+WHOLE_PLAN = {"optimizer": {"kind": "AdamW", "lr": 0.003}, "groups": []}  # of the encoder too, beside the probe
 MAX_DIFFERENCE, MIN_GAIN = 0.04, 0.02  # of accuracies: to plain PyTorch, and to beginning anew
 
 
@@ -168,7 +169,7 @@ def run_simclr(client: Client, data: Path) -> Json:
     probe = read_spec(EXAMPLES_FOLDER / "pretraining" / "fashion-probe.json")
     probe["data"] |= {"kind": "dataset", "id": labelled}
     start = {"start_from": encoder.checkpoints()[0].id, "match": "shapes"}
-    whole = {**probe, "training": {name: value for name, value in probe["training"].items() if name != "groups"}}
+    whole = {**probe, "training": {**probe["training"], **WHOLE_PLAN}}
     runs = {
         "probe": train(client, probe, "probe of SimCLR", **start),
         "random": train(client, probe, "probe of random weights"),
