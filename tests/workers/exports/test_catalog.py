@@ -102,10 +102,7 @@ PAIRED = {
 }
 NETWORKS: dict[str, tuple[Model, Columns]] = {
     "images": (IMAGES, {"image": (1, 8, 8)}),
-    "weights": (
-        [{"kind": "Linear", "out_features": 8, "parametrization": kind} for kind in ("spectral_norm", "weight_norm")],
-        {"image": (8,)},
-    ),
+    "weights": ([{"kind": "Linear", "out_features": 8, "parametrization": "spectral_norm"}], {"image": (8,)}),
     "text": (TEXT, WORDS),
     "attention": (ATTENTION, {"x": (5, 8)}),
     "residual": (RESIDUAL, {"x": (4,)}),
