@@ -108,7 +108,7 @@ GATES: tuple[Gate, ...] = (
     Gate("real/mails-transformer", "test/accuracy", better_than_baseline("accuracy"), "mails", TEXTS, GLOVE, "mails"),
     *(
         Gate(f"real/{data}-bag", "test/accuracy", as_good_as_baseline("accuracy"), data, TEXTS, baseline=data)
-        for data in ("docstrings", "mails", "tweets")
+        for data in ("docstrings", "mails")
     ),
     Gate(
         "real/tags-bilstm",

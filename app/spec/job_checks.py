@@ -6,10 +6,11 @@ from dataclasses import replace
 from app.errors import Problem
 from app.spec.data.column_roles import MAX_NAMED_COLUMNS, ColumnRole, column_roles, role_warnings
 from app.spec.data.columns import Column, DataSchema
+from app.spec.data.examples.mixing import row_mixing_problems
 from app.spec.data.examples.sampling import sampling_problems
 from app.spec.data.examples.windows import read_target_problems
 from app.spec.data.feature_schema import ResolvedFeatures
-from app.spec.data.images.checks import loading_problems, mixing_loss_problems, row_mixing_problems
+from app.spec.data.images.checks import loading_problems, mixing_loss_problems
 from app.spec.data.images.feature import ImageFeature
 from app.spec.hints.names import did_you_mean
 from app.spec.job import JobSpec, head_targets, job_split_plan, resolve_job_features, target_name

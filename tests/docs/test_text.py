@@ -17,13 +17,20 @@ PAGE = (Path(__file__).parents[2] / "docs" / "text.md").read_text()
 
 def test_examples_are_jobs_on_texts() -> None:
     shown = json_blocks(PAGE)
-    (network,) = [each for each in shown if "nodes" in each]
-    declared = [each["features"] for each in shown if "features" in each]
+    (network,) = [each for each in shown if "nodes" in each and "review" in each["inputs"]]
+    declared = [each["features"] for each in shown if "features" in each and "review" in each["features"]]
     assert len(declared) == 2
     for features in declared:
         made = {name: {**part, "column": "text"} for name, part in features.items()}
         spec = dataset_job(network, features=made, target="label")
         assert inspect_job(spec, text_dataset().schema, LIMITS).problems == ()
+
+
+def test_the_bag_of_ngrams_is_a_job() -> None:
+    blocks = [each for each in json_blocks(PAGE) if isinstance(each, dict)]
+    (network,) = [each for each in blocks if "text_weight" in each.get("inputs", ())]
+    spec = dataset_job(network, features={"text": {"kind": "ngrams", "column": "text"}}, target="label")
+    assert inspect_job(spec, text_dataset().schema, LIMITS).problems == ()
 
 
 def test_examples_of_generation_are_jobs() -> None:

@@ -101,4 +101,4 @@ def _series(split: Mapping[str, ParsedColumn], windows: Windows, row: int) -> An
     if windows.series is None:
         return None
     value = select_rows(split[windows.series], torch.tensor([row]))
-    return value.flatten()[0].item() if isinstance(value, Tensor) else cast(Sequence[Any], value)[0]
+    return value.flatten()[0].item() if isinstance(value, Tensor) else cast(Sequence[object], value)[0]

@@ -87,7 +87,7 @@ class PreparedTraining:
     heads: tuple[ObjectiveHead, ...]
     train: ExampleSet
     validation: EvaluationExamples | None
-    seen: EvaluationExamples | None  # the training rows, if they are evaluated too
+    training_examples: EvaluationExamples | None  # the training rows, if they are evaluated too
     test: FinalTest | None
     sampler: Sampler
     state: TrainState
@@ -157,7 +157,7 @@ def assemble(
         heads=objective.heads,
         train=data.train,
         validation=validation,
-        seen=loading.evaluation_examples(data.train, job.data.bucket) if plan.evaluate.train else None,
+        training_examples=loading.evaluation_examples(data.train, job.data.bucket) if plan.evaluate.train else None,
         test=final_test,
         sampler=sampler,
         state=state,

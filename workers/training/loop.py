@@ -82,12 +82,12 @@ def _train(prepared: PreparedTraining) -> Outcome | PreparedTraining:  # noqa: P
             recorder.read_losses()
             values = counters.training_losses()
             size, network = max(plan.batch_size, MIN_EVALUATION_BATCH), state.evaluation_network
-            precision, seen = prepared.precision, prepared.seen
-            if seen is not None:
+            precision, rows = prepared.precision, prepared.training_examples
+            if rows is not None:
                 training_step.seed_random(state)
                 try:
                     values |= training_metrics(
-                        network, prepared.heads, seen, size, precision, context.has_ending_command
+                        network, prepared.heads, rows, size, precision, context.has_ending_command
                     )
                 except EvaluationInterrupted:
                     continue

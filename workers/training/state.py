@@ -138,8 +138,10 @@ class TrainState:
         """Return everything that is not a tensor. Floats survive JSON exactly in Python."""
         first, *others = [update.state_json() for update in self.updates]
         state: StateJson = {
-            **first,
             "version": STATE_VERSION,
+            "optimizer": first["optimizer"],
+            "schedule": first["schedule"],
+            "scaler": first["scaler"],
             "counters": asdict(self.counters),
             "best": asdict(self.best),
             "stopper": asdict(self.stopper) if self.stopper is not None else None,

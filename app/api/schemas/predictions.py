@@ -53,7 +53,7 @@ class Predicted(ResponseModel):
 class WindowOrigin(ResponseModel):
     """The series of a forecast, and the time of the last row that it follows from."""
 
-    series: Any = Field(description="As the data has it; null where there is one series.")
+    series: str | float | None = Field(description="As the data has it; null where there is one series.")
     after: str = Field(description="The time of the last row that the network has read.")
 
 

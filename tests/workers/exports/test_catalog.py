@@ -33,6 +33,12 @@ IMAGES: list[Any] = [
     {"kind": "Flatten"},
     {"kind": "Linear", "out_features": 3},
 ]
+WEIGHTS: list[Any] = [
+    {"kind": "Linear", "out_features": 10, "parametrization": "spectral_norm"},
+    {"kind": "Linear", "id": "one", "out_features": 10},
+    {"kind": "Linear", "out_features": 10, "tie": {"weight": "one.weight"}},
+    {"kind": "Linear", "out_features": 3, "parametrization": "weight_norm"},
+]
 ATTENTION: list[Any] = [
     {"kind": "TransformerEncoderLayer", "nhead": 2, "dim_feedforward": 16},
     {"kind": "mean", "dim": 1},
@@ -102,6 +108,7 @@ PAIRED = {
 }
 NETWORKS: dict[str, tuple[Model, Columns]] = {
     "images": (IMAGES, {"image": (1, 8, 8)}),
+    "weights": (WEIGHTS, {"image": (10,)}),
     "text": (TEXT, WORDS),
     "attention": (ATTENTION, {"x": (5, 8)}),
     "residual": (RESIDUAL, {"x": (4,)}),

@@ -37,6 +37,14 @@ NETWORKS: dict[str, list[dict[str, Any]]] = {
         {"kind": "GRU", "hidden_size": 8, "returns": "last"},
         {"kind": "Linear", "out_features": 10},
     ],
+    "tied and normed weights": [
+        {"kind": "Conv2d", "out_channels": 4, "kernel_size": 3, "parametrization": "spectral_norm"},
+        {"kind": "FractionalMaxPool2d", "kernel_size": 2, "output_size": 3},
+        {"kind": "Flatten"},
+        {"kind": "Linear", "out_features": 10, "init": {"weight": "orthogonal"}},
+        {"kind": "Linear", "id": "one", "out_features": 10, "parametrization": {"kind": "weight_norm", "name": "bias"}},
+        {"kind": "Linear", "id": "two", "out_features": 10, "tie": {"weight": "one.weight"}},
+    ],
 }
 PLANS: dict[str, dict[str, Any]] = {
     "accumulate": {"accumulate": 4, "steps": 5},

@@ -232,8 +232,7 @@ def fit_scaling(values: Tensor, scale: str | None, peak: float | None) -> BaseSc
     if scale == "unit" or (scale is None and peak is not None):
         largest = peak or float(values.abs().nan_to_num().max()) or 1.0
         return Scaling(torch.tensor(0.0, dtype=values.dtype), torch.tensor(largest, dtype=values.dtype))
-    fit = SCALINGS.get(scale or "")
-    return fit(values) if fit is not None else None
+    return SCALINGS[scale](values) if scale is not None and scale in SCALINGS else None
 
 
 def load_scaling(state: ScalingState | None, dtype: torch.dtype | None = None) -> BaseScaling | None:

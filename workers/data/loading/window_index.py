@@ -83,13 +83,13 @@ class SortedRows:
         steps = np.diff(self.times)
         if not same.any():
             return np.zeros(len(steps), bool)
-        step = most_frequent(steps[same])
+        step = modal_step(steps[same])
         tolerance = HOUR if self.is_date and step >= DAY else 1e-6 * step  # days with a change of clocks
         is_gap = np.abs(steps - step) > tolerance
         if not self.is_date or not is_gap[same].any():
             return is_gap
         months, is_calendar = calendar_months(self.times)
-        return np.diff(months) != most_frequent(np.diff(months)[same]) if is_calendar else is_gap
+        return np.diff(months) != modal_step(np.diff(months)[same]) if is_calendar else is_gap
 
     def _gap_error(self, gaps: Array) -> DataError:
         places = [
@@ -145,7 +145,7 @@ def _check_duplicates(rows: SortedRows) -> None:
     raise DataError(detail, pointer=TIME_PLACE, hint=hint)
 
 
-def most_frequent(steps: Array) -> float:
+def modal_step(steps: Array) -> float:
     """Return the most frequent step; of equally frequent ones the least."""
     values, counts = np.unique(steps, return_counts=True)
     return float(values[counts.argmax()])

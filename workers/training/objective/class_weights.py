@@ -84,7 +84,6 @@ def positive_weights(target: PreparedColumn) -> tuple[float, ...]:
 def _target_values(target: PreparedColumn) -> Tensor:
     if isinstance(target, RaggedTensor):
         return target.values
-    rows = torch.arange(len(target))
     if isinstance(target, WindowTensor):
-        return target.index_select(0, rows)
-    return target if isinstance(target, Tensor) else target.batch(rows, None)
+        return target[:]
+    return target if isinstance(target, Tensor) else target.batch(torch.arange(len(target)), None)

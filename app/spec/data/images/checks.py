@@ -67,18 +67,6 @@ def mixing_problems(data: Data, features: Mapping[str, BaseFeature], stored: Dat
         yield Problem("/data/transforms", "contradiction", detail, "resize all of them to one size")
 
 
-def row_mixing_problems(data: Data, features: Mapping[str, BaseFeature], read: Iterable[Column]) -> Iterator[Problem]:
-    """Yield the columns that the network reads, of data without images, of which there are no mixtures."""
-    if not mixing_transforms(data) or any(isinstance(feature, ImageFeature) for feature in features.values()):
-        return
-    for column in read:
-        if not column.dtype.startswith("float") or column.ragged:
-            what = "a sequence of its own length" if column.ragged else "whole numbers"
-            detail = f'MixUp blends numbers, and "{column.name}" is {what}: there is nothing between two of them'
-            hint = "read words by a feature of kind table, which has a place for each; or remove MixUp"
-            yield Problem("/data/transforms", "contradiction", detail, hint)
-
-
 def mixing_loss_problems(
     data: Data, heads: Iterable[tuple[str, BaseLoss, Column | None]], has_images: bool = True
 ) -> Iterator[Problem]:

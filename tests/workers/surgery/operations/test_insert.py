@@ -202,7 +202,9 @@ def test_every_kind(kind: str, settings: dict[str, Any], columns: Columns) -> No
         {"id": "front", "kind": "Identity", "inputs": [names[0]]},
     ]
     job = network_job({"inputs": list(names), "nodes": nodes, "outputs": {"y": "front", "z": "kept"}})
-    inputs = {"inputs": ["front", *names[1:]]} if NODE_KINDS[kind].inputs != (0, 0) else {}
+    by_name = [settings.get(field) for field in NODE_KINDS[kind].references]
+    others = [name for name in names[1:] if name not in by_name]
+    inputs = {"inputs": ["front", *others]} if NODE_KINDS[kind].inputs != (0, 0) else {}
     node = {"id": "node", "kind": kind, **settings, **inputs}
     revision = edit(job, insert(node, "default", after="front"), schema=schema(columns))
     old = build_job(job, schema(columns))

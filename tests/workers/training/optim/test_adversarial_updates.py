@@ -87,3 +87,17 @@ def test_an_interrupted_training_is_the_same(laboratory: TrainingHarness, stop: 
         assert first.points(name) + second.points(name) == whole.points(name), name
     states = [json.loads(json.dumps(each.prepared.state.state_json()["other_updates"])) for each in (second, whole)]
     assert states[0] == states[1]
+
+
+def test_statistics_are_those_of_the_update_that_changes_a_node(laboratory: TrainingHarness) -> None:
+    job = gan_job(steps=1, statistics={"every_steps": 1})
+    before = laboratory.prepare(job).network.state_dict()
+    attempt = laboratory.run(job)
+    after, sample = attempt.prepared.network.state_dict(), attempt.statistics()[1]
+    for node in ("generator/up1", "real/down1", "real/norm"):
+        names = [f"{node.replace('/', '.')}.{name}" for name in ("weight", "bias")]
+        norm = sum(before[name].double().square().sum().item() for name in names) ** 0.5
+        change = sum((after[name].double() - before[name].double()).square().sum().item() for name in names) ** 0.5
+        assert sample[node, "weight_norm"] == pytest.approx(norm)
+        assert sample[node, "update_ratio"] == pytest.approx(change / norm, rel=1e-5)
+        assert sample[node, "grad_norm"] > 0

@@ -44,7 +44,7 @@ def test_a_history_grows_up_to_its_length(history: int) -> None:
         update.backward(state, loss)
         return loss.detach()
 
-    update.step(state, look(), look)
+    update.step(state, look(), look, 0)
     kept = [
         item
         for value in optimizer.state[parameter].values()
