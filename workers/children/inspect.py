@@ -167,7 +167,7 @@ def _check_other_job(
     job: JobSpec, stored: DataSchema, resolved: ResolvedFeatures, start: StartedFrom | None
 ) -> StartReport:
     """Return where data of the same names mean something else than in the job of the checkpoint."""
-    if start is None:
+    if start is None or not start.schema:  # a job that nobody has described can say nothing of its data
         return StartReport(())
     other = OtherJob(parse_job(dict(start.document)), DataSchema.model_validate(start.schema))
     return check_data_of_start(job, stored, resolved, other)
