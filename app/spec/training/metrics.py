@@ -137,7 +137,8 @@ def _gives(loss: BaseLoss, metric: MetricKind) -> bool:
     return metric.requires != "probabilities" or loss.row.gives_probabilities
 
 
-MetricName = Annotated[str, Field(json_schema_extra={"anyOf": [{"enum": list(METRICS)}, {"pattern": NAMES_PATTERN}]})]
+_NAME_FORMS = [{"type": "string", "enum": list(METRICS)}, {"type": "string", "pattern": NAMES_PATTERN}]
+MetricName = Annotated[str, Field(json_schema_extra={"anyOf": _NAME_FORMS})]
 Metric = Annotated[
     str,
     AfterValidator(_validate_metric),
