@@ -155,7 +155,7 @@ def _resolve_targets(
                 scale: Scale = "standard" if request.is_scaled and data.scale != "none" else "none"
                 targeted[name] = default_target(column, request.task, scale)
         elif column is None:
-            choices = [*declared, *derived, *(column.name for column in stored.columns)]
+            choices = list(dict.fromkeys([*declared, *derived, *(column.name for column in stored.columns)]))
             hint = did_you_mean(request.name, choices) or "one of: " + ", ".join(choices[:50])
             detail = f'the data has no column "{request.name}"'
             problems.append(Problem(request.pointer, "unknown_column", detail, hint))
