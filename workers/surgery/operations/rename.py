@@ -8,6 +8,7 @@ from workers.surgery.draft import Draft
 from workers.surgery.node_places import BodyPlace, JsonObject, NodePlace, free_id, replace_references, use_paths
 
 NODE_SETTINGS = f"{NODE_PREFIX}."
+TARGET_SETTINGS = "training.target_networks."  # followed by the node
 
 
 def rename(draft: Draft, operation: Rename, index: int) -> None:
@@ -68,5 +69,6 @@ def _rename_in_operation(operation: JsonObject, renamed: dict[str, str]) -> None
     for field in ("nodes", "between"):
         if operation.get(field):
             operation[field] = [_renamed(each, renamed) for each in operation[field]]
-    if operation.get("path", "").startswith(NODE_SETTINGS):
-        operation["path"] = NODE_SETTINGS + _renamed(operation["path"].removeprefix(NODE_SETTINGS), renamed)
+    for beginning in (NODE_SETTINGS, TARGET_SETTINGS):
+        if operation.get("path", "").startswith(beginning):
+            operation["path"] = beginning + _renamed(operation["path"].removeprefix(beginning), renamed)
