@@ -15,6 +15,9 @@ def rename(draft: Draft, operation: Rename, index: int) -> None:
     """Give a node another id. Raises `InvalidInput`."""
     pointer = f"/operations/{index}"
     place = draft.find(operation.node, f"{pointer}/node")
+    for reader, source in place.within.ties_to(place.node["id"]):
+        detail = f"a weight of {reader} is tied to {source}, and does not follow another name"
+        raise InvalidInput([Problem(f"{pointer}/node", "not_supported", detail, "keep the id, or fork")])
     check_id(place.within, operation.to, place.node["kind"], f"{pointer}/to")
     draft.written_ids[id(place.node)] = f"{pointer}/to"
     rename_node(draft, place, operation.to)
