@@ -37,10 +37,12 @@ def last_windows(
     Raises
     ------
     InvalidInput
-        If a series has too few rows, a gap that the job refuses, or two rows at one time.
+        If a series has too few rows, a gap that the job refuses, or two rows at one time; or if the time between rows
+        is not that of the training.
     """
     try:
         rows = sort_rows(split, windows, schema)
+        rows.check_step(preparation.time_step)
         ends = _last_segments(rows)
     except DataError as error:
         raise InvalidInput([Problem(ROWS_POINTER, error.code, error.detail, error.hint)]) from None

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +119,7 @@ def load_network(
     generated = generator.texts.feature.source_columns if generator and generator.texts else ()
     return TrainedNetwork(
         network=build_with_weights(blueprint, source.weights).to(device),
-        preparation=Preparation({name: preparation.preprocessors[name] for name in inputs}),
+        preparation=replace(preparation, preprocessors={name: preparation.preprocessors[name] for name in inputs}),
         required_columns=tuple(_required_columns(inputs, stored, features.windows, generated).values()),
         dataset_columns={column.name: column for column in stored.columns},
         formatters=output_formatters(job, stored, features, preparation, predicted, next(iter(whole.outputs))),

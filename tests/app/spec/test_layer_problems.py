@@ -33,7 +33,7 @@ LAYERS: list[tuple[Any, str, str, str, str]] = [
         "/zzz",
         "unknown_field",
         'there is no field "zzz" here',
-        "remove it; there are: bias, id, in_features, inputs, kind, out_features",
+        "remove it; there are: bias, id, in_features, init, inputs, kind, out_features, parametrization, tie",
     ),
     (
         layer("Linear", out_features=-3),

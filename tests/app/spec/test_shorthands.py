@@ -20,6 +20,7 @@ JOB: dict[str, Any] = {
 UPLOAD = {"kind": "dataset", "id": "ds_" + "1" * 32}
 IRIS = JOB["data"]
 ADAM = {"kind": "Adam"}
+USE = {"id": "a", "kind": "block", "name": "B", "inputs": ["x"]}
 
 # (part of a job, as it may be written, what it means)
 SHORTHANDS: list[tuple[str, Any, Any]] = [
@@ -143,6 +144,12 @@ def test_every_kind_without_required_fields_may_be_a_bare_name(group: str) -> No
         "transform": lambda name: JOB | {"data": IRIS | {"transforms": [name]}},
         "initialiser": lambda name: (
             JOB | {"model": {"nodes": [{"id": "a", "kind": "Parameter", "shape": [], "init": name}]}}
+        ),
+        "parametrization": lambda name: (
+            JOB | {"model": {"layers": [{"kind": "Linear", "out_features": 3, "parametrization": name}]}}
+        ),
+        "generation": lambda name: (
+            JOB | {"model": {"nodes": [{**USE, "generate": {"method": name}}], "blocks": {"B": {"layers": ["ReLU"]}}}}
         ),
     }
     rows, classes = KIND_GROUPS[group]

@@ -1,5 +1,6 @@
 """Jobs on windows over a time column: trained, interrupted, evaluated, and forecast from the last rows."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,15 @@ def test_rows_without_a_last_window_are_refused(tmp_path: Path, rows: list[dict[
     (problem,) = error.value.problems
     assert problem.pointer == "/rows"
     assert detail in problem.detail
+
+
+def test_rows_at_another_step_than_that_of_training_are_refused(harness: DatasetHarness, tmp_path: Path) -> None:
+    stored = harness.run(job()).prepared.resources.data.preparation.document()
+    network = trained(tmp_path, job())
+    network = replace(network, preparation=replace(network.preparation, time_step=stored["time_step"]))
+    assert forecast(network, rows_of(range(20), "a"))[0].count == 1
+    with pytest.raises(InvalidInput, match='rows are 2 apart in "day", and the network has learned 1 '):
+        forecast(network, rows_of(range(0, 60, 2), "a"))
 
 
 MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {

@@ -56,6 +56,7 @@ class Preparation:
     """The preprocessors of some features of a job, by name."""
 
     preprocessors: Mapping[str, AnyPreprocessor]
+    time_step: float | None = None  # of windows: the time between the rows that were trained on
 
     @classmethod
     def fit(
@@ -96,7 +97,7 @@ class Preparation:
             except (KeyError, TypeError):  # defaults of features have changed since
                 detail = f'the checkpoint prepared "{name}" in another way than this version of the service does'
                 raise DataError(detail, pointer="/data/features", hint="submit the job again") from None
-        return cls(preprocessors)
+        return cls(preprocessors, document.get("time_step"))
 
     def document(self) -> dict[str, Any]:
         """Return everything that was fitted, as JSON."""
@@ -104,6 +105,7 @@ class Preparation:
             "version": VERSION,
             "kinds": {name: each.feature.kind for name, each in self.preprocessors.items()},
             "features": {name: each.state() for name, each in self.preprocessors.items()},
+            **({} if self.time_step is None else {"time_step": self.time_step}),
         }
 
     def differences(self, other: Mapping[str, Any]) -> dict[str, bool]:

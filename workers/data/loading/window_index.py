@@ -17,6 +17,7 @@ from workers.data.notation.datetime_formats import format_datetime
 
 MAX_NAMED = 5  # gaps or duplicates in an error
 DAY, HOUR, HALF_DAY = 86_400.0, 3_600.0, 43_200.0  # seconds
+STEP_RATIO = 1.5
 MIN_MONTH = 28 * DAY - HOUR  # of local midnights
 TIME_PLACE, SERIES_PLACE = "/data/windows/time", "/data/windows/series"
 Array = np.ndarray[Any, Any]
@@ -33,11 +34,18 @@ class WindowIndex:
     order: Tensor  # int64 (rows): the row at each place
     times: Tensor  # float64 (rows), in this order
     starts: Tensor
+    step: float | None = None  # the time between rows, in seconds of dates; `None`: it need not be even
 
     @classmethod
-    def of(cls, columns: Mapping[str, ParsedColumn], windows: Windows, schema: DataSchema) -> "WindowIndex":
-        """Return the windows of a table. Raises `DataError` for rows at one time, and for gaps that are refused."""
+    def of(
+        cls, columns: Mapping[str, ParsedColumn], windows: Windows, schema: DataSchema, learned: float | None = None
+    ) -> "WindowIndex":
+        """Return the windows of a table, for a network that has `learned` a step, if any.
+
+        Raises `DataError` for rows at one time, for gaps that are refused, and for another step.
+        """
         rows = sort_rows(columns, windows, schema)
+        rows.check_step(learned)
         breaks = rows.breaks()
         ends = np.concatenate([breaks, [len(rows.order)]])
         needed = windows.length + windows.horizon
@@ -46,7 +54,7 @@ class WindowIndex:
             for first, last in zip(np.concatenate([[0], breaks]), ends, strict=True)
         ]
         order, times = torch.from_numpy(rows.order), torch.from_numpy(rows.times)
-        return cls(windows, order, times, torch.from_numpy(np.concatenate(starts).astype(np.int64)))
+        return cls(windows, order, times, torch.from_numpy(np.concatenate(starts).astype(np.int64)), rows.step)
 
     def within(self, first: float, before: float) -> Tensor:
         """Return the starts of the windows whose horizon lies in first <= time < before: int64."""
@@ -64,6 +72,25 @@ class SortedRows:
     times: Array  # float64 (rows)
     codes: Array  # int64 (rows): the series of each
     is_date: bool
+
+    @property
+    def step(self) -> float | None:
+        """The most frequent time between neighbours; `None` where it need not be even, or there are none."""
+        same = np.diff(self.codes) == 0
+        return modal_step(np.diff(self.times)[same]) if self.windows.gaps != "ignore" and same.any() else None
+
+    def check_step(self, learned: float | None) -> None:
+        """Raise `DataError` if the rows are further apart, or closer, than those that a network has learned.
+
+        Months and quarters differ by a tenth, days by an hour: half as much again is another step.
+        """
+        step = self.step
+        if step is None or learned is None or 1 / STEP_RATIO < step / learned < STEP_RATIO:
+            return
+        unit = " s" if self.is_date else ""
+        apart = f'rows are {step:g}{unit} apart in "{self.windows.time}"'
+        detail = f"{apart}, and the network has learned {learned:g}{unit}"
+        raise DataError(detail, pointer=TIME_PLACE, hint="give rows at the same step as in training")
 
     def breaks(self) -> Array:
         """Return the places where a series begins, or goes on after a gap that no window crosses: int64.

@@ -5,6 +5,7 @@ belongs to none. Its inputs may reach back over a border: at that time they are 
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -49,6 +50,7 @@ def build_windowed_data(
         rows = index.order[index.times < spans[TRAIN][1]].sort().values
         fitted = {name: select_rows(column, rows) for name, column in loaded.splits[TRAIN].items()}
         preparation = Preparation.fit(resolved, windows.feature_names((*inputs, *targets)), stored, fitted, known)
+        preparation = replace(preparation, time_step=index.step)
     examples: dict[str, ExampleSet] = {}
     for role, columns, own, starts in _role_windows(loaded, index, spans, plan, stored):
         if not len(starts):
@@ -168,7 +170,7 @@ def all_windows(
     split: str,
 ) -> ExampleSet:
     """Return every window of a table, for the evaluation of another data set. Raises `DataError`."""
-    index = WindowIndex.of(columns, windows, schema)
+    index = WindowIndex.of(columns, windows, schema, preparation.time_step)
     if not len(index.starts):
         raise _no_windows(split, index)
     examples = window_examples(preparation, columns, index, index.starts, inputs, targets)
