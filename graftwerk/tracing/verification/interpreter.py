@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
-from graftwerk.tracing.module_parameters import CELLS, RECURRENT_MODULES
+from graftwerk.tracing.module_parameters import CELLS, RECURRENT_MODULES, UNPOOL_MODULES
 from graftwerk.tracing.verification.operations import operation
 
 Tensor = Any  # torch.Tensor
@@ -96,7 +96,8 @@ def _leaf(node: Document, weight: Tensor | None) -> Tensor:
 def _module(node: Document, weights: Mapping[str, Tensor]) -> Any:
     torch = import_module("torch")
     kind = node["kind"]
-    fields = {name: _as_tuple(value) for name, value in node.items() if name not in STRUCTURE | CALL_FIELDS}
+    left_out = STRUCTURE | _call_fields(node).keys()
+    fields = {name: _as_tuple(value) for name, value in node.items() if name not in left_out}
     if kind in BATCH_FIRST:
         fields["batch_first"] = True
     if kind in LAST_DIMENSION:
@@ -111,7 +112,8 @@ def _as_tuple(value: Any) -> Any:
 
 
 def _call_fields(node: Document) -> dict[str, Any]:
-    return {name: value for name, value in node.items() if name in CALL_FIELDS}
+    names = {"output_size"} if node["kind"] in UNPOOL_MODULES else CALL_FIELDS
+    return {name: value for name, value in node.items() if name in names}
 
 
 def _run_recurrent(
@@ -167,6 +169,10 @@ def _run_encoder(module: Any, x: Tensor, is_causal: bool = False) -> Tensor:
     return module(x, _later(x, x) if is_causal else None)
 
 
+def _run_unpool(module: Any, x: Tensor, indices: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+    return module(x, indices, output_size)
+
+
 def _run_cell(module: Any, x: Tensor, *states: Tensor) -> Any:
     return module(x, states if len(states) > 1 else states[0])
 
@@ -174,6 +180,7 @@ def _run_cell(module: Any, x: Tensor, *states: Tensor) -> Any:
 MODULE_RUNNERS: Mapping[str, Callable[..., Any]] = {
     **dict.fromkeys(RECURRENT_MODULES, _run_recurrent),
     **dict.fromkeys(CELLS, _run_cell),
+    **dict.fromkeys(UNPOOL_MODULES, _run_unpool),
     "MultiheadAttention": _run_attention,
     "TransformerEncoderLayer": _run_encoder,
 }
