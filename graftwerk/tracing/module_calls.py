@@ -68,13 +68,12 @@ class ModuleCallWriter:
         if self._is_lent(module):
             return module_form(self.writer, module, kind, [*args, *options.values()][0], self._tensors(path, module))
         parameters = non_default_parameters(module, kind)
-        if parameters.get("return_indices"):
-            return self._pool_with_indices(path, kind, refs, parameters)
-        return TensorRef(self._node(path, module, kind, refs, parameters))
-
-    def _pool_with_indices(self, path: str, kind: str, refs: list[str], parameters: Mapping[str, Any]) -> TupleValue:
-        node = self.writer.add(kind, refs, parameters, name=path)
-        return TupleValue(lambda index: TensorRef((node, f"{node}.indices")[index]))
+        outputs = ("output", "loss") if kind == "AdaptiveLogSoftmaxWithLoss" else ("output", "indices")
+        several = kind == "AdaptiveLogSoftmaxWithLoss" or bool(parameters.get("return_indices"))
+        node = self._node(path, module, kind, refs, parameters, outputs if several else ())
+        if not several:
+            return TensorRef(node)
+        return TupleValue(lambda index: TensorRef(f"{node}.{outputs[index]}"), outputs)
 
     def _unpool(
         self, path: str, module: Module, kind: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]

@@ -103,6 +103,7 @@ MODULE_PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "RNNCell": (*_CELL, "nonlinearity"),
     "GRUCell": _CELL,
     "LSTMCell": _CELL,
+    "AdaptiveLogSoftmaxWithLoss": ("in_features", "n_classes", "cutoffs", "div_value", "head_bias"),
     "MultiheadAttention": ("embed_dim", "num_heads", "dropout", "bias", "add_bias_kv", "add_zero_attn", "kdim", "vdim"),
     "TransformerEncoderLayer": (
         "d_model",
@@ -150,6 +151,7 @@ PARAMETER_READERS: Mapping[tuple[str, str], Callable[[Module], Any]] = {
     # Newer torch asks for the bias beside `affine`; without `affine` there is none to leave out.
     **{(kind, "bias"): _has_bias for kind in ("GroupNorm", *_NORMS_OF_CHANNELS)},
     ("PReLU", "init"): _prelu_init,
+    ("AdaptiveLogSoftmaxWithLoss", "cutoffs"): lambda module: module.cutoffs[:-1],  # torch appends the classes
     ("MultiheadAttention", "bias"): lambda module: module.in_proj_bias is not None,
     ("MultiheadAttention", "add_bias_kv"): lambda module: module.bias_k is not None,
     ("MultiheadAttention", "kdim"): lambda module: None if module.kdim == module.embed_dim else module.kdim,

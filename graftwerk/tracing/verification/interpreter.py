@@ -12,7 +12,10 @@ Document = Mapping[str, Any]
 STRUCTURE = frozenset({"id", "kind", "inputs", "tie"})
 BATCH_FIRST = RECURRENT_MODULES | {"MultiheadAttention", "TransformerEncoderLayer"}
 LAST_DIMENSION = frozenset({"Softmax", "Softmin", "LogSoftmax"})
-OUTPUTS = {"LSTMCell": ("h", "c")}  # by default those of topk and sort
+OUTPUTS = {
+    "LSTMCell": ("h", "c"),
+    "AdaptiveLogSoftmaxWithLoss": ("output", "loss"),
+}  # by default those of topk and sort
 STATES = frozenset({"h_0", "c_0"})  # fields that name values
 CALL_FIELDS = frozenset({"returns", "is_causal", "return_states", *STATES})
 
@@ -52,6 +55,7 @@ class InterpretedNetwork:
             values[node["id"]] = results[0] if isinstance(results, list | tuple) else results
             names = list(result) if isinstance(result, dict) else OUTPUTS.get(node["kind"], ("values", "indices"))
             if isinstance(results, list | tuple):
+                values[f"{node['id']}.output"] = results[0]
                 values |= {f"{node['id']}.{name}": each for name, each in zip(names, results, strict=False)}
         outputs = self._document.get("outputs") or {"output": self._nodes[-1]["id"]}
         return {name: torch.as_tensor(values[source]) for name, source in outputs.items()}

@@ -243,5 +243,10 @@ CASES = [
         {"x": (3, 7, 9)},
         told=True,
     ),
+    Case(
+        "adaptive_softmax",
+        lambda: Forward(lambda self, x, y: self.a(x, y).output, a=nn.AdaptiveLogSoftmaxWithLoss(8, 9, [2], 2.0)),
+        {"x": (8,), "y": ((), "int64")},
+    ),
     Case("item", lambda: Forward(lambda self, x: x * x.max().item()), X, "item", "x.max().item()"),
 ]
