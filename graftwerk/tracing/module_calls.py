@@ -60,9 +60,11 @@ class ModuleCallWriter:
 
     def _plain_call(
         self, path: str, module: Module, kind: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> TensorRef | TupleValue:
+    ) -> Any:
         if kind in UNPOOL_MODULES:
             return self._unpool(path, module, kind, args, kwargs)
+        if kind == "AdaptiveLogSoftmaxWithLoss":
+            self._refuse_lent(module, kind)
         options = {name: value for name, value in kwargs.items() if value is not None and value is not False}
         refs = tensor_refs([*args, *options.values()])
         if self._is_lent(module):

@@ -67,7 +67,7 @@ class InterpretedNetwork:
         if name in self._parts:
             runner = MODULE_RUNNERS.get(kind)
             part = self._parts[name]
-            return part(*inputs) if runner is None else runner(part, *inputs, **(_call_fields(node) | states))
+            return part(*inputs) if runner is None else runner(part, *inputs, **{**_call_fields(node), **states})
         return operation(kind, {key: value for key, value in node.items() if key not in STRUCTURE})(*inputs)
 
     def modules(self) -> Iterator[Any]:
