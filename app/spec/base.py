@@ -1,5 +1,6 @@
 """The base class of all parts of the language, and the types of their fields."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import (
@@ -42,18 +43,23 @@ Scalar = Annotated[Finite, WrapValidator(_keep_integer), PlainSerializer(lambda 
 PositiveScalar = Annotated[Positive, WrapValidator(_keep_integer), PlainSerializer(lambda number: number)]
 
 
+@dataclass(frozen=True, slots=True)
 class OneOrMany:
-    """Metadata of a list of texts: a text by itself is a list of one, in validation and in the JSON Schema."""
+    """Metadata of a list: an element by itself is a list of one, in validation and in the JSON Schema.
+
+    `forms` are the JSON types of its elements, of which a list is none.
+    """
+
+    forms: tuple[type, ...] = (str,)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         many = handler(source)
         item: CoreSchema = many["items_schema"][0]
         accepted = core_schema.union_schema([item, many])
-        return core_schema.no_info_before_validator_function(_as_list, many, json_schema_input_schema=accepted)
+        return core_schema.no_info_before_validator_function(self._as_list, many, json_schema_input_schema=accepted)
 
-
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+    def _as_list(self, value: Any) -> Any:
+        return [value] if isinstance(value, self.forms) else value
 
 
 class SpecModel(BaseModel):

@@ -53,6 +53,13 @@ class BodyPlace:
             yield from node_references(node)
         yield from (self.body.get("outputs") or {}).values()
 
+    def ties_to(self, name: str) -> Iterator[tuple[str, str]]:
+        """Yield the nodes that have a weight of the node of this id, and the path of the weight."""
+        for node in self.nodes:
+            for source in (node.get("tie") or {}).values():
+                if source.startswith(f"{name}."):
+                    yield node["id"], source
+
 
 @dataclass(frozen=True, slots=True)
 class NodePlace:

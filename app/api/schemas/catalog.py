@@ -13,6 +13,7 @@ KindGroup = Literal[
     "leaf",
     "control",
     "initialiser",
+    "parametrization",
     "generation",
     "loss",
     "optimizer",

@@ -42,7 +42,7 @@ class Predicted(ResponseModel):
     probabilities: Any = Field(None, description="Of all labels, in their order, if requested.")
     image: str | None = Field(None, description="A PNG file in base64 of an output that is an image, if requested.")
     text: str | None = Field(None, description="What the network adds to the text of the row.")
-    tokens: list[Any] | None = Field(None, description="The tokens of that text, with the one that ends it.")
+    tokens: list[str | int] | None = Field(None, description="The tokens of that text, with the one that ends it.")
     log_probabilities: list[JsonNumber] | None = Field(None, description="The network's own, of each token.")
     ended: Literal["stop", "max_length"] | None = Field(
         None, description="Why the text ends: by the token that ends texts, or because it is as long as allowed."

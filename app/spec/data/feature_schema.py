@@ -15,6 +15,7 @@ from app.spec.data.encodings.table_feature import TableFeature
 from app.spec.data.examples.windows import FUTURE_SUFFIX, Windows
 from app.spec.data.features import TargetTask, default_input, default_target, supported_kinds
 from app.spec.data.images.checks import missing_image_problems, mixing_problems
+from app.spec.data.sequence_features import NEXT_SUFFIX, TextFeature
 from app.spec.data.sources import Data
 from app.spec.hints.names import did_you_mean
 
@@ -155,11 +156,19 @@ def _resolve_targets(
                 scale: Scale = "standard" if request.is_scaled and data.scale != "none" else "none"
                 targeted[name] = default_target(column, request.task, scale)
         elif column is None:
-            choices = [*declared, *derived, *(column.name for column in stored.columns)]
-            hint = did_you_mean(request.name, choices) or "one of: " + ", ".join(choices[:50])
+            choices = list(dict.fromkeys([*declared, *derived, *(column.name for column in stored.columns)]))
+            hint = _next_hint(request.name, declared) or did_you_mean(request.name, choices)
+            hint = hint or "one of: " + ", ".join(choices[:50])
             detail = f'the data has no column "{request.name}"'
             problems.append(Problem(request.pointer, "unknown_column", detail, hint))
     return names, targeted, problems
+
+
+def _next_hint(name: str, declared: Mapping[str, BaseFeature]) -> str:
+    """Return how a text gets the target that is named; empty if it is not that of a declared text."""
+    text = name.removesuffix(NEXT_SUFFIX)
+    is_next = text != name and isinstance(declared.get(text), TextFeature)
+    return f'say "next": true in the feature {text}' if is_next else ""
 
 
 def _other_target_name(request: TargetRequest, names: Mapping[TargetKey, str]) -> str:

@@ -75,7 +75,7 @@ OTHER_WAYS: Mapping[str, str] = {
     "training.schedule": 'set the whole schedule: "training.schedule"',
     "training.warmup": 'set the whole warm-up: "training.warmup"',
     "training.updates": 'set one of its numbers, such as "training.updates.<name>.optimizer.lr"; or ' + FORK,
-    "training.target_networks": 'set "training.target_networks.<number>.tau"; or ' + FORK,
+    "training.target_networks": 'set "training.target_networks.<node>.tau"; or ' + FORK,
     "training.groups": 'use {"op": "freeze", "nodes": […]} or "unfreeze"; or ' + FORK,
     "training": FORK,
     "objective.loss.kind": FORK,
@@ -114,12 +114,21 @@ def setting_of(path: str) -> Setting | None:
 
 
 def numbered_path(path: str, plan: Training) -> str:
-    """Return the path of a setting with the number of an update in the place of its name."""
-    parts = path.split(".")
-    names = [update.series_name for update in plan.updates]
-    if path.startswith("training.updates.") and parts[2] in names:
-        parts[2] = str(names.index(parts[2]))
-    return ".".join(parts)
+    """Return the path of a setting with the number of an update, or target network, in the place of its name."""
+    for field, names in _item_names(plan).items():
+        beginning = f"training.{field}."
+        for place, name in enumerate(names):
+            if path.startswith(f"{beginning}{name}."):
+                return f"{beginning}{place}{path.removeprefix(beginning + name)}"
+    return path
+
+
+def _item_names(plan: Training) -> Mapping[str, Sequence[str]]:
+    """Return what the items of the lists of a plan are called in paths of settings."""
+    return {
+        "updates": [update.series_name for update in plan.updates],
+        "target_networks": [target.node for target in plan.target_networks],
+    }
 
 
 def form_problem(path: str, plan: Training, pointer: str) -> Problem | None:
@@ -131,13 +140,10 @@ def form_problem(path: str, plan: Training, pointer: str) -> Problem | None:
         name = plan.updates[0].series_name
         hint = f'name one of them: "training.updates.{name}.{".".join(rest)}"'
         return Problem(pointer, "unknown_setting", f"the plan has several updates, and no {rest[0]} of its own", hint)
-    for field, items in (("updates", plan.updates), ("target_networks", plan.target_networks)):
-        if rest[0] == field and not (rest[1:] and rest[1].isdecimal() and int(rest[1]) < len(items)):
-            names = [update.series_name for update in plan.updates] if field == "updates" else []
-            known = names or [str(place) for place in range(len(items))]
-            number = rest[1] if rest[1:] else ""
-            hint = did_you_mean(number, known) or choices(known) or f"the plan has no {field}"
-            return Problem(pointer, "unknown_setting", f"the plan has no {field}.{number}", hint)
+    for field, names in _item_names(plan).items():
+        if rest[0] == field and rest[1:] and not (rest[1].isdecimal() and int(rest[1]) < len(names)):
+            hint = did_you_mean(rest[1], names) or choices(names) or f"the plan has no {field}"
+            return Problem(pointer, "unknown_setting", f"the plan has no {field}.{rest[1]}", hint)
     return None
 
 
@@ -154,6 +160,8 @@ def refused_setting(path: str, pointer: str) -> Problem:
     fields = SECTIONS.get(section, frozenset())
     is_unknown = rest and fields and rest.partition(".")[0] not in fields
     alike = did_you_mean(path, [pattern for pattern in SETTINGS if "*" not in pattern]) if is_unknown else ""
+    if section in SECTIONS["training"] and setting_of(f"training.{path}") is not None:
+        alike = f'did you mean "training.{path}"?'
     hint = alike or way
     return Problem(pointer, "not_settable", f'"{path}" cannot be changed while a job runs', hint)
 

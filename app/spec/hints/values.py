@@ -79,6 +79,8 @@ def _conversions(value: Any) -> Iterator[Any]:
     if isinstance(value, str):
         yield from _numbers(value)
         yield from {"true": (True,), "yes": (True,), "false": (False,), "no": (False,)}.get(value.lower(), ())
+        if "/" in value:  # a path that is written as a JSON Pointer
+            yield value.strip("/").replace("/", ".")
         yield identifier(value)
         yield [int(digits) for digits in findall(r"\d+", value)]
     elif isinstance(value, float) and math.isfinite(value) and value.is_integer():

@@ -21,7 +21,9 @@ ClassWeights = tuple[float, ...] | Literal["balanced"] | None
 
 def _ascending(quantiles: tuple[float, ...]) -> tuple[float, ...]:
     if list(quantiles) != sorted(set(quantiles)):
-        raise validation_error("out_of_range", "quantiles are in ascending order, each of them once", "sort them")
+        raise validation_error(
+            "out_of_range", "quantiles are in ascending order, each of them once", "sort them, and name each once"
+        )
     return quantiles
 
 

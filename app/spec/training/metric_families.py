@@ -50,6 +50,12 @@ FAMILIES = {
 }
 
 
+def family_example(kind: str) -> str:
+    """Return how a family that is named without its setting is written; empty if there is none of this name."""
+    family = FAMILIES.get(kind)
+    return f'write it with its setting: {{"kind": "{kind}", "{family.fields[0]}": 2}}' if family else ""
+
+
 def parse_metric(name: str) -> FBeta | TopAccuracy | None:
     """Return the settings that a name says; `None` if it is the name of no family."""
     for family in FAMILIES.values():

@@ -10,7 +10,7 @@ from app.spec.base import validation_error
 from app.spec.data.columns import Column
 from app.spec.hints.names import choices, did_you_mean
 from app.spec.training.losses import BaseLoss, TaskType, equivalent_loss, task_type
-from app.spec.training.metric_families import FAMILIES, FBeta, TopAccuracy, metric_name, parse_metric
+from app.spec.training.metric_families import FAMILIES, FBeta, TopAccuracy, family_example, metric_name, parse_metric
 
 
 class MetricKind(NamedTuple):
@@ -114,7 +114,7 @@ def _validate_metric(name: str, info: ValidationInfo) -> str:
     if metric_kind(name) is None:
         loss = (info.data or {}).get("loss")  # none outside of a model
         known = list(_metrics_of_loss(loss)) if isinstance(loss, BaseLoss) else list(METRICS)
-        hint = did_you_mean(name, known) or choices(known)
+        hint = family_example(name) or did_you_mean(name, known) or choices(known)
         raise validation_error("unknown_value", f'there is no metric "{name[:64]}"', hint)
     return name
 
@@ -137,7 +137,8 @@ def _gives(loss: BaseLoss, metric: MetricKind) -> bool:
     return metric.requires != "probabilities" or loss.row.gives_probabilities
 
 
-MetricName = Annotated[str, Field(json_schema_extra={"anyOf": [{"enum": list(METRICS)}, {"pattern": NAMES_PATTERN}]})]
+_NAME_FORMS = [{"type": "string", "enum": list(METRICS)}, {"type": "string", "pattern": NAMES_PATTERN}]
+MetricName = Annotated[str, Field(json_schema_extra={"anyOf": _NAME_FORMS})]
 Metric = Annotated[
     str,
     AfterValidator(_validate_metric),

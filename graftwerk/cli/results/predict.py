@@ -121,12 +121,21 @@ def _print_predictions(predictions: Predictions) -> None:
         if "text" not in fields or name in ("text", "ended")
     ]
     titles = [name if len(predictions.outputs) == 1 else f"{output} {name}" for output, name in columns]
-    names = predictions.files or [str(row) for row in range(len(predictions))]
+    keys, names = _row_names(predictions)
     rows = [
-        (name, *(_format_value(predictions[row][output][field]) for output, field in columns))
+        (*name, *(_format_value(predictions[row][output][field]) for output, field in columns))
         for row, name in enumerate(names)
     ]
-    print_table(("FILE" if predictions.files else "ROW", *(title.upper() for title in titles)), rows)
+    print_table((*keys, *(title.upper() for title in titles)), rows)
+
+
+def _row_names(predictions: Predictions) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return what tells rows apart, and that of each row: a file, the window of a series, or else its number."""
+    if predictions.files:
+        return ("FILE",), [(name,) for name in predictions.files]
+    if windows := predictions.document.get("windows"):
+        return ("SERIES", "AFTER"), [(str(each["series"] or ""), str(each["after"])) for each in windows]
+    return ("ROW",), [(str(row),) for row in range(len(predictions))]
 
 
 def _format_value(value: Any) -> str:

@@ -55,11 +55,11 @@ def test_other_edits_keep_the_weights(operation: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("operation", "reason"),
     [
-        ({"op": "widen", "node": "words", "to": 8}, ""),
-        ({"op": "widen", "node": "norm", "to": 8}, ""),
+        ({"op": "widen", "node": "words", "to": 8}, "its weights are tied"),
+        ({"op": "widen", "node": "norm", "to": 8}, "its weights have a parametrization"),
         ({"op": "widen", "node": "between", "to": 8}, ""),
         ({"op": "remove", "node": "words"}, ""),
-        ({"op": "rename", "node": "words", "to": "tokens"}, ""),
+        ({"op": "rename", "node": "words", "to": "tokens"}, "a weight of head is tied to words.weight"),
         (
             {"op": "set", "path": "node.free.parametrization", "value": "weight_norm"},
             "cannot be changed while a job runs",

@@ -17,6 +17,7 @@ from workers.data.notation.datetime_formats import format_datetime
 
 MAX_NAMED = 5  # gaps or duplicates in an error
 DAY, HOUR, HALF_DAY = 86_400.0, 3_600.0, 43_200.0  # seconds
+MIN_MONTH = 28 * DAY - HOUR  # of local midnights
 TIME_PLACE, SERIES_PLACE = "/data/windows/time", "/data/windows/series"
 Array = np.ndarray[Any, Any]
 
@@ -86,8 +87,8 @@ class SortedRows:
         step = modal_step(steps[same])
         tolerance = HOUR if self.is_date and step >= DAY else 1e-6 * step  # days with a change of clocks
         is_gap = np.abs(steps - step) > tolerance
-        if not self.is_date or not is_gap[same].any():
-            return is_gap
+        if not self.is_date or step < MIN_MONTH or not is_gap[same].any():
+            return is_gap  # the hours of a single day are of one day of the month, too
         months, is_calendar = calendar_months(self.times)
         return np.diff(months) != modal_step(np.diff(months)[same]) if is_calendar else is_gap
 

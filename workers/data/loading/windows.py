@@ -104,7 +104,7 @@ def _held_span(times: Tensor, remaining: Tensor, split: Split, role: str, before
 def _no_windows(role: str, index: WindowIndex) -> DataError:
     windows = index.windows
     detail = (
-        f"no window of {windows.length} rows has the {windows.horizon} rows that follow it in the time of the {role}: "
+        f"no window of {windows.length} rows has the {windows.horizon} rows that follow it in the time of {role}: "
         f"there are {len(index.starts):,} windows in {len(index.times):,} rows"
     )
     hint = "make length or horizon smaller" if role == TRAIN else "hold more rows out, or make horizon smaller"

@@ -39,4 +39,15 @@ def infer_scores(
     if count is not None and scores.shape[2] > count:
         detail = f"{name} scores {scores.shape[2]:,} tokens, and there are {count:,}"
         raise NodeError(detail, f"give {count:,} scores", field="generate")
+    _check_tokens(name, settings, scores.shape[2])
     return place
+
+
+def _check_tokens(name: str, settings: Generation, count: int) -> None:
+    """Raise `NodeError` for a `stop` or an `exclude` that is said, and that none of `count` scores is about."""
+    said = {"stop": [] if settings.stop is None else [settings.stop], "exclude": settings.exclude}
+    for field in settings.model_fields_set & said.keys():
+        unknown = [token for token in said[field] if token >= count]
+        if unknown:
+            detail = f"{field} of {name} is the token {unknown[0]:,}, which it never scores: there are {count:,}"
+            raise NodeError(detail, f"use a number from 0 to {count - 1:,}", field=f"generate/{field}")

@@ -84,8 +84,13 @@ def check_ties(blueprint: Blueprint, traces: list[InferredNode]) -> Iterable[Pro
     for place, node in enumerate([trace.node for trace in traces]):
         for name, source in (dict(node.parameters).get("tie") or {}).items():
             own, where = shapes[f"{node.id}.{name}"], f"{node.pointer}/tie/{name}"
-            if source not in shapes:
-                hint = did_you_mean(source, shapes) or choices([each for each in shapes if each not in tied])
+            holder, _, last = source.rpartition(".")
+            if any(each.startswith(f"{holder}.parametrizations.{last}.") for each in shapes):
+                detail = f"{source} is computed by a parametrization"
+                yield Problem(where, "unknown_weight", detail, "name a plain weight, or remove the parametrization")
+            elif source not in shapes:
+                others = [each for each in shapes if each not in tied]
+                hint = did_you_mean(source, others) or choices(others)
                 yield Problem(where, "unknown_weight", f"{source} is no weight of this network", hint)
             elif source in tied:
                 yield Problem(where, "unknown_weight", f"{source} is another node's itself", "name that one's")

@@ -8,12 +8,16 @@ from workers.surgery.draft import Draft
 from workers.surgery.node_places import BodyPlace, JsonObject, NodePlace, free_id, replace_references, use_paths
 
 NODE_SETTINGS = f"{NODE_PREFIX}."
+TARGET_SETTINGS = "training.target_networks."  # followed by the node
 
 
 def rename(draft: Draft, operation: Rename, index: int) -> None:
     """Give a node another id. Raises `InvalidInput`."""
     pointer = f"/operations/{index}"
     place = draft.find(operation.node, f"{pointer}/node")
+    for reader, source in place.within.ties_to(place.node["id"]):
+        detail = f"a weight of {reader} is tied to {source}, and does not follow another name"
+        raise InvalidInput([Problem(f"{pointer}/node", "not_supported", detail, "keep the id, or fork")])
     check_id(place.within, operation.to, place.node["kind"], f"{pointer}/to")
     draft.written_ids[id(place.node)] = f"{pointer}/to"
     rename_node(draft, place, operation.to)
@@ -68,5 +72,6 @@ def _rename_in_operation(operation: JsonObject, renamed: dict[str, str]) -> None
     for field in ("nodes", "between"):
         if operation.get(field):
             operation[field] = [_renamed(each, renamed) for each in operation[field]]
-    if operation.get("path", "").startswith(NODE_SETTINGS):
-        operation["path"] = NODE_SETTINGS + _renamed(operation["path"].removeprefix(NODE_SETTINGS), renamed)
+    for beginning in (NODE_SETTINGS, TARGET_SETTINGS):
+        if operation.get("path", "").startswith(beginning):
+            operation["path"] = beginning + _renamed(operation["path"].removeprefix(beginning), renamed)

@@ -54,6 +54,10 @@ def find_width(draft: Draft, path: str, index: int) -> Width:
     dependencies = find_dependencies(draft.model, draft.infer())
     if place.pointer not in dependencies.widths:
         kind = place.node["kind"]
+        if reason := _weight_source(place):
+            raise refusal(
+                pointer, "no_width", f"{path} keeps its width: {reason}", "widen or narrow another layer, or fork"
+            )
         hint = FIXED_WIDTHS.get(kind, ANY_LAYER)
         raise refusal(pointer, "no_width", f"{path} ({kind}) has no width of its own", hint)
     axis = dependencies.groups.resolve(dependencies.widths[place.pointer])
@@ -64,6 +68,14 @@ def find_width(draft: Draft, path: str, index: int) -> Width:
     if part.group is None:
         raise AssertionError(f"the width of {path} is fixed")
     return Width(place, dependencies, part, part.group)
+
+
+def _weight_source(place: NodePlace) -> str:
+    """Return why the weights of a node cannot get another shape, where they are not its own alone."""
+    if place.node.get("parametrization"):
+        return "its weights have a parametrization"
+    is_tied = place.node.get("tie") or any(True for _ in place.within.ties_to(place.node["id"]))
+    return "its weights are tied to those of another node" if is_tied else ""
 
 
 def refusal(pointer: str, code: str, detail: str, hint: str = "") -> InvalidInput:

@@ -71,4 +71,5 @@ class NgramsFeature(ColumnFeature):
         for field, sizes in (("words", self.words), ("characters", self.characters)):
             if sizes is not None and sizes[0] > sizes[1]:
                 detail = f"the least length {sizes[0]} is above the greatest, {sizes[1]}"
-                yield Problem(context.pointer(name, f"/{field}"), "contradiction", detail, f"use [1, {sizes[0]}]")
+                hint = f"use [{sizes[1]}, {sizes[0]}]"
+                yield Problem(context.pointer(name, f"/{field}"), "contradiction", detail, hint)

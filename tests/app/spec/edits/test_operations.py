@@ -17,6 +17,13 @@ MISTAKES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"op": "replace", "node": "x", "with": "ReLU", "by": 3}, "/by", "unknown_field", "init, node, op, with"),
     ({"op": "rename", "node": "x", "to": "a b"}, "/to", "invalid_name", 'use "a_b"'),
     ({"op": "freeze", "nodes": []}, "/nodes", "too_few", "add at least 1"),
+    (
+        {"op": "set", "path": "training.updates/0/every", "value": 2},
+        "/path",
+        "invalid_name",
+        '"training.updates.0.every"',
+    ),
+    ({"op": "freeze", "nodes": ["encoder/fc1"]}, "/nodes/0", "invalid_name", 'use "encoder.fc1"'),
     ({"op": "set", "path": "training.lr"}, "/value", "missing", 'add "value"'),
     ({"node": "x"}, "/op", "missing", 'add "op"'),
 ]

@@ -25,3 +25,8 @@ def test_every_part_of_the_plan_is_settable_or_says_what_else_there_is(field: st
 def test_every_part_of_a_job_says_what_else_there_is(field: str) -> None:
     assert setting_of(field) is None
     assert refused_setting(field, "").hint
+
+
+@pytest.mark.parametrize("path", ["target_networks.later.tau", "updates.critic.optimizer.lr", "clip_norm"])
+def test_a_path_without_its_section_is_told_with_it(path: str) -> None:
+    assert refused_setting(path, "").hint == f'did you mean "training.{path}"?'

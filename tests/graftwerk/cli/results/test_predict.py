@@ -88,3 +88,13 @@ def test_problems_have_places(run: Run, file: str) -> None:
     )
     assert result.exit_code == 2
     assert "/rows/0/x: x is a number" in result.stderr
+
+
+def test_forecasts_say_which_series_they_continue(run: Run, file: str) -> None:
+    windows = [{"series": "Ulm", "after": "2026-10-26T09:00:00"}]
+    answer = ANSWER | {"predictions": [{"sales": {"value": [1.5, 2.5]}}], "windows": windows}
+    answer |= {"outputs": {"sales": {"about": "numbers", "labels": None}}}
+    result, _ = run("predict", "job_1", file, answers=(job_document(), answer))
+    assert [line.split() for line in result.stdout.splitlines()] == [
+        ["SERIES", "AFTER", "VALUE"], ["Ulm", "2026-10-26T09:00:00", "1.5", "2.5"]
+    ]  # fmt: skip

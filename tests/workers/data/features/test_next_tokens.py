@@ -125,3 +125,10 @@ def test_a_name_that_is_taken() -> None:
 def test_dates_that_are_texts_to_a_network() -> None:
     (problem,) = job_view(stored_schema(day="datetime"), features={"day": {"kind": "text", "column": "day"}}).problems
     assert problem.hint.startswith('register the data set with "types": {"day": "text"}, or use the kind')
+
+
+def test_the_next_tokens_of_a_text_that_has_none_are_told_how_to_be_made() -> None:
+    features = {"words": {"kind": "text", "column": "text"}}
+    (problem,) = job_view(stored_schema(text="text"), target="words_next", features=features).problems
+    assert (problem.pointer, problem.code) == ("/data/target", "unknown_column")
+    assert problem.hint == 'say "next": true in the feature words'

@@ -86,10 +86,15 @@ def test_long_texts_and_lists_of_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "pointer"),
-    [({"words": None}, "words"), ({"words": [3, 2]}, "words"), ({"characters": [5, 3]}, "characters")],
+    ("settings", "pointer", "hint"),
+    [
+        ({"words": None}, "words", 'use "words": [1, 2]'),
+        ({"words": [3, 2]}, "words", "use [2, 3]"),
+        ({"characters": [5, 3]}, "characters", "use [3, 5]"),
+    ],
 )
-def test_empty_ranges_are_refused(settings: dict[str, Any], pointer: str) -> None:
+def test_empty_ranges_are_refused(settings: dict[str, Any], pointer: str, hint: str) -> None:
     features = {"bag": {"kind": "ngrams", "column": "text", **settings}}
     (problem,) = job_view(stored_schema(text="text"), features=features).problems
     assert (problem.pointer, problem.code) == (f"/data/features/bag/{pointer}", "contradiction")
+    assert problem.hint == hint

@@ -162,6 +162,7 @@ EVEN: dict[str, list[datetime]] = {
     "quarters": MONTHS[::3],
     "years": [datetime(year, 1, 1, tzinfo=UTC) for year in range(2000, 2010)],
     "days with a change of clocks": [datetime(2026, 3, day, tzinfo=BERLIN) for day in range(20, 32)],
+    "hours of a day": [datetime(2026, 10, 26, hour, tzinfo=UTC) for hour in range(10)],
     "hours with offsets": [datetime(2026, 3, 28, 20, tzinfo=UTC) + timedelta(hours=hour) for hour in range(30)],
 }
 

@@ -74,6 +74,8 @@ SCAN = [
     (set_at("nodes", 3, "over", value=["about"]), "/nodes/3/over/0", "as the data has them"),
     (set_at("nodes", 3, "generate", value={"scores": "score"}), "/nodes/3/generate/scores", "beside its carry"),
     (set_at("nodes", 3, "body", "nodes", 4, "out_features", value=10), "/nodes/3/generate", "there are 9"),
+    (set_at("nodes", 3, "generate", value={"stop": 9}), "/nodes/3/generate/stop", "there are 9"),
+    (set_at("nodes", 3, "generate", value={"exclude": [0, 99]}), "/nodes/3/generate/exclude", "the token 99"),
     (read_lengths, "/nodes/4/inputs/2", "depends on the whole of"),
 ]
 BLOCK = [

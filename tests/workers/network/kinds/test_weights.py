@@ -144,3 +144,11 @@ def test_what_does_not_fit_has_a_place(changed: dict[str, Any], pointer: str, de
     assert problem.pointer == pointer
     assert detail in problem.detail
     assert problem.hint
+
+
+def test_a_weight_that_is_computed_cannot_be_tied_to() -> None:
+    layers = [{"kind": "Linear", "id": "first", "out_features": 4, "parametrization": "weight_norm"}]
+    layers.append({"kind": "Linear", "id": "second", "out_features": 4, "tie": {"weight": "first.weight"}})
+    (problem,) = infer_model(layers, {"x": ((4,), "float32")}).problems
+    assert problem.pointer == "/layers/1/tie/weight"
+    assert problem.detail == "first.weight is computed by a parametrization"

@@ -69,6 +69,7 @@ def test_planned_edits_follow() -> None:
         {"op": "freeze", "nodes": ["stem", "second"]},
         {"op": "insert", "between": ["second.conv2d1", "second.relu1"], "node": {"kind": "Tanh"}},
         {"op": "narrow", "node": "branch", "fraction": 0.5},
+        {"op": "set", "path": "training.target_networks.branch.tau", "value": 0.5},
     ]
     job = image_job(GRAPH, training={"edits": [{"at": {"step": 5}, "operations": operations}]})
     document = edit(job, rename("second.conv2d1", "conv"), rename("second", "last"), rename("branch", "side")).document
@@ -77,6 +78,7 @@ def test_planned_edits_follow() -> None:
     assert rule["operations"][1]["nodes"] == ["stem", "last"]
     assert rule["operations"][2]["between"] == ["last.conv", "last.relu1"]
     assert rule["operations"][3]["node"] == "side"
+    assert rule["operations"][4]["path"] == "training.target_networks.side.tau"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from tests.workers.training.edits.job_log import QUIET, JobLog, edit, stored_sta
 from tests.workers.training.edits.test_replay import assert_repeatable
 from tests.workers.training.harness import TrainingHarness
 from tests.workers.training.optim.gan_jobs import gan_job
-from tests.workers.training.optim.test_target_networks import FOLLOWED, actor_critic_job
+from tests.workers.training.optim.test_target_networks import FOLLOWED, TAU, actor_critic_job
 
 PLAN = {"checkpoint": {"every_steps": 3, **QUIET}, "statistics": {"every_steps": 2}, "steps": 12}
 WIDER = {"op": "widen", "node": "critic1.hidden", "to": 24}
@@ -17,7 +17,7 @@ DEEPER = {"op": "insert", "after": "critic1.act", "node": {"id": "more", "kind":
 SCRIPT = (
     edit(1, WIDER, at={"step": 2}),
     edit(2, {"op": "set", "path": "training.updates.critic.optimizer.lr", "value": 0.02}, at={"step": 3}),
-    edit(3, DEEPER, {"op": "set", "path": "training.target_networks.0.tau", "value": 0.5}, at={"step": 4}),
+    edit(3, DEEPER, {"op": "set", "path": "training.target_networks.later2.tau", "value": 0.5}, at={"step": 4}),
     edit(4, {"op": "swap_optimizer", "update": "actor", "to": {"kind": "Adam", "lr": 0.03}}, at={"step": 6}),
     edit(5, {"op": "freeze", "nodes": ["critic2.value"]}, at={"step": 7}),
     edit(6, {"op": "rename", "node": "critic2", "to": "second"}, at={"step": 8}),
@@ -37,6 +37,7 @@ def test_a_script_on_actor_and_critics_repeats_bit_by_bit(laboratory: TrainingHa
     ]
     assert plan["updates"][0]["parameters"] == ["critic1", "second"]
     assert plan["target_networks"][2]["source"] == "second"
+    assert [target["tau"] for target in plan["target_networks"]] == [TAU, TAU, 0.5]
     assert "groups" not in plan["updates"][0]
     rates = dict(whole.points["train/critic/lr"])
     assert (rates[3], rates[4]) == (0.01, 0.02)
@@ -61,6 +62,7 @@ PLAIN_PATHS = [
     ("training.updates.critic.loss", "generator", "cannot be changed"),
     ("training.updates.critic.optimizer.momentum", 0.1, "Adam has no momentum"),
     ("training.target_networks.0.tau", 0.1, "no target_networks.0"),
+    ("training.target_networks", None, "cannot be changed"),
 ]
 
 

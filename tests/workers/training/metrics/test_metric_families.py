@@ -9,7 +9,7 @@ import torch
 from pydantic import ValidationError
 from sklearn import metrics as sklearn
 
-from app.spec.training.metric_families import parse_metric
+from app.spec.training.metric_families import family_example, parse_metric
 from app.spec.training.objective import Objective
 from tests.workers.training.metrics.test_metrics import CLASSES, accumulated_metrics, example
 
@@ -79,6 +79,7 @@ def test_an_object_is_a_name_in_series(written: Any, name: str) -> None:
     ("written", "words"),
     [
         ({"kind": "fbeta"}, "beta"),
+        ("fbeta", "no metric"),
         ({"kind": "fbeta", "beta": -1}, "beta"),
         ({"kind": "top_accuracy", "k": 0}, "k"),
         ({"kind": "top_accuracy", "k": 2, "n": 3}, "n"),
@@ -93,3 +94,8 @@ def test_mistakes(written: Any, words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         Objective.model_validate({"loss": CROSS_ENTROPY, "metrics": [written]})
     assert parse_metric("accuracy") is None
+
+
+def test_a_family_without_its_setting_has_the_object_as_hint() -> None:
+    assert family_example("fbeta") == 'write it with its setting: {"kind": "fbeta", "beta": 2}'
+    assert family_example("accuracy") == ""

@@ -160,3 +160,20 @@ def test_another_job_goes_on_with_everything(laboratory: TrainingHarness) -> Non
     second = laboratory.run(job, start_from=start)
     assert second.weights() == whole.weights()
     assert first.points("train/loss") + second.points("train/loss") == whole.points("train/loss")
+
+
+def test_one_update_leaves_out_what_its_loss_does_not_need(laboratory: TrainingHarness) -> None:
+    """An output for prediction alone costs nothing in a step, and the rest gets the weights of a plain plan."""
+    nodes = [each | {"inputs": [before]} for before, each in zip(["image", "flat", "body", "act"], LAYERS, strict=True)]
+    nodes += [{"id": "drawn", "kind": "BatchNorm1d", "inputs": ["act"], "affine": False}]
+    model = {"inputs": ["image"], "nodes": nodes, "outputs": {"digit": "head", "drawn": "drawn"}}
+    objective = {"heads": {"digit": {"loss": "CrossEntropyLoss", "output": "digit"}}}
+    plain = digits_job(LAYERS, objective=objective) | {"model": model}
+    plan = {name: value for name, value in plain["training"].items() if name != "optimizer"}
+    update = {"loss": "digit", "optimizer": plain["training"]["optimizer"]}
+    weights, own = (
+        laboratory.run(job).prepared.network.state_dict()
+        for job in (plain, plain | {"training": plan | {"updates": [update]}})
+    )
+    assert weights.pop("drawn.num_batches_tracked") > own.pop("drawn.num_batches_tracked") == 0
+    assert all(own[name].equal(weight) for name, weight in weights.items() if not name.startswith("drawn."))
