@@ -5,6 +5,8 @@ is written as one node, built as the network of a job is, and given the weights 
 training and in evaluation: outputs, gradients of all inputs and parameters, and buffers are compared bit by bit. The
 batch is the first dimension on both sides, and a sample without one has one of size 1. The share is the mean over
 torch's modules, since it has half of all samples of one of them.
+
+So are its samples of optimisers (`common_optimizers.optim_db`): weights after three steps.
 """
 
 import argparse
@@ -17,6 +19,7 @@ import torch
 from machine import write_results
 from pydantic import ValidationError
 from torch import Tensor
+from torch_optimizer_samples import optimizer_outcomes
 from torch_samples import (
     ATTENTION_MASKS,
     RECURRENT,
@@ -168,6 +171,14 @@ def share(outcomes: Counter[tuple[str, str]]) -> float:
     return outcomes["equal", ""] / outcomes.total()
 
 
+def _totals(found: dict[str, Counter[tuple[str, str]]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for outcomes in found.values():
+        for (outcome, _), count in outcomes.items():
+            total[outcome] += count
+    return total
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="a part of the names of torch's modules")
@@ -175,17 +186,16 @@ def main() -> None:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")  # torch's advice on unusual settings
     found = measure(only)
-    for name, outcomes in found.items():
+    optimizers = optimizer_outcomes(only)
+    for name, outcomes in (found | optimizers).items():
         for (outcome, reason), count in outcomes.items():
             if reason:
                 print(f"{name:32} {count:5} of {outcomes.total():<5} {outcome}: {reason[:160]}")
-    total: Counter[str] = Counter()
-    for outcomes in found.values():
-        for (outcome, _), count in outcomes.items():
-            total[outcome] += count
+    total, steps = _totals(found), _totals(optimizers)
     mean = sum(map(share, found.values())) / len(found)
     whole = sum(share(outcomes) == 1 for outcomes in found.values())
     print(f"{dict(total)} of {total.total()} samples; {whole} of {len(found)} modules wholly; mean share {mean:.3f}")
+    print(f"{dict(steps)} of {steps.total()} samples of {len(optimizers)} optimisers")
     claims = [
         {
             "what": "samples of a torch module that are expressed and equal",
@@ -195,10 +205,18 @@ def main() -> None:
             "at_most": False,
         },
         {"what": "samples that differ", "measured": total["different"], "unit": "", "bound": 0, "at_most": True},
+        {
+            "what": "samples of torch's optimisers that differ after three steps",
+            "measured": steps["different"],
+            "unit": "",
+            "bound": 0,
+            "at_most": True,
+        },
     ]
     if not only:
-        write_results("torch_parity", {"modules": len(found), "whole": whole, "samples": dict(total)}, claims)
-    sys.exit(mean < SHARE_BOUND or total["different"] > 0)
+        measured = {"modules": len(found), "whole": whole, "samples": dict(total), "optimizer_samples": dict(steps)}
+        write_results("torch_parity", measured, claims)
+    sys.exit(mean < SHARE_BOUND or total["different"] + steps["different"] > 0)
 
 
 if __name__ == "__main__":

@@ -38,11 +38,16 @@ class Sample:
     named: dict[str, Tensor]
 
 
-def load_module_database() -> list[Any]:
-    """Return torch's `module_db`."""
-    shim = ModuleType("expecttest")  # torch's tests import it for a base class, which no sample uses
+def install_test_shim() -> None:
+    """Stand in for a package that torch's tests import for a base class, which no sample uses."""
+    shim = ModuleType("expecttest")
     vars(shim)["TestCase"] = unittest.TestCase
     sys.modules.setdefault("expecttest", shim)
+
+
+def load_module_database() -> list[Any]:
+    """Return torch's `module_db`."""
+    install_test_shim()
     from torch.testing._internal.common_modules import module_db
 
     return list(module_db)

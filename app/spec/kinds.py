@@ -23,8 +23,9 @@ class Kind:
     `fields` maps a name to a type (required), or to a pair of type and default. `inputs` is the minimum and the maximum
     number of inputs of a node, `shapes` describes them and the output. `references` are the fields that name more
     inputs, which a node reads after these. `outputs` names several outputs, of which the node's own id is the first;
-    with `outputs_field` they are there only where that field is true. Of the fields in each of `exactly_one_of` one is
-    given.
+    with `outputs_field` they are there only where that field is true, and one in `optional_outputs` only where its own
+    field is. `output_inputs` says of how many of the first inputs an output is computed, if not of all. Of the fields
+    in each of `exactly_one_of` one is given.
     """
 
     sentence: str
@@ -36,10 +37,15 @@ class Kind:
     outputs_field: str = ""
     references: tuple[str, ...] = ()
     exactly_one_of: tuple[tuple[str, ...], ...] = ()
+    optional_outputs: Mapping[str, str] = field(default_factory=dict)
+    output_inputs: Mapping[str, int] = field(default_factory=dict)
 
     def output_names(self, settings: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the names of the outputs of a node with these settings; none for a node with one output."""
-        return self.outputs if not self.outputs_field or settings.get(self.outputs_field) else ()
+        if self.outputs_field and not settings.get(self.outputs_field):
+            return ()
+        optional = self.optional_outputs
+        return tuple(name for name in self.outputs if name not in optional or settings.get(optional[name]))
 
 
 KindTable = Mapping[str, Kind]

@@ -8,7 +8,7 @@ from typing import Any
 from graftwerk.tracing.attention import attention_form, is_causal_mask, mask_refs
 from graftwerk.tracing.functions.functional_forms import module_form
 from graftwerk.tracing.graph_writer import GraphWriter, check_float32
-from graftwerk.tracing.module_parameters import CELLS, RECURRENT_MODULES, Module, non_default_parameters
+from graftwerk.tracing.module_parameters import CELLS, RECURRENT_MODULES, UNPOOL_MODULES, Module, non_default_parameters
 from graftwerk.tracing.recurrent_calls import RecurrentCall
 from graftwerk.tracing.unsupported import UnsupportedOperation
 from graftwerk.tracing.values import TensorRef, TupleValue, tensor_refs
@@ -56,11 +56,36 @@ class ModuleCallWriter:
             self._refuse_lent(module, kind)
             call = RecurrentCall(self.writer, module, kind, self._batch_first_node, path)
             return call.write([*args, *kwargs.values()], used, is_shared=self.uses[id(module)] > 1)
+        return self._plain_call(path, module, kind, args, kwargs)
+
+    def _plain_call(
+        self, path: str, module: Module, kind: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        if kind in UNPOOL_MODULES:
+            return self._unpool(path, module, kind, args, kwargs)
+        if kind == "AdaptiveLogSoftmaxWithLoss":
+            self._refuse_lent(module, kind)
         options = {name: value for name, value in kwargs.items() if value is not None and value is not False}
         refs = tensor_refs([*args, *options.values()])
         if self._is_lent(module):
             return module_form(self.writer, module, kind, [*args, *options.values()][0], self._tensors(path, module))
-        return TensorRef(self._node(path, module, kind, refs, non_default_parameters(module, kind)))
+        parameters = non_default_parameters(module, kind)
+        outputs = ("output", "loss") if kind == "AdaptiveLogSoftmaxWithLoss" else ("output", "indices")
+        several = kind == "AdaptiveLogSoftmaxWithLoss" or bool(parameters.get("return_indices"))
+        node = self._node(path, module, kind, refs, parameters, outputs if several else ())
+        if not several:
+            return TensorRef(node)
+        return TupleValue(lambda index: TensorRef(f"{node}.{outputs[index]}"), outputs)
+
+    def _unpool(
+        self, path: str, module: Module, kind: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> TensorRef:
+        """Write MaxUnpool, of whose output size the spatial dimensions count."""
+        given = dict(zip(("input", "indices", "output_size"), args, strict=False)) | dict(kwargs)
+        parameters, size = non_default_parameters(module, kind), given.get("output_size")
+        if size is not None:
+            parameters["output_size"] = list(size)[-int(kind[-2]) :]
+        return TensorRef(self.writer.add(kind, tensor_refs([given["input"], given["indices"]]), parameters, name=path))
 
     def _is_lent(self, module: Module) -> bool:
         return any(id(each) in self.lent for each in module.parameters())

@@ -31,7 +31,7 @@ _CONV_TRANSPOSE = (
     "bias",
     "dilation",
 )
-_MAX_POOL = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
+_MAX_POOL = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
 _LOOKUP = ("max_norm", "norm_type", "scale_grad_by_freq")
 _AVERAGE_POOL = ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad")
 _BATCH_NORM = ("num_features", "eps", "momentum", "affine", "track_running_stats", "bias")
@@ -52,7 +52,9 @@ MODULE_PARAMETERS: Mapping[str, tuple[str, ...]] = {
     **{f"MaxPool{d}d": _MAX_POOL for d in (1, 2, 3)},
     "AvgPool1d": _AVERAGE_POOL,
     **{f"AvgPool{d}d": (*_AVERAGE_POOL, "divisor_override") for d in (2, 3)},
-    **{f"Adaptive{how}Pool{d}d": ("output_size",) for how in ("Avg", "Max") for d in (1, 2, 3)},
+    **{f"MaxUnpool{d}d": ("kernel_size", "stride", "padding") for d in (1, 2, 3)},
+    **{f"AdaptiveAvgPool{d}d": ("output_size",) for d in (1, 2, 3)},
+    **{f"AdaptiveMaxPool{d}d": ("output_size", "return_indices") for d in (1, 2, 3)},
     **{f"{how}Pad{d}d": ("padding",) for how in ("Zero", "Reflection", "Replication", "Circular") for d in (1, 2, 3)},
     **{f"ConstantPad{d}d": ("padding", "value") for d in (1, 2, 3)},
     **{f"LPPool{d}d": ("norm_type", "kernel_size", "stride", "ceil_mode") for d in (1, 2, 3)},
@@ -101,6 +103,7 @@ MODULE_PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "RNNCell": (*_CELL, "nonlinearity"),
     "GRUCell": _CELL,
     "LSTMCell": _CELL,
+    "AdaptiveLogSoftmaxWithLoss": ("in_features", "n_classes", "cutoffs", "div_value", "head_bias"),
     "MultiheadAttention": ("embed_dim", "num_heads", "dropout", "bias", "add_bias_kv", "add_zero_attn", "kdim", "vdim"),
     "TransformerEncoderLayer": (
         "d_model",
@@ -114,6 +117,7 @@ MODULE_PARAMETERS: Mapping[str, tuple[str, ...]] = {
     ),
 }
 CELLS = frozenset({"RNNCell", "GRUCell", "LSTMCell"})
+UNPOOL_MODULES = frozenset({"MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d"})
 RECURRENT_MODULES = frozenset({"RNN", "GRU", "LSTM"})
 STACKED_MODULES = frozenset({"TransformerEncoder"})  # modules that are written as several nodes
 SPATIAL_PARAMETERS = frozenset({"kernel_size", "stride", "padding", "dilation", "output_padding", "output_size"})
@@ -147,6 +151,7 @@ PARAMETER_READERS: Mapping[tuple[str, str], Callable[[Module], Any]] = {
     # Newer torch asks for the bias beside `affine`; without `affine` there is none to leave out.
     **{(kind, "bias"): _has_bias for kind in ("GroupNorm", *_NORMS_OF_CHANNELS)},
     ("PReLU", "init"): _prelu_init,
+    ("AdaptiveLogSoftmaxWithLoss", "cutoffs"): lambda module: module.cutoffs[:-1],  # torch appends the classes
     ("MultiheadAttention", "bias"): lambda module: module.in_proj_bias is not None,
     ("MultiheadAttention", "add_bias_kv"): lambda module: module.bias_k is not None,
     ("MultiheadAttention", "kdim"): lambda module: None if module.kdim == module.embed_dim else module.kdim,

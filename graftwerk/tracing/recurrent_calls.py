@@ -7,7 +7,7 @@ from typing import Any
 from graftwerk.tracing.graph_writer import GraphWriter
 from graftwerk.tracing.module_parameters import Module, non_default_parameters
 from graftwerk.tracing.unsupported import UnsupportedOperation
-from graftwerk.tracing.values import PackedValue, TensorRef, TupleValue
+from graftwerk.tracing.values import PackedValue, TensorRef, TupleValue, tensor_refs
 
 NodeWriter = Callable[[str, Module, str, list[str], Mapping[str, Any], bool], str]
 
@@ -23,6 +23,7 @@ class RecurrentCall:
     path: str
     lengths: str = ""
     sequence: str = ""  # all steps
+    layers: str = ""  # the node, of which the final states of all layers can be outputs; empty for a shared one
     state: str = ""  # the last layer's final state (N, directions H)
     _time_first: bool = False
 
@@ -32,7 +33,7 @@ class RecurrentCall:
         Raises `UnsupportedOperation`.
         """
         first, *states = [value for value in values if value is not None]
-        self._check_first_states(states)
+        given = self._first_states(states, is_shared)
         packed = first if isinstance(first, PackedValue) else None
         if not isinstance(first, TensorRef | PackedValue):
             raise UnsupportedOperation("an operand is not a single tensor", "take one of its items")
@@ -40,11 +41,12 @@ class RecurrentCall:
         time_first = packed.is_time_first if packed is not None else not self.module.batch_first
         if packed is not None:
             self.lengths = packed.lengths.ref
-        parameters = non_default_parameters(self.module, self.kind)
+        parameters = non_default_parameters(self.module, self.kind) | given
         if used == {1} and not is_shared:
             self.state = self._node(refs, parameters | {"returns": "state"}, time_first)
         else:
             self.sequence = self._node(refs, parameters, time_first)
+        self.layers = "" if is_shared else self.layers
         output: Any = TensorRef(self.sequence)
         if packed is not None:
             output = PackedValue(TensorRef(self.sequence), packed.lengths, time_first)
@@ -53,42 +55,64 @@ class RecurrentCall:
 
     def _node(self, refs: list[str], parameters: Mapping[str, Any], time_first: bool) -> str:
         """Write the node; lengths (N) are not transposed."""
-        if time_first and self.lengths:
-            turned = self.writer.add("transpose", refs, {"dim0": 0, "dim1": 1})
-            node = self.node(self.path, self.module, self.kind, [turned, self.lengths], parameters, False)
-            if parameters.get("returns") == "state":
-                return node
-            return self.writer.add("transpose", [node], {"dim0": 0, "dim1": 1})
-        inputs = [*refs, *([self.lengths] if self.lengths else [])]
-        return self.node(self.path, self.module, self.kind, inputs, parameters, time_first)
+        read = [self._transpose(ref) for ref in refs] if time_first else refs
+        inputs = [*read, *([self.lengths] if self.lengths else [])]
+        self.layers = self.node(self.path, self.module, self.kind, inputs, parameters, False)
+        return self._transpose(self.layers) if time_first and parameters.get("returns") != "state" else self.layers
 
-    def _check_first_states(self, states: list[Any]) -> None:
-        flat = [each for state in states for each in (state if isinstance(state, tuple | list) else [state])]
-        if not all(isinstance(each, TensorRef) and each.is_zero for each in flat):
+    def _transpose(self, ref: str) -> str:
+        return self.writer.add("transpose", [ref], {"dim0": 0, "dim1": 1})
+
+    def _first_states(self, states: list[Any], is_shared: bool) -> dict[str, str]:
+        """Return the fields of the first states; none for those that are zero. Raises `UnsupportedOperation`."""
+        flat: list[Any] = []
+        for state in states:
+            if isinstance(state, TupleValue) and state.tensor is None:  # of another LSTM
+                flat += [state.get_item(0), state.get_item(1)]
+            else:
+                flat += state if isinstance(state, tuple | list) else [state]
+        if all(isinstance(each, TensorRef) and each.is_zero for each in flat):
+            return {}
+        if is_shared:
             raise UnsupportedOperation(
-                f"the first state of {self.kind} is zero in the language, but here it is another",
-                "leave the first state out, or use the Scan of the language with a cell",
+                f"a {self.kind} with a first state other than zero is called once", "give each call a module of its own"
             )
+        tensors = [each.tensor() if isinstance(each, TupleValue) and each.tensor else each for each in flat]
+        refs = tensor_refs(tensors)
+        return dict(zip(("h_0", "c_0"), map(self._transpose, refs), strict=False))
+
+    def _final_states(self, name: str, where: str, hint: str) -> str:
+        """Return the output of the node with the final states (N, layers x directions, H). `where` is for errors."""
+        if not self.layers:
+            raise UnsupportedOperation(f"{where} of a {self.kind} that is called twice are not available", hint)
+        node = next(each for each in self.writer.nodes if each["id"] == self.layers)
+        node["return_states"] = True
+        return f"{self.layers}.{name}"
+
+    def _cells(self) -> TupleValue:
+        """Return the final cell states of an LSTM."""
+        name = self._final_states("c_n", "the cell states", "use its hidden state, or give each call its own module")
+        return TupleValue(
+            lambda index: TensorRef(self.writer.add("select", [name], {"dim": 1, "index": index})),
+            ("squeeze",),
+            lambda: TensorRef(self._transpose(name)),
+        )
 
     def _states(self) -> TupleValue:
-        """Return the final states by layer and direction, of which only the last layer's are available."""
+        """Return the final states by layer and direction."""
         hidden = TupleValue(self._direction, ("squeeze",), self._stacked)
         if self.kind != "LSTM":
             return hidden
 
         def take(index: int) -> TupleValue:
-            if index != 0:
-                raise UnsupportedOperation(
-                    "the cell state of an LSTM is not available", "use its hidden state, or a GRU"
-                )
-            return hidden
+            return self._cells() if index in (1, -1) else hidden
 
         return TupleValue(take)
 
     def _stacked(self) -> TensorRef:
-        """Return the final states (directions, N, H) of a module with one layer."""
+        """Return the final states (layers x directions, N, H)."""
         if self.module.num_layers > 1:
-            raise UnsupportedOperation("the states of inner layers are not available", "use the last layer's, h[-1]")
+            return TensorRef(self._transpose(self._final_states("h_n", "the states of inner layers", "use h[-1]")))
         parts = [self._direction(at).ref for at in range(2 if self.module.bidirectional else 1)]
         if len(parts) == 1:
             return TensorRef(self.writer.add("unsqueeze", parts, {"dim": 0}))
@@ -99,9 +123,8 @@ class RecurrentCall:
         count = directions * self.module.num_layers
         direction = index - (count if index >= 0 else 0) + directions
         if not 0 <= direction < directions:
-            raise UnsupportedOperation(
-                "the states of inner layers are not available", f"use the last layer's, h[-{directions}:]"
-            )
+            states = self._final_states("h_n", "the states of inner layers", f"use h[-{directions}:]")
+            return TensorRef(self.writer.add("select", [states], {"dim": 1, "index": index}))
         width = self.module.proj_size or self.module.hidden_size
         fields = {"dim": 1, "start": direction * width, "length": width}
         if self.state:  # both directions, concatenated

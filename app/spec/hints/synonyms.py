@@ -125,6 +125,7 @@ _KINDS_OF_TRAINING = {
     "pinball": "pinballloss quantileloss",
     "coverage": "picp intervalcoverage quantilecoverage",
     "CTCLoss": "ctc",
+    "AdaptiveLogSoftmaxWithLoss": "adaptivesoftmax adaptivelogsoftmax",
     "GaussianNLLLoss": "gaussiannll gaussian heteroscedastic nllgaussian",
     "QuantileLoss": "pinball pinballloss quantile quantileregression",
     "mae": "meanabsoluteerror",

@@ -15,7 +15,7 @@ from app.spec.network.fields import MAX_INPUTS, NodeRef
 from app.spec.network.leaves import INITIALISERS, LEAVES
 from app.spec.network.modules.catalog import MODULES
 from app.spec.network.operations.catalog import OPERATIONS
-from app.spec.training.losses import TORCH_LOSSES
+from app.spec.training.losses import LOSSES
 
 NODE_KINDS: Mapping[str, Kind] = {**MODULES, **BACKBONES, **OPERATIONS, **LEAVES, **CONTROL}
 
@@ -115,7 +115,7 @@ def _body_ref_tag(value: object) -> str:
 # A body in place, or the name of one of the network's blocks.
 BodyRef = Annotated[Annotated[Body, Tag("body")] | Annotated[Name, Tag("name")], Discriminator(_body_ref_tag)]
 # Losses, initialisers and the training plan have classes of the plain names.
-NODE_CLASS_NAMES = {kind: f"{kind}Node" for kind in (*TORCH_LOSSES, *INITIALISERS, "Training")}
+NODE_CLASS_NAMES = {kind: f"{kind}Node" for kind in (*LOSSES, *INITIALISERS, "Training")}
 NODE_CLASSES = create_kind_models(NODE_KINDS, BaseNode, NODE_CLASS_NAMES)
 
 if TYPE_CHECKING:

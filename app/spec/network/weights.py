@@ -47,6 +47,6 @@ _WEIGHTED_KINDS = """
     Linear Bilinear Embedding EmbeddingBag Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d
     BatchNorm1d BatchNorm2d BatchNorm3d InstanceNorm1d InstanceNorm2d InstanceNorm3d LayerNorm RMSNorm GroupNorm RNN GRU
     LSTM RNNCell GRUCell LSTMCell MultiheadAttention TransformerEncoderLayer TransformerDecoderLayer TransformerEncoder
-    TransformerDecoder Transformer
+    TransformerDecoder Transformer AdaptiveLogSoftmaxWithLoss
 """
 WEIGHTED_KINDS = frozenset(_WEIGHTED_KINDS.split())

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
-from graftwerk.tracing.module_parameters import CELLS, RECURRENT_MODULES
+from graftwerk.tracing.module_parameters import CELLS, RECURRENT_MODULES, UNPOOL_MODULES
 from graftwerk.tracing.verification.operations import operation
 
 Tensor = Any  # torch.Tensor
@@ -12,8 +12,12 @@ Document = Mapping[str, Any]
 STRUCTURE = frozenset({"id", "kind", "inputs", "tie"})
 BATCH_FIRST = RECURRENT_MODULES | {"MultiheadAttention", "TransformerEncoderLayer"}
 LAST_DIMENSION = frozenset({"Softmax", "Softmin", "LogSoftmax"})
-OUTPUTS = {"LSTMCell": ("h", "c")}  # by default those of topk and sort
-CALL_FIELDS = frozenset({"returns", "is_causal"})
+OUTPUTS = {
+    "LSTMCell": ("h", "c"),
+    "AdaptiveLogSoftmaxWithLoss": ("output", "loss"),
+}  # by default those of topk and sort
+STATES = frozenset({"h_0", "c_0"})  # fields that name values
+CALL_FIELDS = frozenset({"returns", "is_causal", "return_states", *STATES})
 
 
 class InterpretedNetwork:
@@ -46,23 +50,24 @@ class InterpretedNetwork:
         values: dict[str, Any] = dict(zip(self._document["inputs"], inputs, strict=True))
         for node in self._nodes:
             read = [values[name] for name in node.get("inputs", ())]
-            result = self._run(node, read)
+            result = self._run(node, read, {name: values[node[name]] for name in STATES & node.keys()})
             results = list(result.values()) if isinstance(result, dict) else result
             values[node["id"]] = results[0] if isinstance(results, list | tuple) else results
             names = list(result) if isinstance(result, dict) else OUTPUTS.get(node["kind"], ("values", "indices"))
             if isinstance(results, list | tuple):
+                values[f"{node['id']}.output"] = results[0]
                 values |= {f"{node['id']}.{name}": each for name, each in zip(names, results, strict=False)}
         outputs = self._document.get("outputs") or {"output": self._nodes[-1]["id"]}
         return {name: torch.as_tensor(values[source]) for name, source in outputs.items()}
 
-    def _run(self, node: Document, inputs: Sequence[Tensor]) -> Any:
+    def _run(self, node: Document, inputs: Sequence[Tensor], states: Mapping[str, Tensor]) -> Any:
         name, kind = node["id"], node["kind"]
         if name in self._leaves:
             return self._leaves[name]
         if name in self._parts:
             runner = MODULE_RUNNERS.get(kind)
             part = self._parts[name]
-            return part(*inputs) if runner is None else runner(part, *inputs, **_call_fields(node))
+            return part(*inputs) if runner is None else runner(part, *inputs, **{**_call_fields(node), **states})
         return operation(kind, {key: value for key, value in node.items() if key not in STRUCTURE})(*inputs)
 
     def modules(self) -> Iterator[Any]:
@@ -95,7 +100,8 @@ def _leaf(node: Document, weight: Tensor | None) -> Tensor:
 def _module(node: Document, weights: Mapping[str, Tensor]) -> Any:
     torch = import_module("torch")
     kind = node["kind"]
-    fields = {name: _as_tuple(value) for name, value in node.items() if name not in STRUCTURE | CALL_FIELDS}
+    left_out = STRUCTURE | _call_fields(node).keys()
+    fields = {name: _as_tuple(value) for name, value in node.items() if name not in left_out}
     if kind in BATCH_FIRST:
         fields["batch_first"] = True
     if kind in LAST_DIMENSION:
@@ -110,20 +116,38 @@ def _as_tuple(value: Any) -> Any:
 
 
 def _call_fields(node: Document) -> dict[str, Any]:
-    return {name: value for name, value in node.items() if name in CALL_FIELDS}
+    names = {"output_size"} if node["kind"] in UNPOOL_MODULES else CALL_FIELDS
+    return {name: value for name, value in node.items() if name in names}
 
 
-def _run_recurrent(module: Any, x: Tensor, lengths: Tensor | None = None, returns: str = "sequence") -> Tensor:
+def _run_recurrent(
+    module: Any,
+    x: Tensor,
+    lengths: Tensor | None = None,
+    returns: str = "sequence",
+    return_states: bool = False,
+    **states: Tensor,
+) -> Any:
     rnn = import_module("torch.nn.utils.rnn")
+    first = [states[name].transpose(0, 1).contiguous() for name in ("h_0", "c_0") if name in states]
+    state = None if not first else first[0] if len(first) == 1 else tuple(first)
     if lengths is None:
-        output = module(x)[0]
+        output, final = module(x, state)
         lengths = import_module("torch").full((len(x),), x.shape[1])
     else:
         packed = rnn.pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        output, _ = rnn.pad_packed_sequence(module(packed)[0], batch_first=True, total_length=x.shape[1])
+        steps, final = module(packed, state)
+        output, _ = rnn.pad_packed_sequence(steps, batch_first=True, total_length=x.shape[1])
+    chosen = _chosen_steps(module, output, lengths, returns)
+    finals = final if isinstance(final, tuple) else (final,)
+    names = zip(("h_n", "c_n"), finals, strict=False)
+    return {"output": chosen} | {name: each.transpose(0, 1) for name, each in names} if return_states else chosen
+
+
+def _chosen_steps(module: Any, output: Tensor, lengths: Tensor, returns: str) -> Tensor:
     if returns == "sequence":
         return output
-    last = output[range(len(x)), lengths - 1]
+    last = output[range(len(output)), lengths - 1]
     half = output.shape[2] // 2
     if returns == "last" or not module.bidirectional:
         return last
@@ -149,6 +173,10 @@ def _run_encoder(module: Any, x: Tensor, is_causal: bool = False) -> Tensor:
     return module(x, _later(x, x) if is_causal else None)
 
 
+def _run_unpool(module: Any, x: Tensor, indices: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+    return module(x, indices, output_size)
+
+
 def _run_cell(module: Any, x: Tensor, *states: Tensor) -> Any:
     return module(x, states if len(states) > 1 else states[0])
 
@@ -156,6 +184,7 @@ def _run_cell(module: Any, x: Tensor, *states: Tensor) -> Any:
 MODULE_RUNNERS: Mapping[str, Callable[..., Any]] = {
     **dict.fromkeys(RECURRENT_MODULES, _run_recurrent),
     **dict.fromkeys(CELLS, _run_cell),
+    **dict.fromkeys(UNPOOL_MODULES, _run_unpool),
     "MultiheadAttention": _run_attention,
     "TransformerEncoderLayer": _run_encoder,
 }

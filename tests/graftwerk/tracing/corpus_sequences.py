@@ -42,6 +42,23 @@ class LearnedState(nn.Module):
         return out.sum(1)
 
 
+class EncoderDecoder(nn.Module):
+    """A decoder that starts with the final states of an encoder."""
+
+    def __init__(self, kind: str, layers: int, batch_first: bool = True, bidirectional: bool = False) -> None:
+        super().__init__()
+        make, settings = getattr(nn, kind), {"batch_first": batch_first, "bidirectional": bidirectional}
+        self.batch_first = batch_first
+        self.encoder, self.decoder = make(4, 5, layers, **settings), make(4, 5, layers, **settings)
+        self.fc = nn.Linear(10 if bidirectional else 5, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        steps = x if self.batch_first else x.transpose(0, 1)
+        _, state = self.encoder(steps)
+        output, _ = self.decoder(steps, state)
+        return self.fc(output if self.batch_first else output.transpose(0, 1))
+
+
 class PackedClassifier(nn.Module):
     def __init__(self, kind: str = "LSTM", bidirectional: bool = True) -> None:
         super().__init__()
@@ -188,7 +205,7 @@ CASES = [
     Case("stock_lstm", StockLSTM, STEPS),
     Case("stock_gru", lambda: StockLSTM("GRU"), STEPS),
     Case("stock_bilstm", lambda: StockLSTM(bidirectional=True), STEPS),
-    Case("learned_state", LearnedState, STEPS, refused="the first state of GRU", line="self.rnn(x, self.h0"),
+    Case("learned_state", LearnedState, STEPS),
     Case("packed_bilstm", PackedClassifier, WORDS_AND_LENGTHS),
     Case("packed_gru", lambda: PackedClassifier("GRU", False), WORDS_AND_LENGTHS),
     Case("packed_tagger", PackedTagger, WORDS_AND_LENGTHS),
@@ -198,7 +215,18 @@ CASES = [
     Case("elman_by_hand", ElmanByHand, STEPS, told=True),
     Case("text_cnn", TextCNN, WORDS, told=True),
     Case("temporal_block", TemporalBlock, {"x": (4, 16)}, told=True),
-    Case("seq2seq", Seq2Seq, STEPS, refused="the first state of GRU", line="self.decoder(x, hidden)"),
+    Case("seq2seq", Seq2Seq, STEPS),
+    Case("seq2seq_lstm", lambda: EncoderDecoder("LSTM", 2), STEPS),
+    Case("seq2seq_time_first", lambda: EncoderDecoder("GRU", 1, batch_first=False, bidirectional=True), STEPS),
+    Case(
+        "cell_state",
+        lambda: Forward(
+            lambda self, x: self.rnn(x)[1][1][0] + self.rnn2(x)[1][0][0],
+            rnn=nn.LSTM(4, 3, 2, batch_first=True),
+            rnn2=nn.LSTM(4, 3, 2, batch_first=True),
+        ),
+        STEPS,
+    ),
     Case("bilstm_pooling", BiLSTMPooling, STEPS),
     Case("wavenet_gate", WaveNetGate, {"x": (4, 16)}),
     Case("weight_norm", lambda: nn.Sequential(weight_norm(nn.Linear(8, 4)), nn.Tanh()), {"x": (8,)}),

@@ -30,6 +30,20 @@ class ResidualMLP(nn.Module):
         return x + self.scale * self.net(x)
 
 
+class MaxUnpooling(nn.Module):
+    """The pooling of SegNet, with the places of the largest values."""
+
+    def __init__(self, pool: nn.Module, unpool: nn.Module, to_size: bool = False) -> None:
+        super().__init__()
+        self.pool, self.unpool, self.to_size = pool, unpool, to_size
+
+    def forward(self, x: Tensor) -> Tensor:
+        pooled, indices = self.pool(x)
+        if self.to_size:
+            return self.unpool(pooled.relu(), indices, output_size=x.size())
+        return self.unpool(pooled.relu(), indices)
+
+
 class VAE(nn.Module):
     """Samples in training and in evaluation."""
 
@@ -219,5 +233,20 @@ CASES = [
         told=True,
     ),
     Case("topk", lambda: Forward(lambda self, x: torch.topk(self.a(x), 2).values, a=nn.Linear(8, 4)), X),
+    Case("unpool", lambda: MaxUnpooling(nn.MaxPool2d(2, return_indices=True), nn.MaxUnpool2d(2)), {"x": (3, 8, 8)}),
+    Case(
+        "unpool_1d", lambda: MaxUnpooling(nn.MaxPool1d(3, 2, return_indices=True), nn.MaxUnpool1d(3, 2)), {"x": (3, 9)}
+    ),
+    Case(
+        "unpool_to_size",
+        lambda: MaxUnpooling(nn.MaxPool2d(2, return_indices=True), nn.MaxUnpool2d(2), to_size=True),
+        {"x": (3, 7, 9)},
+        told=True,
+    ),
+    Case(
+        "adaptive_softmax",
+        lambda: Forward(lambda self, x, y: self.a(x, y).output, a=nn.AdaptiveLogSoftmaxWithLoss(8, 9, [2], 2.0)),
+        {"x": (8,), "y": ((), "int64")},
+    ),
     Case("item", lambda: Forward(lambda self, x: x * x.max().item()), X, "item", "x.max().item()"),
 ]

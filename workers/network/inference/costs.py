@@ -1,6 +1,7 @@
 """Costs of a node: the elements of its main weights, and floating point operations per batch."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from math import prod
 
 from workers.network.blueprint import Parameters, Shape
@@ -50,6 +51,14 @@ def _layers(kind: str, parameters: Parameters) -> int:
     return (encoders + decoders) * _encoder_layer(parameters) + twice
 
 
+def _adaptive_softmax(_kind: str, parameters: Parameters) -> int:
+    width, bounds = parameters["in_features"], (*parameters["cutoffs"], parameters["n_classes"])
+    total: int = width * (bounds[0] + len(bounds) - 1)
+    for place, (first, last) in enumerate(pairwise(bounds), start=1):
+        total += int(width // parameters["div_value"] ** place) * (width + last - first)
+    return total
+
+
 def _product(*fields: str) -> Callable[[str, Parameters], int]:
     return lambda _kind, parameters: prod(parameters[field] for field in fields)
 
@@ -62,6 +71,7 @@ def _shape(field: str) -> Callable[[str, Parameters], int]:
 WEIGHT_COUNTS: Mapping[str, Callable[[str, Parameters], int]] = {
     "Linear": _product("in_features", "out_features"),
     "Bilinear": _product("in1_features", "in2_features", "out_features"),
+    "AdaptiveLogSoftmaxWithLoss": _adaptive_softmax,
     "Embedding": _product("num_embeddings", "embedding_dim"),
     **dict.fromkeys(("Conv1d", "Conv2d", "Conv3d"), _convolution),
     **dict.fromkeys(("ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"), _convolution),
@@ -92,6 +102,7 @@ def _attention(kind: str, parameters: Parameters, inputs: Sequence[Shape]) -> in
 _Flops = Callable[[str, Parameters, Sequence[Shape], Shape], int]
 FLOP_COUNTS: Mapping[str, _Flops] = {
     "Linear": lambda kind, p, ins, out: 2 * _positions(ins[0]) * count_weights(kind, p),
+    "AdaptiveLogSoftmaxWithLoss": lambda kind, p, ins, out: 2 * ins[0][0] * count_weights(kind, p),
     "Bilinear": lambda kind, p, ins, out: 2 * _positions(ins[0]) * count_weights(kind, p),
     **dict.fromkeys(
         ("Conv1d", "Conv2d", "Conv3d"), lambda kind, p, ins, out: 2 * out[0] * prod(out[2:]) * count_weights(kind, p)

@@ -158,6 +158,21 @@ def check_dimension(name: str, kind: str, parameters: Parameters, inputs: Sequen
             raise NodeError(detail, hint, field="dim")
 
 
+def check_cutoffs(name: str, parameters: Parameters) -> None:
+    """Check that the cutoffs of classes lie among them, and that every projection has a size. Raises `NodeError`."""
+    cutoffs = parameters.get("cutoffs", ())
+    if cutoffs and cutoffs[-1] >= parameters["n_classes"]:
+        detail = f"the last of the cutoffs of {name} is {cutoffs[-1]}, but it has {parameters['n_classes']} classes"
+        raise NodeError(detail, f"use 1 to {parameters['n_classes'] - 1}", field="cutoffs", code="invalid_value")
+    width = float(parameters["in_features"]) if cutoffs else 1.0
+    for _ in cutoffs:
+        width /= parameters["div_value"]
+    if width < 1:
+        detail = f"the last projection of {name} would have no size: {parameters['in_features']} features are divided "
+        detail += f"by {parameters['div_value']:g} {len(cutoffs)} times"
+        raise NodeError(detail, "use fewer cutoffs, or a smaller div_value", field="div_value", code="invalid_value")
+
+
 def check_scalar(name: str, kind: str, parameters: Parameters, inputs: Sequence[Tensor]) -> None:
     """Check that integers can be combined with an integer `scalar`, whose value the meta device ignores."""
     scalar = parameters.get("scalar")

@@ -18,6 +18,7 @@ from workers.network.inference.input_checks import (
     META,
     SYMBOLIC_BATCH_SIZE,
     NodeError,
+    check_cutoffs,
     check_dimension,
     check_dtypes,
     check_lengths,
@@ -61,6 +62,7 @@ def infer_node(
         parameters = resolve_parameters(name, row, parameters, inputs)
     if isinstance(row, ModuleKind) and row.has_weights:
         check_weights(name, row, parameters)
+    check_cutoffs(name, parameters)
     if (count := count_weights(kind, parameters)) > MAX_NODE_WEIGHTS:
         raise NodeError(f"{name} would have {count:,} parameters", "make it smaller", code="too_many_parameters")
     check_dimension(name, kind, parameters, inputs)
@@ -165,7 +167,24 @@ def _connectionist_loss(node: ResolvedNode, scores: Tensor, targets: Tensor, *le
     return scores[:, 0, 0] if node.parameters["reduction"] == "none" else scores.mean()
 
 
-LOSS_RULES: Mapping[str, Callable[..., Tensor]] = {"GaussianNLLLoss": _gaussian_loss, "CTCLoss": _connectionist_loss}
+def _adaptive_softmax(node: ResolvedNode, x: Tensor, targets: Tensor) -> tuple[Tensor, ...]:
+    """Return the outputs of AdaptiveLogSoftmaxWithLoss, whose computation depends on values."""
+    if x.dtype != torch.float32:
+        detail = f"{node.id} expects float32 but receives {str(x.dtype)[6:]}"
+        raise NodeError(detail, "give features (N, F), then class numbers (N)", field="inputs/0", code="dtype_mismatch")
+    if targets.shape != (SYMBOLIC_BATCH_SIZE,) or targets.dtype != torch.int64:
+        detail = f"the targets of {node.id} are {describe_shape(targets.shape)} of {str(targets.dtype)[6:]}"
+        raise NodeError(detail, "give class numbers (N) of int64", field="inputs/1")
+    classes = node.parameters["n_classes"]
+    shapes: tuple[tuple[int, ...], ...] = (tuple(targets.shape), (), (len(x), classes))
+    return tuple(torch.empty(shape, device=META) for shape in shapes[: len(node.outputs)])
+
+
+LOSS_RULES: Mapping[str, Callable[..., Tensor | tuple[Tensor, ...]]] = {
+    "GaussianNLLLoss": _gaussian_loss,
+    "CTCLoss": _connectionist_loss,
+    "AdaptiveLogSoftmaxWithLoss": _adaptive_softmax,
+}
 
 
 def _recurrent_output(node: ResolvedNode, x: Tensor, *others: Tensor) -> tuple[Tensor, ...]:

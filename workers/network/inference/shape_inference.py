@@ -17,7 +17,7 @@ from workers.network.inference.control_flow import BodyInference, UnresolvedBody
 from workers.network.inference.input_checks import META, SYMBOLIC_BATCH_SIZE, NodeError
 from workers.network.inference.node_inference import infer_node
 from workers.network.inference.partial_network import InferredNode, PartialNetwork
-from workers.network.inference.vocabulary_sizes import VocabularySizes, resolve_vocabulary_size
+from workers.network.inference.vocabulary_sizes import VocabularySizes, check_class_count, resolve_vocabulary_size
 from workers.network.inference.weights import check_ties
 from workers.network.kinds.catalog import CATALOG
 from workers.network.kinds.control import ControlKind
@@ -89,6 +89,8 @@ class _ShapeInference:
             vocabulary_size = self.vocabulary_sizes.get(inputs[0]) if inputs else None
             if isinstance(row, ModuleKind):
                 parameters = resolve_vocabulary_size(wired.id, parameters, vocabulary_size)
+            if "n_classes" in parameters:
+                check_class_count(wired.id, parameters, self.vocabulary_sizes.get(inputs[1]))
             trace = infer_node(wired, row, parameters, inputs, place, self._spend)
             self.vocabulary_sizes.propagate(wired.node.kind, trace)
         except NodeError as error:

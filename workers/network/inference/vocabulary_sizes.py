@@ -1,5 +1,6 @@
 """The number of different integers in a value, from which `num_embeddings` follows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +61,13 @@ class VocabularySizes:
             self.record(trace.output, self.get(trace.inputs[0]))
         elif kind == "arange" and (length := trace.output.shape[0]) != SYMBOLIC_BATCH_SIZE:
             self.record(trace.output, length)
+
+
+def check_class_count(name: str, parameters: Mapping[str, Any], count: int | None) -> None:
+    """Check that there are as many classes as class numbers, of which `count` is known. Raises `NodeError`."""
+    if count is not None and parameters["n_classes"] < count:
+        detail = f"{name} has {parameters['n_classes']:,} classes but receives numbers up to {count - 1:,}"
+        raise NodeError(detail, f"set n_classes to {count}", field="n_classes", code="invalid_value")
 
 
 def resolve_vocabulary_size(name: str, parameters: dict[str, Any], count: int | None) -> dict[str, Any]:

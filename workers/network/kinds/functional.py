@@ -159,6 +159,20 @@ def connectionist_loss(
     return loss
 
 
+def adaptive_log_softmax(
+    module: nn.AdaptiveLogSoftmaxWithLoss, x: Tensor, targets: Tensor | None = None, *, return_log_prob: bool = False
+) -> Tensor | tuple[Tensor, ...]:
+    """Return the log-probabilities of class numbers (N), minus their mean, and on request those of all classes.
+
+    Without class numbers, those of all classes (N, n_classes) alone.
+    """
+    if targets is None:
+        everything: Tensor = module.log_prob(x)
+        return everything
+    output, loss = module(x, targets)
+    return (output, loss, module.log_prob(x)) if return_log_prob else (output, loss)
+
+
 def set_loss_weights(module: nn.Module, **weights: float | Sequence[float] | None) -> nn.Module:
     """Set the weights of a loss, by name."""
     for name, value in weights.items():

@@ -9,6 +9,7 @@ from app.spec.network.weights import WEIGHTED_KINDS
 from workers.network.kinds.functional import (
     Training,
     VariationalDropout,
+    adaptive_log_softmax,
     connectionist_loss,
     max_unpool,
     set_loss_weights,
@@ -243,6 +244,13 @@ _ROWS: Mapping[str, ModuleKind] = {
     "GaussianNLLLoss": ModuleKind(nn.GaussianNLLLoss),
     "CTCLoss": ModuleKind(
         nn.CTCLoss, (3,), "log-probabilities (T, C) per example", accepts="any", call=connectionist_loss
+    ),
+    "AdaptiveLogSoftmaxWithLoss": ModuleKind(
+        nn.AdaptiveLogSoftmaxWithLoss,
+        (2,),
+        accepts="any",
+        call=adaptive_log_softmax,
+        call_parameters=("return_log_prob",),
     ),
     "PoissonNLLLoss": ModuleKind(nn.PoissonNLLLoss),
     "SoftMarginLoss": ModuleKind(nn.SoftMarginLoss),

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from app.spec.base import Count, Finite, Positive
+from app.spec.base import Count, Finite, Positive, Size, validation_error
 from app.spec.kinds import Kind, KindTable
-from app.spec.network.fields import Dim
+from app.spec.network.fields import INFERRED_SIZE, Dim
 from app.spec.training.losses import TORCH_LOSSES
 
 _REDUCTION: Any = (Literal["none", "mean", "sum"], "mean")
@@ -19,6 +19,15 @@ LOSS_WEIGHTS: Mapping[str, tuple[str, ...]] = {
     ),
     "BCEWithLogitsLoss": ("weight", "pos_weight"),
 }
+
+
+def _ascending(cutoffs: tuple[int, ...]) -> tuple[int, ...]:
+    if list(cutoffs) != sorted(set(cutoffs)):
+        raise validation_error("invalid_value", "cutoffs are ascending class numbers", "sort them, each once")
+    return cutoffs
+
+
+_CUTOFFS = Annotated[tuple[Size, ...], Field(min_length=1, max_length=64), AfterValidator(_ascending)]
 
 
 def _distance(sentence: str, **fields: Any) -> Kind:
@@ -61,6 +70,27 @@ LOSSES: KindTable = {
         (4, 4),
         "(N, T, C), (N, S), (N), (N) → one number, or (N)",
         {"zero_infinity": True},
+    ),
+    "AdaptiveLogSoftmaxWithLoss": Kind(
+        "Classification among many classes, of which the first are the most frequent (Grave et al. 2017): features, "
+        "then class numbers. The first of `cutoffs` many classes have a layer of their own; those between two cutoffs "
+        "share a projection that is `div_value` times narrower from one to the next. The outputs are the "
+        "log-probability of each target, and `loss`, minus their mean; with `return_log_prob` also `log_prob` "
+        "(N, n_classes), which does not depend on the targets.",
+        {
+            "in_features": INFERRED_SIZE,
+            "n_classes": Size,
+            "cutoffs": _CUTOFFS,
+            "div_value": (Positive, 4.0),
+            "head_bias": (bool, False),
+            "return_log_prob": (bool, False),
+        },
+        (2, 2),
+        "(N, F), class numbers (N) → (N)",
+        {"n_classes": 10, "cutoffs": [2], "div_value": 2.0},
+        ("output", "loss", "log_prob"),
+        optional_outputs={"log_prob": "return_log_prob"},
+        output_inputs={"log_prob": 1},
     ),
     "HingeEmbeddingLoss": _loss("Distances and targets -1 or 1.", margin=(Finite, 1.0)),
     "MultiLabelMarginLoss": _loss(

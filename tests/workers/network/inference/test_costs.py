@@ -35,6 +35,11 @@ CASES: list[tuple[str, Mapping[str, Any], Columns]] = [
     ("Transformer", {"nhead": 2, "dim_feedforward": 9, "num_encoder_layers": 3, "num_decoder_layers": 2}, PAIR),
     ("MultiheadAttention", {"num_heads": 2, "kdim": 3, "vdim": 4}, {"x": (5, 6), "y": (4, 3), "z": (4, 4)}),
     ("LSTM", DEEP | {"proj_size": 2}, SEQUENCE),
+    (
+        "AdaptiveLogSoftmaxWithLoss",
+        {"n_classes": 20, "cutoffs": [3, 8], "div_value": 1.7},
+        {"x": (6,), "y": ((), "int64")},
+    ),
     ("LayerNorm", {"normalized_shape": (5, 6)}, SEQUENCE),
     ("RMSNorm", {}, SEQUENCE),
     ("Parameter", {"shape": (2, 3)}, SEQUENCE),

@@ -35,7 +35,7 @@ INPUT_SHAPES: Mapping[str, Any] = {
 INPUTS: Mapping[str, Columns] = {
     "where": {"x": (SEQUENCE, "bool"), "y": SEQUENCE, "z": SEQUENCE},
     "masked_fill": {"x": SEQUENCE, "y": (SEQUENCE, "bool")},
-    **dict.fromkeys(("CrossEntropyLoss", "NLLLoss", "MultiMarginLoss"), CLASSES),
+    **dict.fromkeys(("CrossEntropyLoss", "NLLLoss", "MultiMarginLoss", "AdaptiveLogSoftmaxWithLoss"), CLASSES),
     **dict.fromkeys(("RNNCell", "GRUCell"), CELL),
     "LSTMCell": CELL | {"c": (6,)},
     "CTCLoss": {"x": (6, 4), "y": ((3,), "int64"), "n": ((), "int64"), "m": ((), "int64")},

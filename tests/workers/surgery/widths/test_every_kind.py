@@ -29,11 +29,11 @@ UNSUITABLE = frozenset(_UNSUITABLE.split())
 # Kinds behind which nothing becomes wider, in their examples: they are not followed, combine all channels, split a
 # dimension, or combine it with an input of the network.
 _REFUSED = """
-    BCELoss BCEWithLogitsLoss CTCLoss CosineEmbeddingLoss CosineSimilarity CrossEntropyLoss GaussianNLLLoss
-    HingeEmbeddingLoss HuberLoss KLDivLoss L1Loss MSELoss MarginRankingLoss MaxUnpool1d MaxUnpool2d MaxUnpool3d
-    MultiLabelMarginLoss MultiLabelSoftMarginLoss MultiMarginLoss NLLLoss PairwiseDistance PoissonNLLLoss
-    SmoothL1Loss SoftMarginLoss Transformer TripletMarginLoss Unflatten add_sinusoids baddbmm cdist cross det
-    diag_embed diagonal inv masked_fill matrix_exp solve tril triu where
+    AdaptiveLogSoftmaxWithLoss BCELoss BCEWithLogitsLoss CTCLoss CosineEmbeddingLoss CosineSimilarity CrossEntropyLoss
+    GaussianNLLLoss HingeEmbeddingLoss HuberLoss KLDivLoss L1Loss MSELoss MarginRankingLoss MaxUnpool1d MaxUnpool2d
+    MaxUnpool3d MultiLabelMarginLoss MultiLabelSoftMarginLoss MultiMarginLoss NLLLoss PairwiseDistance PoissonNLLLoss
+    SmoothL1Loss SoftMarginLoss Transformer TripletMarginLoss Unflatten add_sinusoids baddbmm cdist cross det diag_embed
+    diagonal inv masked_fill matrix_exp solve tril triu where
 """
 REFUSED = frozenset(_REFUSED.split())
 

@@ -85,6 +85,26 @@ class TestOwn:
         assert whole.weights() == pieces[-1].weights()
         assert whole.points("val/own/loss")[-1] == pieces[-1].points("val/own/loss")[-1]
 
+    def test_adaptive_softmax_learns_and_goes_on_bit_by_bit(self, reading: DatasetHarness) -> None:
+        softmax = {"kind": "AdaptiveLogSoftmaxWithLoss", "n_classes": 3, "cutoffs": [1], "div_value": 2.0}
+        hidden = {"id": "hidden", "kind": "Linear", "inputs": ["x"], "out_features": 8}
+        node = {"id": "softmax", "inputs": ["hidden", "kind"], "return_log_prob": True, **softmax}
+        outputs = {"loss": "softmax.loss", "log_prob": "softmax.log_prob"}
+        model = {"inputs": ["x", "kind"], "nodes": [hidden, node], "outputs": outputs}
+        objective = {
+            "loss": "Output",
+            "output": "loss",
+            "scores": "log_prob",
+            "target": "kind",
+            "metrics": ["log_loss"],
+        }
+        spec = flower_job(objective, model, steps=150, optimizer={"kind": "Adam", "lr": 0.05})
+        whole, pieces = reading.run(spec), train_in_pieces(reading, spec, 7)
+        assert whole.weights() == pieces[-1].weights()
+        losses = [value for _, value in whole.points("train/loss")]
+        assert losses[-1] < losses[0] / 2
+        assert whole.points("val/log_loss")[-1][1] == pytest.approx(whole.points("val/loss")[-1][1], rel=1e-4)
+
 
 MISTAKES: list[tuple[Any, Any, str, str]] = [
     (network(wide=3), {"loss": OUTPUT_LOSS}, "/model/nodes/2", '"dim": [1]'),
