@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from app.spec.job import named_dataset_schema, parse_job
+from app.spec.job import named_dataset_schema, parse_job, resolve_job_features
 from workers.children.query import inspect_network
 from workers.network.analysis.gradients import MAX_CHECKED_ELEMENTS
 
@@ -93,7 +93,8 @@ def test_every_example_works_in_double_precision(path: Path) -> None:
     known = named_dataset_schema(job)
     if known is None:
         pytest.skip("its data set has no name")
-    columns = [known.column(name) for name in job.model.input_names(job.data.inputs or known.inputs)]
+    read = resolve_job_features(job, known).schema
+    columns = [read.column(name) for name in job.model.input_names(job.data.inputs or read.inputs)]
     inputs = {each.name: {"shape": list(each.shape), "dtype": each.dtype} for each in columns if each is not None}
     question = {"model": document["model"], "inputs": inputs, "autograd": True}
     report, problems = inspect_network(question, max_nodes=1000)
