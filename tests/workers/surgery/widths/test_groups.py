@@ -82,7 +82,8 @@ OPAQUE = """
     scatter_add gather take_along_dim cross cdist det inv matrix_exp solve diagonal diag_embed tril triu
     CrossEntropyLoss NLLLoss MSELoss L1Loss SmoothL1Loss HuberLoss BCEWithLogitsLoss BCELoss PoissonNLLLoss
     SoftMarginLoss MultiLabelSoftMarginLoss MultiMarginLoss KLDivLoss HingeEmbeddingLoss MultiLabelMarginLoss
-    CosineEmbeddingLoss MarginRankingLoss TripletMarginLoss CosineSimilarity PairwiseDistance
+    CosineEmbeddingLoss MarginRankingLoss TripletMarginLoss CosineSimilarity PairwiseDistance CTCLoss GaussianNLLLoss
+    AdaptiveLogSoftmaxWithLoss MaxUnpool1d MaxUnpool2d MaxUnpool3d
 """
 
 
