@@ -47,10 +47,10 @@ PositiveScalar = Annotated[Positive, WrapValidator(_keep_integer), PlainSerializ
 class OneOrMany:
     """Metadata of a list: an element by itself is a list of one, in validation and in the JSON Schema.
 
-    `forms` are the JSON types of its elements, of which a list is none.
+    An element is a text, or, of a list of `kinds`, an object with a `kind`.
     """
 
-    forms: tuple[type, ...] = (str,)
+    kinds: bool = False
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         many = handler(source)
@@ -59,7 +59,8 @@ class OneOrMany:
         return core_schema.no_info_before_validator_function(self._as_list, many, json_schema_input_schema=accepted)
 
     def _as_list(self, value: Any) -> Any:
-        return [value] if isinstance(value, self.forms) else value
+        is_kind = self.kinds and isinstance(value, dict) and "kind" in value
+        return [value] if is_kind or isinstance(value, str) else value
 
 
 class SpecModel(BaseModel):

@@ -32,7 +32,9 @@ def test_search_by_keyboard(fresh_page: Page) -> None:
     fresh_page.keyboard.press("Enter")
     fresh_page.wait_for_url("**/docs/surgery.html#*")
     fresh_page.keyboard.press("/")
+    expect(fresh_page.get_by_role("combobox")).to_be_focused()
     fresh_page.keyboard.type("zzzz")
+    expect(fresh_page.get_by_role("combobox")).to_have_value("zzzz")
     expect(fresh_page.get_by_role("option")).to_have_text("Nothing has zzzz.")
 
 

@@ -40,7 +40,7 @@ class BaseHead(SpecModel):
     target: ColumnName | None = Field(None, description=TARGET_DESCRIPTION)
     classes: Literal["first", "last"] = Field("first", description=CLASSES_DESCRIPTION)
     scores: Name | None = Field(None, description=SCORES_DESCRIPTION)
-    metrics: Annotated[tuple[Metric, ...], Field(max_length=32), OneOrMany((str, dict))] = ()
+    metrics: Annotated[tuple[Metric, ...], Field(max_length=32), OneOrMany(kinds=True)] = ()
 
 
 class Head(BaseHead):

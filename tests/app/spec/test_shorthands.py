@@ -35,6 +35,11 @@ SHORTHANDS: list[tuple[str, Any, Any]] = [
         {"loss": "CrossEntropyLoss", "metrics": "accuracy"},
         {"loss": {"kind": "CrossEntropyLoss"}, "metrics": ["accuracy"]},
     ),
+    (
+        "objective",
+        {"loss": "CrossEntropyLoss", "metrics": {"kind": "fbeta", "beta": 2}},
+        {"loss": {"kind": "CrossEntropyLoss"}, "metrics": [{"kind": "fbeta", "beta": 2}]},
+    ),
     ("training", {"optimizer": "AdamW"}, {"optimizer": {"kind": "AdamW"}}),
     ("training", {"schedule": "CosineAnnealingLR"}, {"schedule": {"kind": "CosineAnnealingLR"}}),
     ("training", {"average": "ema"}, {"average": {"kind": "ema"}}),
