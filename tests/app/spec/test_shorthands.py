@@ -38,7 +38,7 @@ SHORTHANDS: list[tuple[str, Any, Any]] = [
     (
         "objective",
         {"loss": "CrossEntropyLoss", "metrics": {"kind": "fbeta", "beta": 2}},
-        {"loss": {"kind": "CrossEntropyLoss"}, "metrics": [{"kind": "fbeta", "beta": 2}]},
+        {"loss": {"kind": "CrossEntropyLoss"}, "metrics": ["f2"]},
     ),
     ("training", {"optimizer": "AdamW"}, {"optimizer": {"kind": "AdamW"}}),
     ("training", {"schedule": "CosineAnnealingLR"}, {"schedule": {"kind": "CosineAnnealingLR"}}),
