@@ -39,7 +39,7 @@ def test_a_live_curve_has_every_point_once_after_a_restart(
     page: Page, service: ServiceProcess, problems: PageProblems
 ) -> None:
     problems.expect("ERR_|status of 50")
-    job = service.submit(digits_spec(epochs=150))["id"]
+    job = service.submit(digits_spec(epochs=500))["id"]
     service.wait_for_step(job)
     open_curves(page, f"/jobs/{job}?smooth=0.9")
     before = points_on_page(page, "train/loss")
