@@ -116,6 +116,7 @@ def check_width(page: Page, width: int = 360) -> None:
     """Fail if the page scrolls sideways on a phone."""
     before = page.viewport_size
     page.set_viewport_size({"width": width, "height": 740})
+    page.wait_for_timeout(300)  # charts are drawn anew after the page has its width
     wide = page.evaluate(FIND_WIDE)
     scrolls = page.evaluate("document.documentElement.scrollWidth > innerWidth")
     assert not scrolls, f"{page.url} is wider than {width}: {wide}"
