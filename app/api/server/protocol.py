@@ -61,6 +61,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
+        if isinstance(exc, TimeoutError):  # the kernel has waited in vain for the reader, a moment before `check_time`
+            self._table.record(refusals.SLOW_READER)
         self._table.remove(self)
         super().connection_lost(exc)
 
