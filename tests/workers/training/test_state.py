@@ -9,7 +9,7 @@ from torch import nn
 
 from app.errors import BuildError
 from app.spec.training.optimizers import OPTIMIZER_CLASSES
-from tests.workers.training.harness import TrainingHarness, digits_job
+from tests.workers.training.harness import TrainingHarness, digits_job, rows_of
 from workers.data.loading.batch_source import WeightedBatch
 from workers.data.loading.batches import InMemoryBatches
 from workers.training.loop import train
@@ -64,13 +64,13 @@ class CountingSource(InMemoryBatches):
 
 def test_the_state_of_a_source_is_saved_if_it_has_one(laboratory: TrainingHarness) -> None:
     prepared = laboratory.prepare(digits_job(training={"steps": 4}))
-    state, rows = prepared.state, prepared.train
+    state, rows = prepared.state, rows_of(prepared).train
     assert not any(name.startswith("source/") for name in state.state_tensors())
-    state.source = CountingSource(rows, prepared.sampler, prepared.device)
+    state.source = CountingSource(rows, rows_of(prepared).sampler, prepared.device)
     train(prepared)
     tensors, numbers = state.state_tensors(), state.state_json()
     again = laboratory.prepare(digits_job(training={"steps": 4})).state
-    again.source = source = CountingSource(rows, prepared.sampler, prepared.device)
+    again.source = source = CountingSource(rows, rows_of(prepared).sampler, prepared.device)
     again.load(tensors, numbers)
     assert source.reads == 4
 

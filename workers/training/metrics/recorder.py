@@ -13,7 +13,7 @@ import torch
 
 from app.errors import NumericError
 from app.faultpoints import faultpoint
-from workers.data.loading.sampler import EpochOrigin
+from workers.data.loading.epochs import FIRST_EPOCH, EpochOrigin
 from workers.protocol.messages import ProgressReport, SeriesPoints
 from workers.training.context import Context
 from workers.training.results import finite_or_none
@@ -23,7 +23,6 @@ from workers.training.step import UpdateResult
 
 MAX_PENDING_STEPS, REPORT_INTERVAL_SECONDS = 1024, 0.5  # between two reports
 EVALUATED_PREFIXES = ("val/", "test/")  # of series that an evaluation appends to
-FIRST_EPOCH = EpochOrigin()
 NO_WEIGHTS: Mapping[str, float] = {}
 MAX_FLOW_SERIES = 64  # series of control flow: a network may have thousands of such nodes
 
