@@ -162,7 +162,7 @@ def _train(prepared: PreparedTraining) -> Outcome | PreparedTraining:  # noqa: P
         flows = flow_metrics(state.network)
         if is_sampled:
             recorder.statistics(statistics.take(training_step, flows))
-        recorder.step(results, rates, flows)
+        recorder.step(results, rates, flows, state.source.pop_values())
 
 
 def _recorder(prepared: PreparedTraining) -> Recorder:

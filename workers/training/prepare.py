@@ -52,7 +52,7 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
     data = load_data(job, stored, assignment, store, workdir, restored, initial)
     faultpoint("data_opened")
     vocabularies = data.vocabulary_reports() if restored is None else ()
-    events = [("split", data.split_report())] if restored is None else []
+    events = [("split", data.split_report())] if restored is None and len(data.train) else []
     events += [("vocabulary", each) for each in vocabularies]
     context.report(ProgressReport(phase="building", events=tuple(events)))
     device = select_device(job.training.device)

@@ -7,8 +7,8 @@ from app.errors import DataError
 from app.spec.data.columns import DataSchema
 from app.spec.job import JobSpec, head_targets, job_split_plan, resolve_job_features
 from app.storage.protocol import ArtifactStore
-from workers.data.features.preparation import Preparation
-from workers.data.loading.examples import TrainingData
+from workers.data.features.preparation import PREPROCESSORS, Preparation
+from workers.data.loading.examples import ExampleSet, TrainingData
 from workers.data.loading.sources import load_source
 from workers.data.loading.training_data import build_training_data
 from workers.protocol.assignment import Assignment
@@ -59,3 +59,11 @@ def load_rows(
     return data.materialize(
         {"auto": assignment.resident_limit, "resident": sys.maxsize, "streamed": 0}[job.data.loading]
     )
+
+
+def without_rows(job: JobSpec, stored: DataSchema) -> TrainingData:
+    """Return the examples of a job that has an environment: none, and the columns of experience are as they are."""
+    features = resolve_job_features(job, stored)
+    columns = features.features_for(job.model.input_names(features.schema.inputs))
+    preprocessors = {name: PREPROCESSORS[each.kind].load(name, each, stored, None) for name, each in columns.items()}
+    return TrainingData(ExampleSet({}, {}), None, Preparation(preprocessors))
