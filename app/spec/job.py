@@ -8,6 +8,7 @@ from app.errors import InvalidInput, Problem
 from app.ids import WEBHOOK_ID_PATTERN
 from app.spec.base import Count, Seconds, SpecModel
 from app.spec.data.columns import Column, DataSchema
+from app.spec.data.environments.environment import EnvironmentData, environment_schema
 from app.spec.data.feature_schema import ResolvedFeatures, TargetRequest, resolve_features
 from app.spec.data.sources import DATASET_SCHEMAS, Data
 from app.spec.network.network import Network
@@ -75,7 +76,9 @@ def _written_out(given: Any, full: Any) -> Any:
 
 
 def named_dataset_schema(job: JobSpec) -> DataSchema | None:
-    """Return the schema of a named data set; `None` for a registered one, whose schema is in the database."""
+    """Return the schema of a named data set or of an environment; `None` for a registered data set."""
+    if isinstance(job.data, EnvironmentData):
+        return environment_schema(job.data)
     return None if job.data.kind == "dataset" else DATASET_SCHEMAS[job.data.kind][job.data.name]
 
 
