@@ -81,7 +81,8 @@ def export_graph(
     if problems:
         raise NotExportable(problems)
     graph = GraphModule(blueprint, DiscardedFlowMetrics())
-    graph.load_state_dict({name: weights[name] for name in graph.state_dict()} if outputs is not None else dict(weights))
+    names = graph.state_dict().keys() if outputs is not None else weights.keys()
+    graph.load_state_dict({name: weights[name] for name in names})
     samples = (TRACED_EXAMPLES, 2, sample_count(blueprint, schema))
     case = ExportCase(graph.eval(), input_sampler(blueprint, schema, ranges), samples)
     size = sum(tensor.nbytes for tensor in graph.state_dict().values())
