@@ -2,13 +2,14 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from app.errors import InvalidInput, Problem
 from app.ids import WEBHOOK_ID_PATTERN
 from app.spec.base import Count, Seconds, SpecModel
 from app.spec.data.columns import Column, DataSchema
 from app.spec.data.environments.environment import EnvironmentData, environment_schema
+from app.spec.data.environments.series import with_return_monitors
 from app.spec.data.feature_schema import ResolvedFeatures, TargetRequest, resolve_features
 from app.spec.data.sources import DATASET_SCHEMAS, Data
 from app.spec.network.network import Network
@@ -48,6 +49,12 @@ class JobSpec(SpecModel):
     start_from: StartFrom | None = None
     webhook: Annotated[str, Field(pattern=WEBHOOK_ID_PATTERN)] | None = None
     metadata: dict[MetadataKey, ShortText] = Field(default_factory=dict, max_length=32)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _follow_returns(cls, document: Any) -> Any:
+        """Let what follows a series follow the return, in an environment: there is no loss of held-out rows."""
+        return with_return_monitors(document)
 
 
 def parse_job(document: Any) -> JobSpec:

@@ -7,7 +7,7 @@ from pydantic import AfterValidator
 
 from app.spec.base import validation_error
 from app.spec.data.environments.spaces import BoxSpace, DiscreteSpace, box, discrete
-from app.spec.hints.names import choices, did_you_mean
+from app.spec.hints.names import did_you_mean
 
 Package = Literal["gymnasium", "Box2D", "mujoco"]
 
@@ -109,11 +109,14 @@ UNSUPPORTED_ENVIRONMENTS: Mapping[str, str] = {
 }
 
 
+ENVIRONMENTS_HINT = 'such as "CartPole-v1" or "Pendulum-v1"; docs/reinforcement.md lists all environments'
+
+
 def _validate_name(name: str) -> str:
     if name in ENVIRONMENTS:
         return name
     detail = f'there is no environment "{name[:64]}"'
-    hint = did_you_mean(name[:64], ENVIRONMENTS) or choices(ENVIRONMENTS)
+    hint = did_you_mean(name[:64], ENVIRONMENTS) or ENVIRONMENTS_HINT
     if (reason := UNSUPPORTED_ENVIRONMENTS.get(name)) is not None:
         detail = f'"{name}" is not supported: {reason}'
     raise validation_error("unknown_environment", detail, hint)

@@ -27,13 +27,16 @@ class Dynamics(SpecModel):
     time_limit: EpisodeSteps = Field(
         description="Steps after which an episode is truncated, so that every policy can be evaluated."
     )
-    reset: Network = Field(description="The first state of an episode: no inputs; output state, of one copy or (N, …).")
+    reset: Network = Field(
+        description="The first states of episodes: input state (N, …), zeros, for the number of copies; output state "
+        "(N, …). Random nodes draw anew for every episode."
+    )
     observe: Network | None = Field(
         None, description="Input state (N, …); output observation (N, …). Default: the state is observed."
     )
     step: Network = Field(
-        description="Inputs state (N, …) and action (N, …), or int64 (N); outputs state (N, …), reward (N, 1) or (N), "
-        "and, if an episode can end by itself, terminated (N, 1) or (N)."
+        description="Inputs state (N, …) and action (N, …), or int64 (N) of a discrete one; outputs state (N, …), "
+        "reward (N, 1) or (N), and, if an episode can end by itself, terminated (N, 1) or (N)."
     )
 
     @property

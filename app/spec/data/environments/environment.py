@@ -1,5 +1,6 @@
 """The data section of a job whose network acts in an environment, and the columns of its experience."""
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -15,11 +16,40 @@ from app.spec.data.environments.wrappers import Wrapper, shortest_time_limit, wr
 
 OBSERVATION, ACTION = "observation", "action"  # columns
 
+_NO_ROWS = "an environment has no stored rows"
+_EVALUATED = 'remove it: "episodes" of the environment are played, and their mean return is val/return'
+_NODES = "remove it: the network reads observations as they are, and can change them by nodes of its own"
+
+# What every other source of data can have, and an environment cannot → why, and what to do instead.
+ROW_FIELDS: Mapping[str, tuple[str, str]] = {
+    "features": (f"{_NO_ROWS}, whose columns would become tensors", f"{_NODES}, or by wrappers"),
+    "inputs": (
+        f"{_NO_ROWS}: a network reads the observation unless it names other columns",
+        'remove it, and name the columns in the "inputs" of the model',
+    ),
+    "target": (f"{_NO_ROWS}: nothing is compared with a column", "remove it: losses are nodes of the network"),
+    "ignore": (f"{_NO_ROWS}, whose columns would be read by default", "remove it"),
+    "validation": (f"{_NO_ROWS} that could be held out", _EVALUATED),
+    "test": (f"{_NO_ROWS} that could be held out", _EVALUATED),
+    "windows": (f"{_NO_ROWS} to cut windows from", 'use the wrapper {"kind": "FrameStack", "frames": 4}'),
+    "scale": (
+        f"{_NO_ROWS} whose scale could be fitted",
+        'use the wrapper {"kind": "NormalizeObservation", "mean": …, "std": …}, or nodes of the network',
+    ),
+    "sampler": (f"{_NO_ROWS} with weights", "remove it: `experience` says how batches are drawn"),
+    "bucket": (f"{_NO_ROWS} of unlike lengths", "remove it"),
+    "transforms": (f"{_NO_ROWS} of images", _NODES),
+    "evaluation_transforms": (f"{_NO_ROWS} of images", _NODES),
+    "loading": (f"{_NO_ROWS} of images", "remove it"),
+}
+
 
 class EnvironmentData(SpecModel):
     """An environment that the job's own network acts in: by name, or as data."""
 
-    # What every other source of data can have, and an environment has not: there are no rows.
+    refused_fields: ClassVar[Mapping[str, tuple[str, str]]] = ROW_FIELDS
+
+    # What every other source of data can have.
     features: ClassVar[None] = None
     inputs: ClassVar[None] = None
     target: ClassVar[None] = None
