@@ -4,7 +4,7 @@ import { ApiError } from "../../../api/problem";
 import { useResource } from "../../../api/resource";
 import type { Job, JobReport, Predictions } from "../../../api/schema";
 import { Problems } from "../../../ui/Message";
-import type { Episodes } from "../evaluation/episodes/episodes";
+import { rowsOf, type Episodes } from "../evaluation/episodes/episodes";
 import type { Head } from "../evaluation/report";
 import { FieldError, problemsByField, textOf, valueOf, type InputField } from "./fields";
 import { generateOf, type GenerationSettings } from "./generation";
@@ -145,7 +145,7 @@ function useReportedRows(jobId: string, fields: readonly InputField[]): { rows: 
   const worst = (data?.heads ?? []).flatMap((head) => (head as unknown as Head).worst ?? []);
   const rows = worst.slice(0, SHOWN).flatMap((each) => (each.values ? [{ label: `row ${each.row + 1}, among the worst`, row: each.values }] : []));
   const recorded = (data?.episodes as unknown as Episodes | null | undefined)?.recorded;
-  return { rows: [...rows, ...(recorded ? observationRows(recorded.observations, fields[0]!) : [])], names: recorded?.observation_names ?? null };
+  return { rows: [...rows, ...(recorded ? observationRows(rowsOf(recorded.observations), fields[0]!) : [])], names: recorded?.observation_names ?? null };
 }
 
 /** Some observations of the recorded episode, evenly from its first to its last; none of those that are not kept whole. */

@@ -16,7 +16,8 @@ it("makes a track of every number of an episode", () =>
 
 it("numbers what has no name", () => {
   expect(tracksOf(episode({})).map(({ name }) => name)).toEqual(["reward", "action", "observation[0]", "observation[1]"]);
-  expect(tracksOf(episode({ actions: [[1, 2], [3, 4]], observations: [[7], [8], [9]] })).map(({ name }) => name)).toEqual(["reward", "action: [0]", "action: [1]", "observation"]);
+  expect(tracksOf(episode({ actions: [[1, 2], [3, 4]], observations: [[7], [8], [9]] })).map(({ name }) => name)).toEqual(["reward", "action[0]", "action[1]", "observation"]);
+  expect(tracksOf(episode({ observations: [3, 4, 5] }))[2]).toEqual({ name: "observation", values: [3, 4, 5], choices: null });
 });
 
 it("knows the choices of a discrete action", () =>

@@ -1,12 +1,15 @@
 /** The report of a network that acts in an environment (docs/report.md), and what the page computes from it. */
 
+/** By step: one number, of a discrete space the number of the choice; or the numbers of its components. */
+type Values = (number | null)[] | (number | null)[][];
+
 export interface RecordedEpisode {
   episode: number;
   return: number;
   length: number;
   terminated: boolean; // it ended by itself; else a time limit cut it off
-  observations: (number | null)[][]; // one more than there are actions: the last is where it ended
-  actions: (number | null)[] | (number | null)[][]; // numbers of choices, or of components
+  observations: Values; // one more than there are actions: the last is where it ended
+  actions: Values;
   rewards: (number | null)[];
   observation_names: string[] | null;
   action_names: string[] | null;
@@ -35,17 +38,19 @@ export function tracksOf({ rewards, actions, observations, action_names, observa
   return [
     { name: "reward", values: rewards, choices: null },
     ...actionTracks(actions, action_names),
-    ...columnsOf(observations).map((values, index) => ({ name: observation_names?.[index] ?? nameAt("observation", index, observations), values, choices: null })),
+    ...columnsOf(rowsOf(observations)).map((values, index, all) => ({ name: observation_names?.[index] ?? nameAt("observation", index, all.length), values, choices: null })),
   ];
 }
 
 function actionTracks(actions: RecordedEpisode["actions"], names: string[] | null): Track[] {
   if (actions.every((each) => !Array.isArray(each))) return [{ name: "action", values: actions as (number | null)[], choices: names }];
-  const rows = actions as (number | null)[][];
-  return columnsOf(rows).map((values, index) => ({ name: `action: ${names?.[index] ?? nameAt("", index, rows)}`.replace(/: $/, ""), values, choices: null }));
+  return columnsOf(rowsOf(actions)).map((values, index, all) => ({ name: names?.[index] ? `action: ${names[index]}` : nameAt("action", index, all.length), values, choices: null }));
 }
 
-const nameAt = (what: string, index: number, rows: readonly unknown[][]): string => (rows[0]?.length === 1 ? what : `${what}[${index}]`);
+const nameAt = (what: string, index: number, count: number): string => (count === 1 ? what : `${what}[${index}]`);
+
+/** The components by step; one number is the only component. */
+export const rowsOf = (values: Values): (number | null)[][] => values.map((each) => (Array.isArray(each) ? each : [each]));
 
 const columnsOf = (rows: readonly (number | null)[][]): (number | null)[][] => (rows[0] ?? []).map((_, index) => rows.map((row) => row[index] ?? null));
 
