@@ -34,8 +34,8 @@ def select_outputs(
     followed on an action. Raises `InvalidInput` for a name that there is not, or that cannot be predicted so, and
     `NotPredictable` if no output can.
     """
-    left_out = dict(_outputs_of_experience(blueprint, experience))
-    left_out |= dict(_unpredictable_outputs(draft, blueprint, features))
+    left_out = dict(_unpredictable_outputs(draft, blueprint, features))
+    left_out |= dict(_outputs_of_experience(blueprint, experience))
     if selection.without_rows:
         left_out |= dict(_outputs_of_columns(blueprint, left_out))
     predicted = tuple(name for name in blueprint.outputs if name not in left_out)

@@ -37,7 +37,7 @@ or, without the package safetensors, from weights.pth:
 Call `network.eval()` before predicting.
 """
 '''
-POLICY_DOCSTRING = '''"""The part of the network that acts: observations (N, ...) become actions, in the environment's units.
+POLICY_DOCSTRING = '''"""The part that acts: observations (N, ...) become actions, in the units of the environment.
 
     policy = Policy()
     policy.load_state_dict(safetensors.torch.load_file("weights.safetensors"))
