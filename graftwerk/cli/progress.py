@@ -118,7 +118,7 @@ def format_progress(progress: Mapping[str, Any], ended: bool = False) -> list[st
     if step is None:
         return []
     parts = []
-    if per_epoch:
+    if per_epoch and per_epoch != total:  # one epoch is the whole run, as in an environment
         epochs = f"/{-(-total // per_epoch)}" if total else ""
         parts.append(f"epoch {min(step, (total or step + 1) - 1) // per_epoch + 1}{epochs}")
     parts.append(f"step {step}/{total}" if total else f"step {step}")
