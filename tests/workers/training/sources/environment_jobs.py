@@ -74,11 +74,7 @@ SCORE_FUNCTION = [node("weighted", "mul", "new_log_prob", "returns"), node("poli
 
 
 def _job(
-    nodes: list[dict[str, Any]],
-    inputs: list[str],
-    outputs: dict[str, str],
-    data: dict[str, Any],
-    plan: dict[str, Any],
+    nodes: list[dict[str, Any]], inputs: list[str], outputs: dict[str, str], data: dict[str, Any], plan: dict[str, Any]
 ) -> dict[str, Any]:
     heads = [name.removesuffix("_loss") for name in outputs if name.endswith("_loss")]
     environment = {
@@ -125,7 +121,7 @@ def replay_job(data: dict[str, Any] | None = None, **plan: Any) -> dict[str, Any
 
 
 def rollout_job(data: dict[str, Any] | None = None, **plan: Any) -> dict[str, Any]:
-    """Return a policy and a value that learn from rollouts: one serves 2 passes of 3 batches, with a smaller last one."""
+    """Return a policy and a value that learn from rollouts, of which each serves 2 passes of 3 batches."""
     experience = {"kind": "rollout", "steps": 20, "epochs": 2, "gamma": GAMMA, "lambda": 0.8}
     defaults = {"experience": experience, "behaviour": "explored", "copies": 2}
     outputs = {
