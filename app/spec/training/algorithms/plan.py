@@ -57,12 +57,17 @@ class PlanWriter:
         """
         updates: list[tuple[Update, dict[str, Any]]] = []
         for update in graph.updates:
-            settings = self._alpha_settings(updates[-1][1]) if update.optimizer == ALPHA else self._settings(update)
-            if update.optimizer == ALPHA and _is_alike(settings, updates[-1][1]):
-                actor = updates.pop()[0]
+            if update.optimizer != ALPHA:
+                updates.append((update, self._settings(update)))
+                continue
+            actor, settings = updates[-1]
+            own = self._alpha_settings(settings)
+            if _is_alike(own, settings):
                 parameters = (*(actor.parameters or ()), *(update.parameters or ()))
-                update = Update((*actor.losses, *update.losses), parameters, actor.optimizer, actor.every)
-            updates.append((update, settings))
+                together = Update((*actor.losses, *update.losses), parameters, actor.optimizer, actor.every)
+                updates[-1] = together, settings
+            else:
+                updates.append((update, own))
         return updates
 
     def _settings(self, update: Update) -> dict[str, Any]:
