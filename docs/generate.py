@@ -33,8 +33,11 @@ from app.faultpoints import FAULTPOINTS
 from app.jobs.states import TRANSITIONS, Status
 from app.logs import LOG_EVENTS
 from app.settings import Settings
-from app.spec.catalog import KIND_GROUPS
+from app.spec.catalog import KIND_GROUPS, environment_shapes
 from app.spec.data.columns import COLUMN_TYPES, DATETIME_FORMATS, NUMBER_FORMATS, DataSchema
+from app.spec.data.environments.catalog import ENVIRONMENTS, UNSUPPORTED_ENVIRONMENTS
+from app.spec.data.environments.dynamics import Dynamics
+from app.spec.data.environments.environment import EnvironmentData
 from app.spec.data.sources import BUILTIN_SCHEMAS
 from app.spec.data.torchvision_datasets import HOMEPAGES, TORCHVISION_SCHEMAS, UNSUPPORTED_DATASETS
 from app.spec.data.upload_formats import UPLOAD_FORMATS
@@ -80,6 +83,15 @@ def excluded_torchvision_table() -> str:
     for name, reason in UNSUPPORTED_DATASETS.items():
         reasons.setdefault(reason, []).append(f"`{name}`")
     return markdown_table(["reason", "data sets"], ([reason, ", ".join(names)] for reason, names in reasons.items()))
+
+
+def environments_table() -> str:
+    """Return the table of the environments that have a name."""
+    rows = [
+        [f"`{name}`", environment_shapes(each), str(each.time_limit or "none"), each.package, each.sentence]
+        for name, each in ENVIRONMENTS.items()
+    ]
+    return markdown_table(["name", "observations → actions", "time limit", "package", "meaning"], rows)
 
 
 def descriptions_table(rows: Mapping[str, str], title: str) -> str:
@@ -254,6 +266,10 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "builtin": lambda: datasets_table(BUILTIN_SCHEMAS),
     "torchvision": torchvision_table,
     "left-out": excluded_torchvision_table,
+    "environments": environments_table,
+    "excluded-environments": lambda: descriptions_table(UNSUPPORTED_ENVIRONMENTS, "environment"),
+    "environment-data": lambda: model_table(EnvironmentData),
+    "dynamics": lambda: model_table(Dynamics),
     "statuses": lambda: states_table(Status, "status"),
     "transitions": lambda: transitions_table(Status, TRANSITIONS),
     "drawing": lambda: state_diagram(Status, TRANSITIONS, "queued: created"),

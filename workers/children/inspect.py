@@ -13,6 +13,7 @@ from app.spec.base import bounded_count, bounded_counts
 from app.spec.data.base_feature import FeatureContext
 from app.spec.data.column_roles import ColumnRole
 from app.spec.data.columns import DataSchema
+from app.spec.data.environments.environment import EnvironmentData
 from app.spec.data.feature_schema import ResolvedFeatures
 from app.spec.job import JobSpec, head_targets, job_split_plan, named_dataset_schema, parse_job, resolve_job_features
 from app.spec.job_checks import check_job, job_column_roles, job_warnings
@@ -26,10 +27,12 @@ from workers.protocol.child_requests import InspectionLimits, InspectRequest, In
 from workers.training.checkpoints.initial_weights import StartReport
 from workers.training.checkpoints.pretrained_embeddings import vector_problems
 from workers.training.validation.dry_run import dry_run_plan
+from workers.training.validation.experience import buffer_problem, describe_experience
 from workers.training.validation.held_out_rows import held_out_warnings
 from workers.training.validation.memory import MemoryEstimate, estimate_memory
 from workers.training.validation.normalization import check_normalization
 from workers.training.validation.objective import objective_problems
+from workers.training.validation.outputs.acting import acting_problems
 from workers.training.validation.outputs.output_ranges import output_range_warnings
 from workers.training.validation.planned_edits import rule_problems
 from workers.training.validation.pretrained import pretrained_warnings
@@ -112,6 +115,8 @@ def _inspect_network(
         problems += check_transforms(resolved.features, FeatureContext(stored, job.data, job.data.features or {}))
     reported = {problem.pointer for problem in problems}
     problems += [each for each in objective_problems(job, targets, network) if each.pointer not in reported]
+    if isinstance(job.data, EnvironmentData):
+        problems += [each for each in acting_problems(job.data, network) if each.pointer not in reported]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         problems += length_problems(job, resolved, stored, network, invalid_nodes)
@@ -138,7 +143,7 @@ def _inspect_network(
         else:
             problems += found
     memory = estimate_memory(job, network, schema.rows.get("train", 0), by_update)
-    problems += [*_limit_problems(network, memory, limits), *_loop_problems(network)]
+    problems += [*_limit_problems(job, network, memory, limits), *_loop_problems(network)]
     report = {
         **_describe_network(network, schema, trained),
         "memory": memory.as_dict(),
@@ -186,7 +191,11 @@ def _describe_data(
     job: JobSpec, stored: DataSchema, resolved: ResolvedFeatures, roles: Sequence[ColumnRole]
 ) -> dict[str, Any]:
     """Return what the job makes of the rows and of the columns of its data, as JSON."""
-    splits = describe_splits(job_split_plan(job, stored, resolved), stored.rows)
+    splits = (
+        describe_experience(job.data)
+        if isinstance(job.data, EnvironmentData)
+        else describe_splits(job_split_plan(job, stored, resolved), stored.rows)
+    )
     return {"splits": splits, "columns": [role.model_dump(mode="json") for role in roles]}
 
 
@@ -215,7 +224,9 @@ def _is_training_problem(problem: Problem) -> bool:
     return problem.pointer.startswith("/training")
 
 
-def _limit_problems(network: PartialNetwork, memory: MemoryEstimate, limits: InspectionLimits) -> list[Problem]:
+def _limit_problems(
+    job: JobSpec, network: PartialNetwork, memory: MemoryEstimate, limits: InspectionLimits
+) -> list[Problem]:
     problems = []
     largest = max(network.nodes, key=lambda trace: trace.parameters, default=None)
     count = network.parameters
@@ -226,6 +237,10 @@ def _limit_problems(network: PartialNetwork, memory: MemoryEstimate, limits: Ins
     if memory.total > limits.memory_limit:
         allowed = _format_bytes(limits.memory_limit)
         detail = f"training would take about {_format_bytes(memory.total)}, at most {allowed} are allowed"
+        without_buffer = memory.total - memory.experience
+        if isinstance(job.data, EnvironmentData) and memory.experience and without_buffer < limits.memory_limit:
+            detail = f"{detail}, {_format_bytes(memory.experience)} of it for experience"
+            return [*problems, buffer_problem(job.data, limits.memory_limit - without_buffer, detail)]
         each = max(1, memory.activations // memory.batch_size)
         fitting = (limits.memory_limit - memory.total + memory.activations) // each
         hint = f"a batch_size of {fitting} would fit" if fitting > 0 else "make the network smaller"

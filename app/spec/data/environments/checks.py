@@ -129,9 +129,11 @@ def _output_problems(data: EnvironmentData, outputs: tuple[str, ...]) -> Iterato
     for pointer, name, what in named_outputs(data):
         if name not in outputs:
             field = pointer.rpartition("/")[2]
-            hint = f'add "{name}" to the outputs of the network' if not field.isdigit() else ""
-            other = did_you_mean(name, outputs) or choices(outputs)
-            hint = "; or name another one, ".join(filter(None, (hint, other)))
+            hint = did_you_mean(name, outputs) or choices(outputs)
+            if len(outputs) == 1 and not field.isdigit():
+                hint = f'name the one that there is: "{field}": "{outputs[0]}"'
+            elif not hint.startswith("did"):
+                hint = f'add "{name}" to the outputs of the network, or name another one{f": {hint}" if hint else ""}'
             yield Problem(pointer, "unknown_output", f'the network has no output "{name}": {what}', hint)
     taken = {series.removeprefix("val/") for series in EVALUATION_SERIES}
     for position, name in enumerate(data.report):

@@ -25,11 +25,12 @@ class Dynamics(SpecModel):
     action: Space = Field(examples=[{"kind": "box", "shape": [1], "low": -2.0, "high": 2.0}])
     observation: Space | None = Field(None, description="What `observe` gives. Default: the state.")
     time_limit: EpisodeSteps = Field(
-        description="Steps after which an episode is truncated, so that every policy can be evaluated."
+        description="Steps after which an episode is truncated, so that every policy can be evaluated.", examples=[200]
     )
     reset: Network = Field(
         description="The first states of episodes: input state (N, …), zeros, for the number of copies; output state "
-        "(N, …). Random nodes draw anew for every episode."
+        "(N, …). Random nodes draw anew for every episode.",
+        examples=[{"layers": ["rand_like"]}],
     )
     observe: Network | None = Field(
         None, description="Input state (N, …); output observation (N, …). Default: the state is observed."

@@ -9,7 +9,7 @@ from app.spec.base import Name, OneOrMany, Size, SpecModel, validation_error
 from app.spec.data.columns import DataSchema
 from app.spec.data.environments.catalog import ENVIRONMENTS, EnvironmentName
 from app.spec.data.environments.dynamics import Dynamics
-from app.spec.data.environments.experience import Experience
+from app.spec.data.environments.experience import Experience, ReplayExperience, RolloutExperience
 from app.spec.data.environments.exploration import Exploration
 from app.spec.data.environments.spaces import BoxSpace, DiscreteSpace
 from app.spec.data.environments.wrappers import Wrapper, shortest_time_limit, wrapped_observation
@@ -117,6 +117,16 @@ class EnvironmentData(SpecModel):
         """The steps after which an episode is truncated; `None` without a limit."""
         own = self.dynamics.time_limit if self.dynamics is not None else ENVIRONMENTS[self.name or ""].time_limit
         return shortest_time_limit(own, self.wrappers)
+
+    @property
+    def kept_transitions(self) -> int:
+        """The number of transitions that are kept at once, at most."""
+        experience = self.experience
+        if isinstance(experience, ReplayExperience):
+            return experience.capacity
+        if isinstance(experience, RolloutExperience):
+            return experience.steps * self.copies
+        return experience.episodes * (self.time_limit or 1)
 
 
 def environment_schema(data: EnvironmentData) -> DataSchema:

@@ -1,13 +1,13 @@
 """Experience: what is kept of the steps in an environment, and how batches are drawn from it."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
 from app.spec.base import Count, Name, Probability, Size, SpecModel
 from app.spec.data.columns import Column
-from app.spec.kinds import Kind, KindTable
+from app.spec.kinds import Kind, KindTable, discriminated_union
 
 Capacity = Annotated[Size, Field(le=1_000_000_000)]
 CopySteps = Annotated[Size, Field(le=1_000_000)]
@@ -84,13 +84,22 @@ EXPERIENCE_CLASSES: Mapping[str, type[SpecModel]] = {
     "episodes": EpisodesExperience,
 }
 EXPERIENCES: KindTable = {
-    "replay": Kind("The last transitions, from which batches are drawn at random.", example=ReplayExperience.example),
+    "replay": Kind(
+        "The last transitions, of which every step draws a batch, uniformly with replacement (Lin 1992).",
+        example=ReplayExperience.example,
+    ),
     "rollout": Kind(
-        "Steps with the weights of one moment, and several passes over them.", example=RolloutExperience.example
+        "Steps of every copy with the weights of one moment, and several passes over them (Schulman et al. 2017). "
+        "Advantages are by generalised advantage estimation (Schulman et al. 2016).",
+        example=RolloutExperience.example,
     ),
     "episodes": Kind(
-        "Whole episodes with the weights of one moment, as one batch.", example=EpisodesExperience.example
+        "Whole episodes with the weights of one moment, all of whose steps are one batch (Williams 1992).",
+        example=EpisodesExperience.example,
     ),
 }
 
-Experience = Annotated[ReplayExperience | RolloutExperience | EpisodesExperience, Field(discriminator="kind")]
+if TYPE_CHECKING:
+    Experience = ReplayExperience | RolloutExperience | EpisodesExperience
+else:
+    Experience = discriminated_union(EXPERIENCE_CLASSES)

@@ -119,7 +119,7 @@ def environment_plan_warnings(data: EnvironmentData, plan: Training) -> Iterator
     """Yield what a reader of the figures must know: uneven batches, and a return that is evaluated once."""
     if isinstance(data.experience, RolloutExperience):
         transitions = data.experience.steps * data.copies
-        if rest := transitions % plan.batch_size:
+        if plan.batch_size <= transitions and (rest := transitions % plan.batch_size):
             detail = f"a rollout has {transitions} transitions, and its last batch holds {rest}, not {plan.batch_size}"
             hint = f"use a divisor of {transitions}, so that every transition has the same weight"
             yield Problem("/training/batch_size", "uneven_batches", detail, hint)

@@ -1,13 +1,13 @@
 """Spaces: what an observation or an action of an environment is."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from app.spec.base import Finite, Size, SpecModel, validation_error
 from app.spec.data.columns import Column
-from app.spec.kinds import Kind, KindTable
+from app.spec.kinds import Kind, KindTable, discriminated_union
 from app.spec.network.fields import TensorShape
 
 Bounds = Finite | Annotated[tuple[Finite, ...], Field(min_length=1, max_length=10_000)]
@@ -58,6 +58,18 @@ class BoxSpace(SpecModel):
         """Whether every element has both bounds, so that values can be drawn uniformly."""
         return self.low is not None and self.high is not None
 
+    @property
+    def description(self) -> str:
+        """Its shape in batches and its bounds, in words: "(N, 1) in -2..2"."""
+        shape = f"({', '.join(['N', *map(str, self.shape)])})"
+        if not self.is_bounded:
+            return shape
+        low, high = (
+            " or ".join(f"{each:g}" for each in dict.fromkeys(bounds) if each is not None)
+            for bounds in (self.lows, self.highs)
+        )
+        return f"{shape} in {low}..{high}"
+
     def column(self, name: str) -> Column:
         """Return the column of such values: float32 of its shape."""
         return Column(name=name, shape=self.shape, dtype="float32")
@@ -89,6 +101,11 @@ class DiscreteSpace(SpecModel):
         """Whether values can be drawn uniformly."""
         return True
 
+    @property
+    def description(self) -> str:
+        """Its values in words: "0..3"."""
+        return f"0..{self.n - 1}"
+
     def column(self, name: str) -> Column:
         """Return the column of such values: int64 (), of n classes."""
         return Column(name=name, dtype="int64", classes=self.n)
@@ -100,7 +117,10 @@ SPACES: KindTable = {
     "discrete": Kind("One of n values: an integer from 0 on, int64.", shapes="(N)", example=DiscreteSpace.example),
 }
 
-Space = Annotated[BoxSpace | DiscreteSpace, Field(discriminator="kind")]
+if TYPE_CHECKING:
+    Space = BoxSpace | DiscreteSpace
+else:
+    Space = discriminated_union(SPACE_CLASSES)
 
 
 def box(*shape: int, low: float | None = None, high: float | None = None) -> BoxSpace:
