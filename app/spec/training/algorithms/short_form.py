@@ -6,6 +6,7 @@ from typing import Any
 from app.errors import Problem
 from app.spec.data.environments.environment import EnvironmentData
 from app.spec.data.environments.spaces import BoxSpace, DiscreteSpace
+from app.spec.hints.names import choices
 from app.spec.training.algorithms.bodies import GAUSSIAN_OUTPUTS, UsedBody
 from app.spec.training.algorithms.catalog import ALGORITHMS, EXPERIENCE_SETTINGS, ActorCritic, BaseAlgorithm
 
@@ -32,14 +33,17 @@ def _section(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def filled_document(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the document with the kind of its experience, without which the data section cannot be read."""
+    """Return the document with the kind of its experience, without which the data section cannot be read.
+
+    Beside an unknown algorithm, which is reported, any kind will do.
+    """
     data, kind = document.get("data"), _section(document, "objective").get("kind")
-    if not isinstance(data, dict) or not isinstance(kind, str) or kind not in ALGORITHMS:
+    given = data.get("experience", {}) if isinstance(data, dict) else None
+    if not isinstance(data, dict) or not isinstance(given, dict):
         return document
-    given = data.get("experience", {})
-    if not isinstance(given, dict):
-        return document
-    return {**document, "data": {**data, "experience": {"kind": ALGORITHMS[kind].experience, **given}}}
+    row = ALGORITHMS.get(kind) if isinstance(kind, str) else None
+    experience = row.experience if row is not None else "replay"
+    return {**document, "data": {**data, "experience": {"kind": experience, **given}}}
 
 
 def form_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
@@ -48,6 +52,10 @@ def form_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
     kind = objective.get("kind")
     row = ALGORITHMS.get(kind) if isinstance(kind, str) else None
     if row is None:
+        if "kind" not in objective:
+            hint = "remove the losses, and name an algorithm: " + choices(ALGORITHMS)
+            detail = "a model of actor and critic needs an algorithm"
+            yield Problem("/objective/kind", "missing", detail, hint)
         return
     if data and data.get("kind") != "environment":
         hint = 'write "data": {"kind": "environment", "name": "Pendulum-v1"}'
@@ -124,7 +132,7 @@ def body_problems(bodies: Mapping[str, UsedBody], algorithm: BaseAlgorithm, data
     elif isinstance(space, BoxSpace) and len(space.shape) != 1:
         place = "/data/dynamics/action/shape" if data.dynamics is not None else "/data/name"
         detail = f"{kind} gives actions of one dimension, and these have the shape {list(space.shape)}"
-        yield Problem(place, "wrong_shape", detail, "declare them as one list of numbers")
+        yield Problem(place, "shape_mismatch", detail, "declare them as one list of numbers")
     elif wanted == "box" and not space.is_bounded:
         place = "/data/dynamics/action" if data.dynamics is not None else "/data/name"
         yield Problem(place, "unbounded", f"{kind} needs bounds of the actions", 'add "low" and "high", or use "ppo"')
@@ -134,7 +142,7 @@ def body_problems(bodies: Mapping[str, UsedBody], algorithm: BaseAlgorithm, data
         if body.body.layers is not None and len(body.reads) > 1 and len(observation.shape) != 1:
             detail = f"observations of the shape {list(observation.shape)} cannot be joined to actions"
             hint = 'write the critic with nodes: "inputs": ["observation", "action"], "nodes": […]'
-            yield Problem(f"{body.pointer}/layers", "wrong_shape", detail, hint)
+            yield Problem(f"{body.pointer}/layers", "shape_mismatch", detail, hint)
     if "actor" in bodies:
         yield from _squashing_problems(bodies["actor"], kind, space)
 
