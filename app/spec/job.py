@@ -11,7 +11,8 @@ from app.spec.data.columns import Column, DataSchema
 from app.spec.data.environments.environment import EnvironmentData, environment_schema
 from app.spec.data.environments.series import with_return_monitors
 from app.spec.data.feature_schema import ResolvedFeatures, TargetRequest, resolve_features
-from app.spec.data.sources import DATASET_SCHEMAS, Data
+from app.spec.data.job_data import Data
+from app.spec.data.sources import DATASET_SCHEMAS
 from app.spec.network.network import Network
 from app.spec.problems import from_validation
 from app.spec.splits import SplitPlan, class_column, split_plan, without_split_columns
