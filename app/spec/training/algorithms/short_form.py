@@ -48,43 +48,43 @@ def filled_document(document: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def form_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield what stands in the way of reading the short form."""
-    objective, model, data = (_section(document, name) for name in ("objective", "model", "data"))
+    objective, data = _section(document, "objective"), _section(document, "data")
     kind = objective.get("kind")
-    row = ALGORITHMS.get(kind) if isinstance(kind, str) else None
-    if row is None:
-        if "kind" not in objective:
-            hint = "remove the losses, and name an algorithm: " + choices(ALGORITHMS)
-            detail = "a model of actor and critic needs an algorithm"
-            yield Problem("/objective/kind", "missing", detail, hint)
+    if kind is None:
+        hint = "remove the losses, and name an algorithm: " + choices(ALGORITHMS)
+        yield Problem("/objective/kind", "missing", "a model of actor and critic needs an algorithm", hint)
+    if not isinstance(kind, str) or kind not in ALGORITHMS:
         return
+    row = ALGORITHMS[kind]
     if data and data.get("kind") != "environment":
         hint = 'write "data": {"kind": "environment", "name": "Pendulum-v1"}'
         yield Problem("/data/kind", "contradiction", f"{kind} learns from an environment", hint)
-    for name in _LONG_FORM:
-        if name in model:
-            bodies = ", ".join(f'"{body}": …' for body in row.bodies)
-            hint = f'write "model": {{{bodies}}}, or the losses as nodes, and heads in objective'
-            yield Problem(f"/model/{name}", "contradiction", f"{kind} makes a network of its own of bodies", hint)
-            break
-    for name in BODY_NAMES:
-        if model.get(name) is not None and name not in row.bodies and not (name == "trunk" and row.has_trunk):
-            yield Problem(f"/model/{name}", "contradiction", f"{kind} has no {name}", "remove it")
-    for name in row.bodies:
-        if model and model.get(name) is None and not any(each in model for each in _LONG_FORM):
-            hint = f'add "{name}": {{"layers": […]}}'
-            yield Problem(f"/model/{name}", "missing", f"{kind} needs a network called {name}", hint)
-    if "model" not in document:
-        bodies = ", ".join(f'"{name}": {{"layers": […]}}' for name in row.bodies)
-        yield Problem("/model", "missing", '"model" is required', f'add "model": {{{bodies}}}')
-    experience = data.get("experience")
-    if isinstance(experience, dict) and experience.get("kind", row.experience) != row.experience:
+    if _section(data, "experience").get("kind", row.experience) != row.experience:
         detail = f'{kind} learns from experience of the kind "{row.experience}"'
         yield Problem("/data/experience/kind", "contradiction", detail, "remove it")
+    yield from _model_problems(kind, document)
+    yield from _plan_problems(kind, _section(document, "training"))
+
+
+def _model_problems(kind: str, document: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield the bodies that are missing, those that an algorithm has not, and parts of the long form."""
+    model, row = _section(document, "model"), ALGORITHMS[kind]
+    bodies = ", ".join(f'"{name}": {{"layers": […]}}' for name in row.bodies)
+    if "model" not in document:
+        yield Problem("/model", "missing", '"model" is required', f'add "model": {{{bodies}}}')
+    if long := [name for name in _LONG_FORM if name in model]:
+        hint = f'write "model": {{{bodies}}}, or the losses as nodes, and heads in objective'
+        yield Problem(f"/model/{long[0]}", "contradiction", f"{kind} makes its network of bodies", hint)
     for name in BODY_NAMES:
+        is_given = model.get(name) is not None
+        if is_given and name not in row.bodies and not (name == "trunk" and row.has_trunk):
+            yield Problem(f"/model/{name}", "contradiction", f"{kind} has no {name}", "remove it")
+        elif name in row.bodies and not is_given and model and not long:
+            hint = f'add "{name}": {{"layers": […]}}'
+            yield Problem(f"/model/{name}", "missing", f"{kind} needs a network called {name}", hint)
         if name in _section(model, "blocks"):
             detail = f'"{name}" is the block that is made of /model/{name}'
             yield Problem(f"/model/blocks/{name}", "duplicate_id", detail, "choose another name")
-    yield from _plan_problems(str(kind), _section(document, "training"))
 
 
 def _plan_problems(kind: str, training: Mapping[str, Any]) -> Iterator[Problem]:
