@@ -19,8 +19,8 @@ def has_algorithm(document: Any) -> bool:
     """Say whether a job, which may not have been checked, names an algorithm or has its networks."""
     if not isinstance(document, dict):
         return False
-    objective, model, data = (_section(document, name) for name in ("objective", "model", "data"))
-    kind = objective.get("kind")
+    model, data, objective = _section(document, "model"), _section(document, "data"), document.get("objective")
+    kind = objective.get("kind") if isinstance(objective, dict) else objective
     if isinstance(kind, str) and (kind.lower() in ALGORITHMS or data.get("kind") == "environment"):
         return True
     return any(name in model for name in BODY_NAMES) and not any(name in model for name in _LONG_FORM)
@@ -32,7 +32,17 @@ def _section(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return section if isinstance(section, dict) else {}
 
 
-def filled_document(document: Mapping[str, Any]) -> Mapping[str, Any]:
+def without_bare_names(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the document with an object in place of the bare names of an algorithm and of an experience."""
+    plain, data = dict(document), document.get("data")
+    if isinstance(plain.get("objective"), str):
+        plain["objective"] = {"kind": plain["objective"]}
+    if isinstance(data, dict) and isinstance(data.get("experience"), str):
+        plain["data"] = {**data, "experience": {"kind": data["experience"]}}
+    return plain
+
+
+def with_experience_kind(document: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the document with the kind of its experience, without which the data section cannot be read.
 
     Beside an unknown algorithm, which is reported, any kind will do.
