@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -100,12 +101,12 @@ class Sampler:
     _order: Tensor = field(default_factory=lambda: torch.empty(0))
     _ranks: Tensor | None = None  # of the draws of the latest epoch, where a row may stand several times
 
-    @property
+    @cached_property
     def batches_per_epoch(self) -> int:
         """The number of batches of an epoch."""
         return batches_per_epoch(self.rows, self.batch_size, self.drop_last)
 
-    @property
+    @cached_property
     def steps_per_epoch(self) -> int:
         """The number of optimizer steps of an epoch; the last one may take fewer batches."""
         return -(-self.batches_per_epoch // self.accumulate)
