@@ -46,7 +46,10 @@ it("chooses a curve that the job has", () => {
   expect(mainMetric(one, "val/f1")).toBe("val/f1");
   expect(mainMetric(one, "val/auroc")).toBe("val/loss");
   expect(mainMetric(job(1), "val/f1")).toBeNull();
+  const agent = (...names: string[]) => job(1, { progress: { latest: Object.fromEntries(names.map((name) => [name, 1])) } });
+  expect(mainMetric(agent("train/loss", "episode/return"), "")).toBe("episode/return");
+  expect(mainMetric(agent("train/loss", "episode/return", "val/return"), "")).toBe("val/return");
 });
 
-it.each([["val/loss", true], ["train/loss", true], ["val/head/rmse", true], ["val/log_loss", true], ["val/calibration_error", true], ["val/accuracy", false], ["val/r2", false]])(
+it.each([["val/loss", true], ["train/loss", true], ["val/head/rmse", true], ["val/log_loss", true], ["val/calibration_error", true], ["val/accuracy", false], ["val/r2", false], ["val/return", false]])(
   "knows the direction of %s", (metric, smaller) => expect(smallerIsBetter(metric)).toBe(smaller));

@@ -64,10 +64,10 @@ export function progressOf({ progress }: JobSummary): Progress {
   };
 }
 
-/** The curve that a row shows: the chosen one where the job has it, else the loss on held-out rows, else any loss. */
+/** The curve that a row shows: the chosen one where the job has it, else the return of an agent, else the loss on held-out rows, else any. */
 export function mainMetric(job: JobSummary, chosen: string): string | null {
   const names = Object.keys(progressOf(job).latest);
-  return [chosen, "val/loss", "train/loss"].find((name) => names.includes(name)) ?? names[0] ?? null;
+  return [chosen, "val/return", "episode/return", "val/loss", "train/loss"].find((name) => names.includes(name)) ?? names[0] ?? null;
 }
 
 const SMALLER_IS_BETTER = /(^|[/_])(loss|mae|mse|rmse|mape|error|perplexity|hamming|grad_norm|lr|nll)($|_)/;

@@ -88,7 +88,7 @@ function linesOf(group: Group, loaders: readonly CurveLoader[], references: read
       if (index === 0) lines.push(ownLine(name, series, factor));
       else {
         const label = references.find(({ id }) => id === loader.jobId)?.name ?? loader.jobId;
-        lines.push(jobLine(loader.jobId, label, seriesColor(index + 2), name, series, factor, splitOf(name) !== "train"));
+        lines.push(jobLine(loader.jobId, label, seriesColor(index + 2), name, series, factor, !["train", "episode"].includes(splitOf(name))));
       }
     }
   return lines;

@@ -17,12 +17,12 @@ from tests.workers.training.crashes import (
     comparable_result,
     train_with_crashes,
 )
-from tests.workers.training.harness import TrainingAttempt, TrainingHarness, digits_job, resume_candidates
+from tests.workers.training.harness import TrainingAttempt, TrainingHarness, digits_job, resume_candidates, rows_of
 from workers.protocol.messages import SavedCheckpoint
-from workers.training import final_test
 from workers.training.checkpoints import saver
 from workers.training.context import MemoryContext
 from workers.training.loop import train
+from workers.training.sources import final_test
 
 DATA = {
     "kind": "builtin",
@@ -62,8 +62,8 @@ def test_the_weights_of_the_best_checkpoint_are_tested(laboratory: TrainingHarne
     (saved,) = [each for each in attempt.context.saved if each.step == best]
     assert (document["step"], document["checkpoint"]) == (best, saved.id)
     prepared = attempt.prepared
-    assert prepared.test is not None
-    rows = prepared.test.rows
+    assert rows_of(prepared).test is not None
+    rows = rows_of(prepared).test.rows
     network = prepared.network
     network.load_state_dict(load(read(laboratory, saved, "weights.safetensors") or b""))
     network.eval()
