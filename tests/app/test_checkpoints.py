@@ -76,6 +76,23 @@ def test_surplus_is_neither_new_nor_good(
     assert len(database.run(checkpoints.list_checkpoints, job_id)) == 6 - len(surplus)
 
 
+def test_a_file_goes_with_the_last_checkpoint_that_lists_it(database: Database, job_id: str) -> None:
+    def add(number: int, *names: str) -> None:
+        files = [{"name": each, "path": f"jobs/{each}", "size": 1, "sha256": "00", "public": False} for each in names]
+        place: dict[str, Any] = {"step": number, "epoch": 0.0, "values": {}, "files": files}
+        database.run(checkpoints.add, job_id, 1, id=f"ckpt_{number}", **place)
+
+    add(1, "one", "shared", "both")
+    add(2, "two", "shared", "both")
+    add(3, "three", "shared")
+    rows = {row.id: row for row in database.run(checkpoints.list_checkpoints, job_id)}
+    [first] = database.run(checkpoints.remove, [rows["ckpt_1"]])
+    assert (first.job_id, first.id, first.paths) == (job_id, "ckpt_1", ("jobs/one",))
+    second, third = database.run(checkpoints.remove, [rows["ckpt_2"], rows["ckpt_3"]])
+    assert second.paths == ("jobs/two", "jobs/shared", "jobs/both")
+    assert set(third.paths) == {"jobs/three", "jobs/shared"}  # removed twice, which is no error
+
+
 def test_there_is_one_final_one(database: Database, job_id: str) -> None:
     first = save(database, job_id, 5, 0.1, final=True)
     second = save(database, job_id, 5, 0.1, fence=2, final=True)  # the attempt before died at its very end

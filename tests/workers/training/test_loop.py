@@ -196,15 +196,13 @@ def test_held_out_losses_are_means_over_targets_that_count(
     held = ExampleSet(held.inputs, {"label": target})
     for size in (100, 256, 5000):
         evaluation = evaluate(prepared.network, prepared.heads, held, size, prepared.precision)
-        whole = prepared.training_step.rules[0].objective.batch_loss(
-            prepared.network(dict(held.inputs)), {"label": target}, 1
-        )
+        outputs = prepared.network(dict(held.inputs))
+        whole = prepared.training_step.rules[0].objective.batch_loss(outputs, {"label": target}, 1)
         assert evaluation.values["val/loss"] == pytest.approx(whole.item(), rel=1e-5, nan_ok=True)
 
 
 def test_held_out_losses_are_means_over_examples(laboratory: TrainingHarness) -> None:
-    attempt = laboratory.run(digits_job(training={"batch_size": 300}))
-    prepared = attempt.prepared
+    prepared = (attempt := laboratory.run(digits_job(training={"batch_size": 300}))).prepared
     held = rows_of(prepared).validation
     assert held is not None
     prepared.network.eval()

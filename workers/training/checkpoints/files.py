@@ -76,7 +76,7 @@ def write_checkpoint(
     """
     step, folder = snapshot.step, workdir / f"step-{snapshot.folder}"
     files: list[SavedFile] = []
-    listed = stored.listed(snapshot.segments)
+    kept = stored.stored_files(snapshot.segments)
     try:
         with _raise_storage_full(workdir):
             folder.mkdir(parents=True)
@@ -97,7 +97,7 @@ def write_checkpoint(
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     values = {name: value for name, value in snapshot.values.items() if math.isfinite(value)}
-    place = (step, snapshot.epoch, values, (*files, *listed), snapshot.final)
+    place = (step, snapshot.epoch, values, (*files, *kept), snapshot.final)
     return SavedCheckpoint(new_id("ckpt"), *place, revision=snapshot.revision)
 
 

@@ -40,7 +40,7 @@ class StoredSegments:
         file = self.files.get(segment.number)
         return file if file is not None and file.name == segment_name(segment) else None
 
-    def listed(self, segments: Sequence[Segment]) -> list[SavedFile]:
+    def stored_files(self, segments: Sequence[Segment]) -> list[SavedFile]:
         """Return the files of the segments that were left without tensors, because they were stored already."""
         files = [self.find(segment) for segment in segments if not segment.tensors]
         found = [file for file in files if file is not None]

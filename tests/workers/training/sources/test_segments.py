@@ -105,7 +105,7 @@ def test_going_back_forgets_the_parts_that_were_stored_later(laboratory: Trainin
     assert stored.copy(first).tensors == {}
     assert stored.copy(second).tensors
     with pytest.raises(LookupError):
-        stored.listed([Segment(0, 9, {})])
+        stored.stored_files([Segment(0, 9, {})])
 
 
 @pytest.mark.parametrize("stop", [9, 33])
