@@ -9,6 +9,7 @@ import torch
 
 from app.errors import InvalidInput
 from app.spec.data.columns import Column, DataSchema
+from app.spec.data.environments.environment import EnvironmentData
 from app.spec.job import JobSpec, head_targets, parse_job, resolve_job_features
 from app.spec.training.plan import Training
 from workers.data.loading.epochs import Epochs
@@ -145,7 +146,8 @@ def checkpoint_exporter(
     """Return what writes the public files of a revision's checkpoints."""
     job = parse_job(dict(document))
     weights = balanced_weights(job.objective, target_columns(job, schema), data.train.targets)
-    return build_exporter(network, data.preparation, {CLASS_WEIGHTS_KEY: weights} if weights else {})
+    policy = job.data.action if isinstance(job.data, EnvironmentData) else None
+    return build_exporter(network, data.preparation, {CLASS_WEIGHTS_KEY: weights} if weights else {}, policy)
 
 
 def _split_and_freeze(network: BuiltNetwork, plan: Training) -> list[ParameterSplit]:

@@ -182,7 +182,7 @@ def build_exporter(
 ) -> ExportFunction:
     """Return what writes the public files of a network's weights; `extra` is stored with the preparation of rows.
 
-    `policy` is the output that acts in an environment: model.py has a class for it.
+    `policy` is the output that acts in an environment, see `write_source`.
     """
     contents = {PREPARATION_FILE: json.dumps({**preparation.document(), **extra}), **preparation.tokenizer_files()}
     source = cache(partial(write_source, network, policy))

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from statistics import fmean, pstdev
 
 from app.errors import Problem
+from app.spec.data.environments.component_names import component_names
 from app.spec.data.environments.environment import EnvironmentData
 from app.spec.data.environments.experience import EpisodesExperience, ReplayExperience
 from workers.data.loading.epochs import FIRST_EPOCH, EpochOrigin, Epochs
@@ -13,7 +14,8 @@ from workers.environments.build import EVALUATION_STREAM, build_environments
 from workers.environments.environments import Environments
 from workers.environments.evaluation import EpisodeResults, run_episodes
 from workers.network.runtime.build import BuiltNetwork, flow_metrics
-from workers.training.metrics.evaluation import EvaluationInterrupted, EvaluationResult, no_report
+from workers.training.metrics.episode_report import episode_report
+from workers.training.metrics.evaluation import EvaluationInterrupted, EvaluationResult
 from workers.training.sources.collector import Collector, CollectorParts
 from workers.training.sources.episodes import EpisodeCollector
 from workers.training.sources.policy import Policy
@@ -77,7 +79,8 @@ class ExperienceSource:
             flows = {f"val/flow/{name}": value for name, value in flow_metrics(network).items()}
         if results is None:
             raise EvaluationInterrupted
-        return EvaluationResult(_values(results) | flows, no_report)
+        report = partial(episode_report, results=results, names=component_names(self.data))
+        return EvaluationResult(_values(results) | flows, report)
 
     @cached_property
     def _environments(self) -> Environments:

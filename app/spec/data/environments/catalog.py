@@ -92,8 +92,8 @@ ENVIRONMENTS: Mapping[str, NamedEnvironment] = {
 # Package → how a worker gets it.
 INSTALL_COMMANDS: Mapping[Package, str] = {
     "gymnasium": "pip install gymnasium",
-    "Box2D": "pip install Box2D",
-    "mujoco": "pip install mujoco",
+    "Box2D": 'pip install "graftwerk[box2d]"',
+    "mujoco": 'pip install "graftwerk[mujoco]"',
 }
 
 # Environment of Gymnasium → why it is not among them.

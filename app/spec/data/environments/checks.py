@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from app.errors import Problem
-from app.spec.data.environments.catalog import ENVIRONMENTS
+from app.spec.data.environments.catalog import ENVIRONMENTS, INSTALL_COMMANDS
 from app.spec.data.environments.environment import EnvironmentData
 from app.spec.data.environments.experience import EpisodesExperience, ReplayExperience, RolloutExperience
 from app.spec.data.environments.series import EVALUATION_SERIES
@@ -147,4 +147,4 @@ def package_warnings(data: EnvironmentData) -> Iterator[Problem]:
     package = ENVIRONMENTS[data.name].package if data.name is not None else "gymnasium"
     if package != "gymnasium":
         detail = f"{data.name} needs the package {package} on the worker, or the job fails when it starts"
-        yield Problem("/data/name", "needs_package", detail, f"pip install {package}, where workers run")
+        yield Problem("/data/name", "needs_package", detail, f"{INSTALL_COMMANDS[package]}, where workers run")

@@ -10,7 +10,7 @@ from app.spec.training.algorithms.catalog import EXPERIENCE_SETTINGS, ActorCriti
 from app.spec.training.algorithms.dqn import write_dqn
 from app.spec.training.algorithms.graph import ExpectedOutput, Graph
 from app.spec.training.algorithms.places import Places
-from app.spec.training.algorithms.plan import written_plan
+from app.spec.training.algorithms.plan import PlanWriter
 from app.spec.training.algorithms.policy_gradients import write_ppo, write_reinforce
 from app.spec.training.algorithms.short_form import body_problems, setting_problems, used_bodies
 from app.spec.training.algorithms.soft_actor_critic import write_sac
@@ -76,7 +76,7 @@ def write_out_algorithm(document: Mapping[str, Any], short: ShortForm) -> Writte
         "model": model,
         "data": _written_data(document["data"], objective, settings, algorithm, graph),
         "objective": {"heads": _heads(graph)},
-        "training": written_plan(document.get("training") or {}, objective, short.training, algorithm, graph),
+        "training": PlanWriter(document.get("training") or {}, objective, short.training, algorithm).write(graph),
     }
     return WrittenJob({**document, **written}, graph.places, tuple(graph.expected))
 

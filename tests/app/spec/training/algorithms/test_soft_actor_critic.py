@@ -59,30 +59,27 @@ def test_the_critics_learn_the_soft_value(alpha: Any) -> None:
         assert_gradients_of(gradients, f"critic{number}", critic)
 
 
-def test_the_actor_raises_value_and_entropy() -> None:
-    written = WrittenNetwork(algorithm_job("sac", MODEL))
-    loss, gradients = written.update_gradients(1)
-    actor, alpha = written.body("policy"), written.network.get_parameter("log_alpha").exp().item()
-    action, log_prob = sampled(actor, written.batch["observation"], normal(ROWS, 2))
-    values = [q_value(written.body(f"critic{k}"), written.batch["observation"], action) for k in (1, 2)]
-    by_hand = (alpha * log_prob - torch.minimum(*values)).mean()
-    by_hand.backward()
-    torch.testing.assert_close(loss, by_hand, **TOLERANCE)
-    assert names_of(gradients) == {"policy"}
-    assert_gradients_of(gradients, "policy", actor)
-
-
 @pytest.mark.parametrize(("target", "entropy"), [("auto", -2.0), (-0.5, -0.5)])
-def test_alpha_rises_while_the_entropy_is_too_low(target: Any, entropy: float) -> None:
-    written = WrittenNetwork(algorithm_job("sac", MODEL, target_entropy=target))
-    loss, gradients = written.update_gradients(2)
+@pytest.mark.parametrize("clip_norm", [None, 0.5])
+def test_the_actor_and_alpha(target: Any, entropy: float, clip_norm: float | None) -> None:
+    """Together in one update, unless what is done to gradients would mix them: each has the gradients of its own."""
+    written = WrittenNetwork(algorithm_job("sac", MODEL, training={"clip_norm": clip_norm}, target_entropy=target))
+    actor, observation = written.body("policy"), written.batch["observation"]
     log_alpha = written.network.get_parameter("log_alpha").detach().clone().requires_grad_()
-    with torch.no_grad():
-        _, log_prob = sampled(written.body("policy"), written.batch["observation"], normal(ROWS, 2))
-    by_hand = (-log_alpha.exp() * (log_prob + entropy)).mean()
-    by_hand.backward()
-    torch.testing.assert_close(loss, by_hand, **TOLERANCE)
-    torch.testing.assert_close(gradients, {"log_alpha": log_alpha.grad}, **TOLERANCE)
+    action, log_prob = sampled(actor, observation, normal(ROWS, 2))
+    values = [q_value(written.body(f"critic{k}"), observation, action) for k in (1, 2)]
+    actor_loss = (log_alpha.exp().item() * log_prob - torch.minimum(*values)).mean()
+    alpha_loss = (-log_alpha.exp() * (log_prob.detach() + entropy)).mean()
+    actor_loss.backward()
+    alpha_loss.backward()
+    updates = written.job.training.updates[1:]
+    assert [update.loss for update in updates] == ([("actor", "alpha")] if not clip_norm else [("actor",), ("alpha",)])
+    losses, gradients = zip(*(written.update_gradients(place) for place in range(1, 1 + len(updates))), strict=True)
+    torch.testing.assert_close(sum(losses), actor_loss + alpha_loss, **TOLERANCE)
+    found = {name: gradient for part in gradients for name, gradient in part.items()}
+    assert names_of(found) == {"policy", "log_alpha"}
+    assert_gradients_of(found, "policy", actor)
+    torch.testing.assert_close(found["log_alpha"], log_alpha.grad, **TOLERANCE)
 
 
 def test_what_is_done_explored_and_reported() -> None:

@@ -1,6 +1,7 @@
 """Jobs with an algorithm, and their networks as the engine builds them, in float64 with weights drawn at random."""
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -14,13 +15,19 @@ ROWS, OBSERVED = 7, 3
 LOW, HIGH = [-1.0, -2.0], [3.0, 2.0]  # of two actions: halves of the ranges 2 and 2, middles 1 and 0
 TOLERANCE = {"rtol": 1e-7, "atol": 1e-9}  # torch inverts tanh in log_prob
 Values = Mapping[str, Tensor]
+LAYERS = {  # names in a body of `mlp`, and in torch's own layers
+    f"linear{layer}.{name}": f"{place}.{name}" for layer, place in ((1, 0), (2, 2)) for name in ("weight", "bias")
+}
+
+
+def linear(out_features: int) -> dict[str, Any]:
+    """Return a layer."""
+    return {"kind": "Linear", "out_features": out_features}
 
 
 def mlp(out_features: int, hidden: int = 8) -> dict[str, Any]:
     """Return a body of two layers."""
-    return {
-        "layers": [{"kind": "Linear", "out_features": hidden}, "Tanh", {"kind": "Linear", "out_features": out_features}]
-    }
+    return {"layers": [linear(hidden), "Tanh", linear(out_features)]}
 
 
 def dynamics(action: Mapping[str, Any], observed: int = OBSERVED) -> dict[str, Any]:
@@ -47,7 +54,7 @@ def algorithm_job(
     kind: str,
     model: Mapping[str, Any],
     action: Mapping[str, Any] = BOX,
-    training: Mapping[str, Any] = {},
+    training: Mapping[str, Any] = MappingProxyType({}),
     **settings: Any,
 ) -> dict[str, Any]:
     """Return a job in the short form."""
@@ -108,32 +115,18 @@ class WrittenNetwork:
 
     def body(self, node: str) -> nn.Sequential:
         """Return torch's own layers with the weights of a node that uses a body of `mlp`."""
-        weights = {
-            name.removeprefix(f"{node}."): each
-            for name, each in self.network.state_dict().items()
-            if name.startswith(f"{node}.")
-        }
-        first, second = weights["linear1.weight"], weights["linear2.weight"]
-        layers = nn.Sequential(
-            nn.Linear(first.shape[1], first.shape[0]), nn.Tanh(), nn.Linear(second.shape[1], second.shape[0])
-        ).double()
-        layers.load_state_dict(
-            {
-                "0.weight": first,
-                "0.bias": weights["linear1.bias"],
-                "2.weight": second,
-                "2.bias": weights["linear2.bias"],
-            }
-        )
+        stored = self.network.state_dict()
+        first, second = stored[f"{node}.linear1.weight"], stored[f"{node}.linear2.weight"]
+        layers = nn.Sequential(nn.Linear(*first.shape[::-1]), nn.Tanh(), nn.Linear(*second.shape[::-1])).double()
+        layers.load_state_dict({theirs: stored[f"{node}.{own}"] for own, theirs in LAYERS.items()})
         return layers
 
 
 def assert_gradients_of(gradients: Values, node: str, body: nn.Sequential) -> None:
     """Compare the gradients of a node with those of torch's own layers."""
-    pairs = {"linear1.weight": body[0].weight, "linear1.bias": body[0].bias}
-    pairs |= {"linear2.weight": body[2].weight, "linear2.bias": body[2].bias}
-    for name, parameter in pairs.items():
-        torch.testing.assert_close(gradients[f"{node}.{name}"], parameter.grad, **TOLERANCE)
+    parameters = dict(body.named_parameters())
+    for own, theirs in LAYERS.items():
+        torch.testing.assert_close(gradients[f"{node}.{own}"], parameters[theirs].grad, **TOLERANCE)
 
 
 def normal(*shape: int, seed: int = 1) -> Tensor:
