@@ -2457,7 +2457,31 @@ export interface components {
              * Name
              * @description One of Gymnasium's.
              * @default null
+             * @example CartPole-v1
              * @example Pendulum-v1
+             * @example Acrobot-v1
+             * @example MountainCar-v0
+             * @example MountainCarContinuous-v0
+             * @example FrozenLake-v1
+             * @example FrozenLake8x8-v1
+             * @example CliffWalking-v1
+             * @example CliffWalkingSlippery-v1
+             * @example Taxi-v4
+             * @example LunarLander-v3
+             * @example LunarLanderContinuous-v3
+             * @example BipedalWalker-v3
+             * @example BipedalWalkerHardcore-v3
+             * @example InvertedPendulum-v5
+             * @example InvertedDoublePendulum-v5
+             * @example Reacher-v5
+             * @example Pusher-v5
+             * @example Swimmer-v5
+             * @example Hopper-v5
+             * @example HalfCheetah-v5
+             * @example Walker2d-v5
+             * @example Ant-v5
+             * @example Humanoid-v5
+             * @example HumanoidStandup-v5
              */
             name: string | null;
             /**
