@@ -21,6 +21,7 @@ from app.spec.network.modules.catalog import MODULES
 from app.spec.network.nodes import NODE_CLASSES
 from app.spec.network.operations.catalog import OPERATIONS
 from app.spec.network.weights import PARAMETRIZATION_CLASSES, PARAMETRIZATIONS
+from app.spec.training.algorithms.catalog import ALGORITHM_CLASSES, ALGORITHMS
 from app.spec.training.losses import LOSS_CLASSES, LOSSES
 from app.spec.training.metrics import METRICS
 from app.spec.training.optimizers import OPTIMIZER_CLASSES, OPTIMIZERS
@@ -45,6 +46,7 @@ KIND_GROUPS: Mapping[str, tuple[KindTable, Mapping[str, type[SpecModel]]]] = {
     "wrapper": (WRAPPERS, WRAPPER_CLASSES),
     "exploration": (EXPLORATIONS, EXPLORATION_CLASSES),
     "experience": (EXPERIENCES, EXPERIENCE_CLASSES),
+    "algorithm": (ALGORITHMS, ALGORITHM_CLASSES),
     "transform": ({**TRANSFORMS, **MIXING_TRANSFORMS}, {**TRANSFORM_CLASSES, **MIXING_CLASSES}),
 }
 NODE_GROUPS = frozenset({"module", "backbone", "operation", "leaf", "control"})

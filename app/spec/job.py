@@ -11,7 +11,8 @@ from app.spec.data.columns import Column, DataSchema
 from app.spec.data.environments.environment import EnvironmentData, environment_schema
 from app.spec.data.environments.series import with_return_monitors
 from app.spec.data.feature_schema import ResolvedFeatures, TargetRequest, resolve_features
-from app.spec.data.sources import DATASET_SCHEMAS, Data
+from app.spec.data.job_data import Data
+from app.spec.data.sources import DATASET_SCHEMAS
 from app.spec.network.network import Network
 from app.spec.problems import from_validation
 from app.spec.splits import SplitPlan, class_column, split_plan, without_split_columns
@@ -19,7 +20,12 @@ from app.spec.start_from import StartFrom
 from app.spec.timestamps import Timestamp
 from app.spec.training.algorithms.catalog import ActorCritic, Algorithm
 from app.spec.training.algorithms.expansion import ShortForm, WrittenJob, write_out_algorithm
-from app.spec.training.algorithms.short_form import filled_document, form_problems, has_algorithm
+from app.spec.training.algorithms.short_form import (
+    form_problems,
+    has_algorithm,
+    with_experience_kind,
+    without_bare_names,
+)
 from app.spec.training.losses import target_task
 from app.spec.training.objective import Head, Objective, head_pointer, objective_changes
 from app.spec.training.plan import Training
@@ -96,9 +102,10 @@ def write_out_job(document: Any) -> WrittenJob:
         raise InvalidInput([Problem("", "not_an_object", "a job is a JSON object", "see docs/spec.md")])
     if not has_algorithm(document):
         return WrittenJob(document)
+    document = without_bare_names(document)
     if problems := list(form_problems(document)):
         raise InvalidInput(problems)
-    filled = filled_document(document)
+    filled = with_experience_kind(document)
     try:
         short = AlgorithmJob.model_validate(filled)
     except ValidationError as error:

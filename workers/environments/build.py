@@ -1,6 +1,7 @@
 """From the data section of a job to environments."""
 
 from app.spec.data.environments.environment import EnvironmentData
+from workers.environments.dynamics_simulation import DynamicsSimulation
 from workers.environments.environments import Environments
 from workers.environments.gymnasium_simulation import GymnasiumSimulation
 from workers.environments.simulation import Simulation
@@ -13,5 +14,9 @@ def build_environments(data: EnvironmentData, copies: int, seed: int, stream: in
 
     Raises `DataError` if a package is not installed, and `InvalidInput` with every problem of dynamics.
     """
-    simulation: Simulation = GymnasiumSimulation(data.name or "", copies)
+    simulation: Simulation
+    if data.dynamics is not None:
+        simulation = DynamicsSimulation(data.dynamics, copies)
+    else:
+        simulation = GymnasiumSimulation(data.name or "", copies)
     return Environments(simulation, data.action_space, copies, seed, stream, data.time_limit, data.wrappers)

@@ -125,7 +125,7 @@ class Environments:
     def load(self, tensors: Mapping[str, Tensor], numbers: JsonState) -> None:
         """Go on from the state of equal environments. Raises `ValueError` for the state of others."""
         if not numbers["numbers"]:
-            self._observation = None
+            self._numbers, self._observation = list(self._all), None
             return
         if len(numbers["numbers"]) != self.copies:
             raise ValueError(f"a state of {len(numbers['numbers'])} copies, where there are {self.copies}")

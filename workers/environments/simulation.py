@@ -1,6 +1,5 @@
 """What every kind of environment can do: begin episodes, and make steps in them."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -17,6 +16,7 @@ class Simulation(Protocol):
     """Copies of one environment, without time limit and wrappers.
 
     An episode is a function of its seed and its actions, whichever copy plays it and whatever was played before.
+    Copies are named in ascending order.
     """
 
     def begin(self, copies: Sequence[int], seeds: Sequence[int]) -> Tensor:
@@ -48,6 +48,5 @@ def episode_seed(seed: int, stream: int, number: int) -> int:
 
 
 def is_finite(values: np.ndarray) -> bool:
-    """Say whether all numbers of an array are finite; fast for small ones."""
-    total = np.add.reduce(values, axis=None)
-    return math.isfinite(total) or bool(np.isfinite(values).all())  # a sum of large numbers may overflow
+    """Say whether all numbers of an array are finite."""
+    return bool(np.logical_and.reduce(np.isfinite(values), axis=None))

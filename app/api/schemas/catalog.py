@@ -23,6 +23,7 @@ KindGroup = Literal[
     "wrapper",
     "exploration",
     "experience",
+    "algorithm",
     "transform",
     "metric",
     "environment",

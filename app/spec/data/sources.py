@@ -10,7 +10,6 @@ from app.ids import DATASET_ID_PATTERN
 from app.spec.base import Finite, Int64, Name, OneOrMany, Probability, Seed, Size, SpecModel, validation_error
 from app.spec.data.base_feature import SCALE_DESCRIPTION, Scale
 from app.spec.data.columns import DATETIME_FORMATS, CellFormat, Column, ColumnName, ColumnType, DataSchema
-from app.spec.data.environments.environment import EnvironmentData
 from app.spec.data.examples.sampling import Sampling
 from app.spec.data.examples.windows import Windows
 from app.spec.data.features import FEATURE_CLASSES, Feature, Features
@@ -180,9 +179,6 @@ class UploadedData(BaseData):
 
     kind: Literal["dataset"]
     id: DatasetId
-
-
-Data = Annotated[BuiltinData | TorchvisionData | UploadedData | EnvironmentData, Field(discriminator="kind")]
 
 
 class BuiltinSource(SpecModel):

@@ -21,6 +21,20 @@ UPLOAD = {"kind": "dataset", "id": "ds_" + "1" * 32}
 IRIS = JOB["data"]
 ADAM = {"kind": "Adam"}
 PENDULUM = {"kind": "environment", "name": "Pendulum-v1", "experience": "replay"}
+LAYER = {"layers": [{"kind": "Linear", "out_features": 1}]}
+ACTOR_CRITIC = {
+    "model": {"actor": LAYER, "critic": LAYER},
+    "data": {"kind": "environment", "name": "Pendulum-v1"},
+    "training": {"steps": 9},
+}
+CART_POLE = {"data": {"kind": "environment", "name": "CartPole-v1"}}
+ALGORITHM_JOBS = {
+    "sac": ACTOR_CRITIC,
+    "td3": ACTOR_CRITIC,
+    "ppo": ACTOR_CRITIC,
+    "dqn": ACTOR_CRITIC | CART_POLE | {"model": {"critic": LAYER}},
+    "reinforce": ACTOR_CRITIC | CART_POLE | {"model": {"actor": LAYER}},
+}
 OWN_ENVIRONMENT = {"kind": "environment", "experience": "replay"}
 DYNAMICS = {
     "state": {"shape": [1]},
@@ -155,6 +169,7 @@ def test_every_kind_without_required_fields_may_be_a_bare_name(group: str) -> No
         "wrapper": lambda name: JOB | {"data": PENDULUM | {"wrappers": [name]}},
         "exploration": lambda name: JOB | {"data": PENDULUM | {"exploration": name}},
         "experience": lambda name: JOB | {"data": PENDULUM | {"experience": name}},
+        "algorithm": lambda name: ALGORITHM_JOBS[name if isinstance(name, str) else name["kind"]] | {"objective": name},
         "loss": lambda name: JOB | {"objective": {"loss": name}},
         "optimizer": lambda name: JOB | {"training": {"optimizer": name}},
         "schedule": lambda name: JOB | {"training": {"schedule": name}},

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -36,15 +36,19 @@ class CollectorParts:
     precision: Precision
 
 
-class Collector(BatchSource):
+ExperienceKind = TypeVar("ExperienceKind")
+
+
+class Collector(BatchSource, Generic[ExperienceKind]):
     """Collects experience with the behaviour of a network, and returns batches of it, on the training's device.
 
     Its state is that of the environments, of the exploration and of what is kept. All random numbers are functions of
     (seed, step).
     """
 
-    def __init__(self, parts: CollectorParts) -> None:
+    def __init__(self, parts: CollectorParts, experience: ExperienceKind) -> None:
         data, plan = parts.data, parts.plan
+        self.experience = experience
         self.parts, self.data, self.plan, self.device = parts, data, plan, parts.precision.device
         self.environments = build_environments(data, data.copies, plan.seed)
         self.policy = Policy(parts.network, self.policy_outputs(), parts.precision)
@@ -138,6 +142,6 @@ class Collector(BatchSource):
         return transition
 
     def _copy(self) -> Self:
-        copied = type(self)(self.parts)
+        copied = type(self)(self.parts, self.experience)
         copied.load_state_dict(self.state_dict(), self.state_json())
         return copied

@@ -7,15 +7,14 @@ from workers.environments.evaluation import play_episodes
 from workers.training.sources.collector import Collector, CollectorParts
 
 
-class EpisodeCollector(Collector):
+class EpisodeCollector(Collector[EpisodesExperience]):
     """Plays episodes from their beginning to their end in every step: step s those from s * episodes on.
 
     Between two steps there is nothing to keep.
     """
 
     def __init__(self, parts: CollectorParts, experience: EpisodesExperience) -> None:
-        super().__init__(parts)
-        self.experience = experience
+        super().__init__(parts, experience)
         self.buffer = EpisodeBuffer(experience.gamma, experience.normalize, self.device)
 
     def batches(self, step: int) -> list[WeightedBatch]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from statistics import fmean, pstdev
+from typing import Any
 
 from app.errors import Problem
 from app.spec.data.environments.component_names import component_names
@@ -30,7 +31,7 @@ class WholeRun(Epochs):
     """One epoch, which is the whole run."""
 
     steps: int
-    collector: Collector
+    collector: Collector[Any]
     origin: EpochOrigin = FIRST_EPOCH
 
     @property
@@ -52,7 +53,7 @@ class ExperienceSource:
     """The experience of a job's network in environments."""
 
     parts: CollectorParts
-    batches: Collector
+    batches: Collector[Any]
     epochs: WholeRun
     test: None = None  # every evaluation plays the same episodes, and none of them are trained on
 
@@ -104,7 +105,7 @@ def experience_source(parts: CollectorParts) -> ExperienceSource:
     return ExperienceSource(parts, collector, WholeRun(parts.plan.steps or 1, collector))
 
 
-def build_collector(parts: CollectorParts) -> Collector:
+def build_collector(parts: CollectorParts) -> Collector[Any]:
     """Return the collector of a job, by the kind of its experience."""
     experience = parts.data.experience
     if isinstance(experience, ReplayExperience):

@@ -12,12 +12,12 @@ from workers.environments.buffers.replay import ReplayBuffer
 from workers.training.sources.collector import BATCH_STREAM, Collector, CollectorParts
 
 
-class ReplayCollector(Collector):
+class ReplayCollector(Collector[ReplayExperience]):
     """Makes some steps of every copy in each step of the training, and draws batches of all that is kept."""
 
     def __init__(self, parts: CollectorParts, experience: ReplayExperience) -> None:
-        super().__init__(parts)
-        self.experience, self.buffer = experience, ReplayBuffer(experience.capacity, self.device)
+        super().__init__(parts, experience)
+        self.buffer = ReplayBuffer(experience.capacity, self.device)
 
     def batches(self, step: int) -> list[WeightedBatch]:
         """Collect with the present weights, before the first step with random actions, and draw batches."""

@@ -17,15 +17,14 @@ from workers.training.sources.collector import Collector, CollectorParts
 from workers.training.sources.policy import Policy
 
 
-class RolloutCollector(Collector):
+class RolloutCollector(Collector[RolloutExperience]):
     """Collects a rollout whenever the passes over the one before are done.
 
     A rollout serves whole passes of the sampler, whose epochs they are.
     """
 
     def __init__(self, parts: CollectorParts, experience: RolloutExperience) -> None:
-        self.experience = experience
-        super().__init__(parts)
+        super().__init__(parts, experience)
         plan, copies, steps = self.plan, self.data.copies, experience.steps
         self.value = Policy(parts.network, (experience.value,), parts.precision)
         self.buffer = RolloutBuffer(steps, copies, experience.gamma, experience.lambda_, self.device)

@@ -12,7 +12,7 @@ from app.spec.data.environments.dynamics import Dynamics
 from app.spec.data.environments.experience import Experience, ReplayExperience, RolloutExperience
 from app.spec.data.environments.exploration import Exploration
 from app.spec.data.environments.spaces import BoxSpace, DiscreteSpace
-from app.spec.data.environments.wrappers import Wrapper, shortest_time_limit, wrapped_observation
+from app.spec.data.environments.wrappers import Wrapper, min_time_limit, wrapped_observation
 
 OBSERVATION, ACTION = "observation", "action"  # columns
 
@@ -116,7 +116,7 @@ class EnvironmentData(SpecModel):
     def time_limit(self) -> int | None:
         """The steps after which an episode is truncated; `None` without a limit."""
         own = self.dynamics.time_limit if self.dynamics is not None else ENVIRONMENTS[self.name or ""].time_limit
-        return shortest_time_limit(own, self.wrappers)
+        return min_time_limit(own, self.wrappers)
 
     @property
     def kept_transitions(self) -> int:

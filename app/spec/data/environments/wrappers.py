@@ -70,7 +70,7 @@ def wrapped_observation(space: BoxSpace | DiscreteSpace, wrappers: Sequence[Base
     return space
 
 
-def shortest_time_limit(own: int | None, wrappers: Sequence[BaseWrapper]) -> int | None:
+def min_time_limit(own: int | None, wrappers: Sequence[BaseWrapper]) -> int | None:
     """Return the number of steps after which an episode is truncated; `None` if there is no limit."""
     limits = [wrapper.settings()["steps"] for wrapper in wrappers if wrapper.kind == "TimeLimit"]
     return min([*limits, *([own] if own is not None else [])], default=None)

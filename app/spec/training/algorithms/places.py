@@ -1,7 +1,8 @@
 """Places: from pointers into a job that was written out back to what the user wrote."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from app.errors import InvalidInput, Problem
 
@@ -32,3 +33,15 @@ class Places:
     def error(self, error: InvalidInput) -> InvalidInput:
         """Return the same error with the user's places."""
         return InvalidInput(self.translate(error.problems))
+
+    def translate_report(self, report: Any) -> Any:
+        """Return a report, a JSON document, in which each "pointer" is the user's place."""
+        if not self.moved and not self.generated:
+            return report
+        if isinstance(report, Mapping):
+            parts = {name: self.translate_report(part) for name, part in report.items()}
+            pointer = parts.get("pointer")
+            return parts | {"pointer": self.original(pointer)} if isinstance(pointer, str) else parts
+        if isinstance(report, list | tuple):
+            return [self.translate_report(part) for part in report]
+        return report

@@ -6,6 +6,7 @@ from typing import Any
 from app.errors import Problem
 from app.spec.data.environments.environment import EnvironmentData
 from app.spec.data.environments.spaces import BoxSpace, DiscreteSpace
+from app.spec.hints.names import choices
 from app.spec.training.algorithms.bodies import GAUSSIAN_OUTPUTS, UsedBody
 from app.spec.training.algorithms.catalog import ALGORITHMS, EXPERIENCE_SETTINGS, ActorCritic, BaseAlgorithm
 
@@ -18,8 +19,8 @@ def has_algorithm(document: Any) -> bool:
     """Say whether a job, which may not have been checked, names an algorithm or has its networks."""
     if not isinstance(document, dict):
         return False
-    objective, model, data = (_section(document, name) for name in ("objective", "model", "data"))
-    kind = objective.get("kind")
+    model, data, objective = _section(document, "model"), _section(document, "data"), document.get("objective")
+    kind = objective.get("kind") if isinstance(objective, dict) else objective
     if isinstance(kind, str) and (kind.lower() in ALGORITHMS or data.get("kind") == "environment"):
         return True
     return any(name in model for name in BODY_NAMES) and not any(name in model for name in _LONG_FORM)
@@ -31,52 +32,69 @@ def _section(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return section if isinstance(section, dict) else {}
 
 
-def filled_document(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the document with the kind of its experience, without which the data section cannot be read."""
+def without_bare_names(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the document with an object in place of the bare names of an algorithm and of an experience."""
+    plain, data = dict(document), document.get("data")
+    if isinstance(plain.get("objective"), str):
+        plain["objective"] = {"kind": plain["objective"]}
+    if isinstance(data, dict) and isinstance(data.get("experience"), str):
+        plain["data"] = {**data, "experience": {"kind": data["experience"]}}
+    return plain
+
+
+def with_experience_kind(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the document with the kind of its experience, without which the data section cannot be read.
+
+    Beside an unknown algorithm, which is reported, any kind will do.
+    """
     data, kind = document.get("data"), _section(document, "objective").get("kind")
-    if not isinstance(data, dict) or not isinstance(kind, str) or kind not in ALGORITHMS:
+    given = data.get("experience", {}) if isinstance(data, dict) else None
+    if not isinstance(data, dict) or not isinstance(given, dict):
         return document
-    given = data.get("experience", {})
-    if not isinstance(given, dict):
-        return document
-    return {**document, "data": {**data, "experience": {"kind": ALGORITHMS[kind].experience, **given}}}
+    row = ALGORITHMS.get(kind) if isinstance(kind, str) else None
+    experience = row.experience if row is not None else "replay"
+    return {**document, "data": {**data, "experience": {"kind": experience, **given}}}
 
 
 def form_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield what stands in the way of reading the short form."""
-    objective, model, data = (_section(document, name) for name in ("objective", "model", "data"))
+    objective, data = _section(document, "objective"), _section(document, "data")
     kind = objective.get("kind")
-    row = ALGORITHMS.get(kind) if isinstance(kind, str) else None
-    if row is None:
+    if kind is None:
+        hint = "remove the losses, and name an algorithm: " + choices(ALGORITHMS)
+        yield Problem("/objective/kind", "missing", "a model of actor and critic needs an algorithm", hint)
+    if not isinstance(kind, str) or kind not in ALGORITHMS:
         return
+    row = ALGORITHMS[kind]
     if data and data.get("kind") != "environment":
         hint = 'write "data": {"kind": "environment", "name": "Pendulum-v1"}'
         yield Problem("/data/kind", "contradiction", f"{kind} learns from an environment", hint)
-    for name in _LONG_FORM:
-        if name in model:
-            bodies = ", ".join(f'"{body}": …' for body in row.bodies)
-            hint = f'write "model": {{{bodies}}}, or the losses as nodes, and heads in objective'
-            yield Problem(f"/model/{name}", "contradiction", f"{kind} makes a network of its own of bodies", hint)
-            break
-    for name in BODY_NAMES:
-        if model.get(name) is not None and name not in row.bodies and not (name == "trunk" and row.has_trunk):
-            yield Problem(f"/model/{name}", "contradiction", f"{kind} has no {name}", "remove it")
-    for name in row.bodies:
-        if model and model.get(name) is None and not any(each in model for each in _LONG_FORM):
-            hint = f'add "{name}": {{"layers": […]}}'
-            yield Problem(f"/model/{name}", "missing", f"{kind} needs a network called {name}", hint)
-    if "model" not in document:
-        bodies = ", ".join(f'"{name}": {{"layers": […]}}' for name in row.bodies)
-        yield Problem("/model", "missing", '"model" is required', f'add "model": {{{bodies}}}')
-    experience = data.get("experience")
-    if isinstance(experience, dict) and experience.get("kind", row.experience) != row.experience:
+    if _section(data, "experience").get("kind", row.experience) != row.experience:
         detail = f'{kind} learns from experience of the kind "{row.experience}"'
         yield Problem("/data/experience/kind", "contradiction", detail, "remove it")
+    yield from _model_problems(kind, document)
+    yield from _plan_problems(kind, _section(document, "training"))
+
+
+def _model_problems(kind: str, document: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield the bodies that are missing, those that an algorithm has not, and parts of the long form."""
+    model, row = _section(document, "model"), ALGORITHMS[kind]
+    bodies = ", ".join(f'"{name}": {{"layers": […]}}' for name in row.bodies)
+    if "model" not in document:
+        yield Problem("/model", "missing", '"model" is required', f'add "model": {{{bodies}}}')
+    if long := [name for name in _LONG_FORM if name in model]:
+        hint = f'write "model": {{{bodies}}}, or the losses as nodes, and heads in objective'
+        yield Problem(f"/model/{long[0]}", "contradiction", f"{kind} makes its network of bodies", hint)
     for name in BODY_NAMES:
+        is_given = model.get(name) is not None
+        if is_given and name not in row.bodies and not (name == "trunk" and row.has_trunk):
+            yield Problem(f"/model/{name}", "contradiction", f"{kind} has no {name}", "remove it")
+        elif name in row.bodies and not is_given and model and not long:
+            hint = f'add "{name}": {{"layers": […]}}'
+            yield Problem(f"/model/{name}", "missing", f"{kind} needs a network called {name}", hint)
         if name in _section(model, "blocks"):
             detail = f'"{name}" is the block that is made of /model/{name}'
             yield Problem(f"/model/blocks/{name}", "duplicate_id", detail, "choose another name")
-    yield from _plan_problems(str(kind), _section(document, "training"))
 
 
 def _plan_problems(kind: str, training: Mapping[str, Any]) -> Iterator[Problem]:
@@ -124,7 +142,7 @@ def body_problems(bodies: Mapping[str, UsedBody], algorithm: BaseAlgorithm, data
     elif isinstance(space, BoxSpace) and len(space.shape) != 1:
         place = "/data/dynamics/action/shape" if data.dynamics is not None else "/data/name"
         detail = f"{kind} gives actions of one dimension, and these have the shape {list(space.shape)}"
-        yield Problem(place, "wrong_shape", detail, "declare them as one list of numbers")
+        yield Problem(place, "shape_mismatch", detail, "declare them as one list of numbers")
     elif wanted == "box" and not space.is_bounded:
         place = "/data/dynamics/action" if data.dynamics is not None else "/data/name"
         yield Problem(place, "unbounded", f"{kind} needs bounds of the actions", 'add "low" and "high", or use "ppo"')
@@ -134,7 +152,7 @@ def body_problems(bodies: Mapping[str, UsedBody], algorithm: BaseAlgorithm, data
         if body.body.layers is not None and len(body.reads) > 1 and len(observation.shape) != 1:
             detail = f"observations of the shape {list(observation.shape)} cannot be joined to actions"
             hint = 'write the critic with nodes: "inputs": ["observation", "action"], "nodes": […]'
-            yield Problem(f"{body.pointer}/layers", "wrong_shape", detail, hint)
+            yield Problem(f"{body.pointer}/layers", "shape_mismatch", detail, hint)
     if "actor" in bodies:
         yield from _squashing_problems(bodies["actor"], kind, space)
 
