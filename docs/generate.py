@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import typer.main
+from data_tables import datasets_table, environments_table, excluded_torchvision_table, torchvision_table
 from edit_tables import edit_operations_table, edit_settings_table
 from kind_tables import features_table, kinds_table, markdown_table, model_table
 from pydantic import SecretStr
@@ -34,9 +35,11 @@ from app.jobs.states import TRANSITIONS, Status
 from app.logs import LOG_EVENTS
 from app.settings import Settings
 from app.spec.catalog import KIND_GROUPS
-from app.spec.data.columns import COLUMN_TYPES, DATETIME_FORMATS, NUMBER_FORMATS, DataSchema
+from app.spec.data.columns import COLUMN_TYPES, DATETIME_FORMATS, NUMBER_FORMATS
+from app.spec.data.environments.catalog import UNSUPPORTED_ENVIRONMENTS
+from app.spec.data.environments.dynamics import Dynamics
+from app.spec.data.environments.environment import EnvironmentData
 from app.spec.data.sources import BUILTIN_SCHEMAS
-from app.spec.data.torchvision_datasets import HOMEPAGES, TORCHVISION_SCHEMAS, UNSUPPORTED_DATASETS
 from app.spec.data.upload_formats import UPLOAD_FORMATS
 from app.spec.inspection import Input, InspectionRequest
 from app.spec.network.generation import Generation
@@ -49,37 +52,6 @@ from graftwerk.cli.main import app as cli
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 GENERATED_SECTION = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-
-
-def datasets_table(schemas: Mapping[str, DataSchema]) -> str:
-    """Return the table of the named data sets."""
-    rows = []
-    for name, schema in schemas.items():
-        columns = ", ".join(f"`{column.name}` {list(column.shape)} {column.dtype}" for column in schema.columns)
-        rows.append([f"`{name}`", columns, ", ".join(f"{count:,} {split}" for split, count in schema.rows.items())])
-    return markdown_table(["name", "columns", "rows"], rows)
-
-
-def torchvision_table() -> str:
-    """Return the table of torchvision's data sets."""
-    rows = []
-    for name, schema in TORCHVISION_SCHEMAS.items():
-        image, *targets = schema.columns
-        size = " x ".join(map(str, image.shape)) if len(image.shape) == 3 else f"{image.shape[0]}, of unlike sizes"
-        classes = ", ".join(f"{target.classes} (`{target.name}`)" for target in targets)
-        counts = ", ".join(f"{count:,} {split}" for split, count in schema.rows.items())
-        rows.append(
-            [f"[`{name}`]({HOMEPAGES[name]})", "files" if image.type == "image" else "bytes", size, classes, counts]
-        )
-    return markdown_table(["name", "kept as", "channels, height, width", "classes", "rows"], rows)
-
-
-def excluded_torchvision_table() -> str:
-    """Return the table of torchvision's data sets that are not among them, by reason."""
-    reasons: dict[str, list[str]] = {}
-    for name, reason in UNSUPPORTED_DATASETS.items():
-        reasons.setdefault(reason, []).append(f"`{name}`")
-    return markdown_table(["reason", "data sets"], ([reason, ", ".join(names)] for reason, names in reasons.items()))
 
 
 def descriptions_table(rows: Mapping[str, str], title: str) -> str:
@@ -254,6 +226,10 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "builtin": lambda: datasets_table(BUILTIN_SCHEMAS),
     "torchvision": torchvision_table,
     "left-out": excluded_torchvision_table,
+    "environments": environments_table,
+    "excluded-environments": lambda: descriptions_table(UNSUPPORTED_ENVIRONMENTS, "environment"),
+    "environment-data": lambda: model_table(EnvironmentData),
+    "dynamics": lambda: model_table(Dynamics),
     "statuses": lambda: states_table(Status, "status"),
     "transitions": lambda: transitions_table(Status, TRANSITIONS),
     "drawing": lambda: state_diagram(Status, TRANSITIONS, "queued: created"),

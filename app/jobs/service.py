@@ -1,7 +1,7 @@
 """The rules of jobs: submission, the user's verbs, and how an attempt's end is recorded."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import Row
@@ -23,6 +23,7 @@ from app.jobs.queue import MAX_BACKOFF_SECONDS
 from app.jobs.states import TERMINAL_STATUSES, TRANSITIONS, Status, Verb
 from app.spec.data.columns import DataSchema
 from app.spec.timestamps import parse_rfc3339
+from app.spec.training.algorithms.places import Places
 from app.webhooks.repository import webhook_problems
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Submission:
     schema: DataSchema
     inspection: Mapping[str, Any]
     first_edit: FirstEdit | None = None  # with which it begins
+    places: Places = field(default_factory=Places)  # from the document to what the user wrote
 
     @property
     def owner(self) -> str:
@@ -109,7 +111,7 @@ def check_submission(session: Session, submission: Submission, max_queued: int, 
     problems = [*start.start_problems(session, owner, job, pin), *webhook_problems(session, owner, job.webhook)]
     problems += quotas.network_problems(limits, submission.inspection["totals"]["parameters"])
     if problems:
-        raise InvalidInput(problems)
+        raise InvalidInput(submission.places.translate(problems))
     quotas.check_priority(limits, job.priority)
     if repository.count_jobs(session, Status.QUEUED) >= max_queued:
         raise ServiceOverloaded(f"{max_queued} jobs are waiting already; try again later")

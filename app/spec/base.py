@@ -1,7 +1,9 @@
 """The base class of all parts of the language, and the types of their fields."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar
 
 from pydantic import (
     BaseModel,
@@ -67,6 +69,9 @@ class SpecModel(BaseModel):
     """A part of a spec: closed (unknown fields are errors) and immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
+
+    # Fields that similar parts have and this one cannot have → why, and what to do instead.
+    refused_fields: ClassVar[Mapping[str, tuple[str, str]]] = MappingProxyType({})
 
 
 def validation_error(code: str, detail: str, hint: str = "") -> PydanticCustomError:

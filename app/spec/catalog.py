@@ -6,6 +6,11 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from app.spec.base import SpecModel
+from app.spec.data.environments.catalog import ENVIRONMENTS, NamedEnvironment
+from app.spec.data.environments.experience import EXPERIENCE_CLASSES, EXPERIENCES
+from app.spec.data.environments.exploration import EXPLORATION_CLASSES, EXPLORATIONS
+from app.spec.data.environments.spaces import SPACE_CLASSES, SPACES
+from app.spec.data.environments.wrappers import WRAPPER_CLASSES, WRAPPERS
 from app.spec.data.images.transforms import MIXING_CLASSES, MIXING_TRANSFORMS, TRANSFORM_CLASSES, TRANSFORMS
 from app.spec.kinds import Kind, KindTable
 from app.spec.network.backbones import BACKBONES
@@ -16,6 +21,7 @@ from app.spec.network.modules.catalog import MODULES
 from app.spec.network.nodes import NODE_CLASSES
 from app.spec.network.operations.catalog import OPERATIONS
 from app.spec.network.weights import PARAMETRIZATION_CLASSES, PARAMETRIZATIONS
+from app.spec.training.algorithms.catalog import ALGORITHM_CLASSES, ALGORITHMS
 from app.spec.training.losses import LOSS_CLASSES, LOSSES
 from app.spec.training.metrics import METRICS
 from app.spec.training.optimizers import OPTIMIZER_CLASSES, OPTIMIZERS
@@ -36,6 +42,11 @@ KIND_GROUPS: Mapping[str, tuple[KindTable, Mapping[str, type[SpecModel]]]] = {
     "optimizer": (OPTIMIZERS, OPTIMIZER_CLASSES),
     "schedule": (SCHEDULES, SCHEDULE_CLASSES),
     "average": (AVERAGES, AVERAGE_CLASSES),
+    "space": (SPACES, SPACE_CLASSES),
+    "wrapper": (WRAPPERS, WRAPPER_CLASSES),
+    "exploration": (EXPLORATIONS, EXPLORATION_CLASSES),
+    "experience": (EXPERIENCES, EXPERIENCE_CLASSES),
+    "algorithm": (ALGORITHMS, ALGORITHM_CLASSES),
     "transform": ({**TRANSFORMS, **MIXING_TRANSFORMS}, {**TRANSFORM_CLASSES, **MIXING_CLASSES}),
 }
 NODE_GROUPS = frozenset({"module", "backbone", "operation", "leaf", "control"})
@@ -73,6 +84,21 @@ def _kind_entries(references: Mapping[Any, object]) -> Iterator[dict[str, Any]]:
             "example": name,
             "schema": {"const": name},
         }
+    for name, environment in ENVIRONMENTS.items():
+        yield {
+            "kind": name,
+            "group": "environment",
+            "sentence": environment.sentence,
+            "shapes": environment_shapes(environment),
+            "package": environment.package,
+            "example": name,
+            "schema": {"const": name},
+        }
+
+
+def environment_shapes(environment: NamedEnvironment) -> str:
+    """Return the spaces of an environment in words: "(N, 3) → (N, 1) in -2..2", what is observed and what is done."""
+    return f"{environment.observation.description} → {environment.action.description}"
 
 
 def _wiring_fields(kind: Kind) -> dict[str, Any]:

@@ -2,25 +2,45 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from app.errors import InvalidInput, Problem
 from app.ids import WEBHOOK_ID_PATTERN
 from app.spec.base import Count, Seconds, SpecModel
 from app.spec.data.columns import Column, DataSchema
+from app.spec.data.environments.environment import EnvironmentData, environment_schema
+from app.spec.data.environments.series import with_return_monitors
 from app.spec.data.feature_schema import ResolvedFeatures, TargetRequest, resolve_features
-from app.spec.data.sources import DATASET_SCHEMAS, Data
+from app.spec.data.job_data import Data
+from app.spec.data.sources import DATASET_SCHEMAS
 from app.spec.network.network import Network
 from app.spec.problems import from_validation
 from app.spec.splits import SplitPlan, class_column, split_plan, without_split_columns
 from app.spec.start_from import StartFrom
 from app.spec.timestamps import Timestamp
+from app.spec.training.algorithms.catalog import ActorCritic, Algorithm
+from app.spec.training.algorithms.expansion import ShortForm, WrittenJob, write_out_algorithm
+from app.spec.training.algorithms.short_form import (
+    form_problems,
+    has_algorithm,
+    with_experience_kind,
+    without_bare_names,
+)
 from app.spec.training.losses import target_task
 from app.spec.training.objective import Head, Objective, head_pointer, objective_changes
 from app.spec.training.plan import Training
 
 ShortText = Annotated[str, Field(min_length=1, max_length=200)]
 MetadataKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/-]{1,64}$")]  # what a filter can name on every database
+
+
+def _unchanged(value: Any) -> Any:
+    return value
+
+
+# As the long form has them; `write_out_job` has written the others out, which the JSON Schema accepts too.
+LongModel = Annotated[Network, BeforeValidator(_unchanged, json_schema_input_type=Network | ActorCritic)]
+LongObjective = Annotated[Objective, BeforeValidator(_unchanged, json_schema_input_type=Objective | Algorithm)]
 
 
 class Resources(SpecModel):
@@ -35,9 +55,9 @@ class JobSpec(SpecModel):
 
     version: Annotated[int, Field(ge=1, le=1)] = 1
     name: ShortText = "untitled"
-    model: Network = Field(examples=[{"layers": [{"kind": "Linear", "out_features": 3}]}])
+    model: LongModel = Field(examples=[{"layers": [{"kind": "Linear", "out_features": 3}]}])
     data: Data = Field(examples=[{"kind": "builtin", "name": "iris"}])
-    objective: Objective = Field(examples=[{"loss": "CrossEntropyLoss"}])
+    objective: LongObjective = Field(examples=[{"loss": "CrossEntropyLoss"}])
     training: Training = Training()
     resources: Resources = Resources()
     priority: Annotated[int, Field(strict=True, ge=-100, le=100)] = 0
@@ -48,20 +68,55 @@ class JobSpec(SpecModel):
     webhook: Annotated[str, Field(pattern=WEBHOOK_ID_PATTERN)] | None = None
     metadata: dict[MetadataKey, ShortText] = Field(default_factory=dict, max_length=32)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _follow_returns(cls, document: Any) -> Any:
+        """Let what follows a series follow the return, in an environment: there is no loss of held-out rows."""
+        return with_return_monitors(document)
+
+
+class AlgorithmJob(JobSpec):
+    """A job with an algorithm, which is written out into the long form before anything else looks at it."""
+
+    model: ActorCritic  # type: ignore[assignment]
+    data: EnvironmentData
+    objective: Algorithm  # type: ignore[assignment]
+
 
 def parse_job(document: Any) -> JobSpec:
     """Return the job. Raises `InvalidInput` with every problem of form."""
+    written = write_out_job(document)
+    try:
+        return JobSpec.model_validate(written.document)
+    except ValidationError as error:
+        problems = from_validation(error, written.document, JobSpec)
+        raise InvalidInput(written.places.translate(problems)) from None
+
+
+def write_out_job(document: Any) -> WrittenJob:
+    """Return a job in the long form, in which the networks and the losses of an algorithm are nodes.
+
+    Raises `InvalidInput` if the short form has problems.
+    """
     if not isinstance(document, dict):
         raise InvalidInput([Problem("", "not_an_object", "a job is a JSON object", "see docs/spec.md")])
+    if not has_algorithm(document):
+        return WrittenJob(document)
+    document = without_bare_names(document)
+    if problems := list(form_problems(document)):
+        raise InvalidInput(problems)
+    filled = with_experience_kind(document)
     try:
-        return JobSpec.model_validate(document)
+        short = AlgorithmJob.model_validate(filled)
     except ValidationError as error:
-        raise InvalidInput(from_validation(error, document, JobSpec)) from None
+        raise InvalidInput(from_validation(error, filled, AlgorithmJob)) from None
+    return write_out_algorithm(document, ShortForm(short.model, short.data, short.objective, short.training))
 
 
 def canonical_document(job: JobSpec, document: Any) -> dict[str, Any]:
     """Return a job's document with every shorthand written out, and all else as the user wrote it."""
-    result: dict[str, Any] = _written_out(document, job.model_dump(mode="json", by_alias=True, exclude_unset=True))
+    full = job.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    result: dict[str, Any] = _written_out(write_out_job(document).document, full)
     return result
 
 
@@ -75,7 +130,9 @@ def _written_out(given: Any, full: Any) -> Any:
 
 
 def named_dataset_schema(job: JobSpec) -> DataSchema | None:
-    """Return the schema of a named data set; `None` for a registered one, whose schema is in the database."""
+    """Return the schema of a named data set or of an environment; `None` for a registered data set."""
+    if isinstance(job.data, EnvironmentData):
+        return environment_schema(job.data)
     return None if job.data.kind == "dataset" else DATASET_SCHEMAS[job.data.kind][job.data.name]
 
 

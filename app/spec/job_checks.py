@@ -6,6 +6,14 @@ from dataclasses import replace
 from app.errors import Problem
 from app.spec.data.column_roles import MAX_NAMED_COLUMNS, ColumnRole, column_roles, role_warnings
 from app.spec.data.columns import Column, DataSchema
+from app.spec.data.environments.checks import environment_problems, package_warnings
+from app.spec.data.environments.environment import EnvironmentData
+from app.spec.data.environments.plan_checks import (
+    environment_objective_problems,
+    environment_plan_problems,
+    environment_plan_warnings,
+)
+from app.spec.data.environments.series import environment_series
 from app.spec.data.examples.mixing import row_mixing_problems
 from app.spec.data.examples.sampling import sampling_problems
 from app.spec.data.examples.windows import read_target_problems
@@ -29,6 +37,8 @@ from app.spec.training.targets import (
 
 def check_job(job: JobSpec, stored: DataSchema, max_nodes: int) -> list[Problem]:
     """Return every problem that does not need the network to be built. `stored` is the schema of the data set."""
+    if isinstance(job.data, EnvironmentData):
+        return _check_environment_job(job, job.data, stored, max_nodes)
     features = resolve_job_features(job, stored)
     schema = features.schema
     plan = job_split_plan(job, stored, features)
@@ -36,9 +46,8 @@ def check_job(job: JobSpec, stored: DataSchema, max_nodes: int) -> list[Problem]
     rows, has_windows = training_rows(plan, stored.rows), job.data.windows is not None
     problems += sampling_problems(job.data.sampler, stored, plan.class_column, rows, has_windows)
     problems += _training_problems(job, plan.validation is not None)
-    nodes = job.model.layers or job.model.nodes or ()
-    if len(nodes) > max_nodes:
-        return [*problems, Problem("/model", "too_many_nodes", f"{len(nodes)} nodes, at most {max_nodes} are allowed")]
+    if too_many := _size_problems(job, max_nodes):
+        return [*problems, *too_many]
     made = (name for own, feature in features.features.items() for name in feature.column_names(own))
     columns = tuple(dict.fromkeys([*(column.name for column in schema.columns), *made]))
     inputs = job.data.inputs or schema.inputs
@@ -58,6 +67,30 @@ def check_job(job: JobSpec, stored: DataSchema, max_nodes: int) -> list[Problem]
         problems += target_problems(pointer, loss, source, target, is_declared)
     problems += _sequence_length_problems(job, features.schema)
     return problems + objective_problems(job.objective, outputs, targets)
+
+
+def _size_problems(job: JobSpec, max_nodes: int) -> list[Problem]:
+    """Return the problem of a network that is too large to look at."""
+    count = len(job.model.layers or job.model.nodes or ())
+    detail = f"{count} nodes, at most {max_nodes} are allowed"
+    return [Problem("/model", "too_many_nodes", detail)] if count > max_nodes else []
+
+
+def _check_environment_job(job: JobSpec, data: EnvironmentData, stored: DataSchema, max_nodes: int) -> list[Problem]:
+    """Return the problems of a job in an environment; the first one where several checks have one for a place."""
+    outputs = job.model.output_names() if job.model.layers or job.model.nodes else {}
+    problems = [
+        *environment_problems(data, outputs),
+        *environment_plan_problems(data, job.training),
+        *environment_objective_problems(job.objective),
+        *_training_problems(job, validated=True),
+    ]
+    if too_many := _size_problems(job, max_nodes):
+        return [*problems, *too_many]
+    columns = tuple(column.name for column in stored.columns)
+    problems += [problem.with_prefix("/model") for problem in check_network(job.model, columns, stored.inputs)]
+    problems += objective_problems(job.objective, outputs, dict.fromkeys(job.objective.all_heads()))
+    return list({problem.pointer: problem for problem in reversed(problems)}.values())[::-1]
 
 
 def _sequence_length_problems(job: JobSpec, schema: DataSchema) -> Iterator[Problem]:
@@ -88,6 +121,8 @@ def job_warnings(
     job: JobSpec, stored: DataSchema, features: ResolvedFeatures, roles: Sequence[ColumnRole]
 ) -> list[Problem]:
     """Return what was left out, guessed or converted: by the upload, and by the defaults of this job."""
+    if isinstance(job.data, EnvironmentData):
+        return [*package_warnings(job.data), *environment_plan_warnings(job.data, job.training)]
     warnings = [
         Problem("/data", warning.code, warning.detail, warning.hint)
         for warning in stored.warnings
@@ -194,6 +229,8 @@ def _training_problems(job: JobSpec, validated: bool) -> list[Problem]:
     problems = [problem.with_prefix("/training") for problem in (*training.problems(), *_update_problems(job))]
     minimised = training.minimised_heads(job.objective.all_heads())
     series = set(job.objective.series_names(minimised, training.evaluate.train))
+    if isinstance(job.data, EnvironmentData):
+        series = {name for name in series if name.startswith("train/")} | {*environment_series(job.data.report)}
     default = ("/training/checkpoint/monitor", "val/loss")  # which is followed if it is there
     for place, name in [monitor for monitor in training.monitors() if monitor != default]:
         if name.startswith("test/"):

@@ -121,6 +121,9 @@ class _Translation:
 
     def _unknown_field(self, item: Any, path: list[str | int], context: Mapping[str, Any]) -> Problem:
         word = str(item["loc"][-1])
+        for part in classes_at(self.model, self.document, path[:-1]):
+            if (refusal := getattr(part, "refused_fields", {}).get(word)) is not None:
+                return Problem(json_pointer(path), "unsupported", *refusal)
         hint = unknown_field_hint(self.model, self.document, path) if self.hints.spend() else "remove it"
         return Problem(json_pointer(path), "unknown_field", f'there is no field "{word}" here', hint)
 

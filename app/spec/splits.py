@@ -7,7 +7,8 @@ from app.errors import Problem
 from app.spec.data.columns import Column, DataSchema
 from app.spec.data.examples.windows import Windows
 from app.spec.data.feature_schema import ResolvedFeatures
-from app.spec.data.sources import Data, Split
+from app.spec.data.job_data import Data
+from app.spec.data.sources import Split
 from app.spec.hints.names import did_you_mean
 from app.spec.training.losses import task_type
 from app.spec.training.objective import Head

@@ -51,14 +51,14 @@ def lines_of(metrics: Metrics) -> list[Line]:
 def arrange_panels(lines: Sequence[Line], *, together: bool, log_x: bool = False, log_y: bool = False) -> list[Panel]:
     """Return panels, one for each quantity (`train/loss` and `val/loss`) if `together`, else for each line.
 
-    All of them have the same x.
+    All of them have the same x. Returns of episodes come first: losses of an agent say little of how well it acts.
     """
     groups: dict[str, list[Line]] = {}
     for line in lines:
         groups.setdefault(line.name.rpartition("/")[2] if together else line.name, []).append(line)
     x = fit_scale(chain.from_iterable(line.x for line in lines), log_x)
     panels = []
-    for title, members in groups.items():
+    for title, members in sorted(groups.items(), key=lambda group: group[0].rpartition("/")[2] != "return"):
         values = chain.from_iterable(line.values() for line in members)
         panels.append(Panel(title, members, x, fit_scale(values, log_y)))
     return panels

@@ -18,6 +18,7 @@ from graftwerk.numbers import parse_number
 from graftwerk.types import TERMINAL_STATUSES, Event
 
 LINE_INTERVAL_SECONDS = 2.0  # between two plain lines of the same phase
+RETURN_SUFFIX = "/return"  # of the series that tell how well an agent acts; where there are any, losses are not shown
 # Kind of event → what is printed of its data.
 NOTED_EVENTS: Mapping[str, str] = {
     "initial_weights": "{taken} tensors of {from} taken, {left_out} left out; {begun_anew} of the network begin anew",
@@ -109,16 +110,21 @@ class ProgressLineView:
 
 
 def format_progress(progress: Mapping[str, Any], ended: bool = False) -> list[str]:
-    """Return epoch, step, latest values and rate, as far as they are known, and unless `ended` the remaining time."""
+    """Return epoch, step, latest values and rate, as far as they are known, and unless `ended` the remaining time.
+
+    Of a job with environments, the values are the returns of episodes.
+    """
     step, total, per_epoch = (progress.get(name) for name in ("step", "total_steps", "steps_per_epoch"))
     if step is None:
         return []
     parts = []
-    if per_epoch:
+    if per_epoch and per_epoch != total:  # one epoch is the whole run, as in an environment
         epochs = f"/{-(-total // per_epoch)}" if total else ""
         parts.append(f"epoch {min(step, (total or step + 1) - 1) // per_epoch + 1}{epochs}")
     parts.append(f"step {step}/{total}" if total else f"step {step}")
-    parts += [f"{name} {parse_number(value):.4g}" for name, value in (progress.get("latest") or {}).items()]
+    latest = progress.get("latest") or {}
+    returns = {name: value for name, value in latest.items() if name.endswith(RETURN_SUFFIX)}
+    parts += [f"{name} {parse_number(value):.4g}" for name, value in (returns or latest).items()]
     rate = progress.get("rate")
     if rate:
         parts.append(f"{rate:.0f} steps/s")

@@ -103,8 +103,9 @@ class CurvesResource(ProgressResource):
     async def report(self, checkpoint: str | None = None) -> Mapping[str, Any]:
         """Return the evaluation report of a checkpoint (default: the best): classes, confusion, entities, errors.
 
-        `test` has the same of the test, once the job has succeeded. Raises `NotFound` if there is no report: without
-        validation and test, or before the first checkpoint.
+        `episodes` has the returns of a job in an environment, and one of its episodes step by step. `test` has the
+        report of the test, once the job has succeeded. Raises `NotFound` if there is no report: without validation and
+        test, or before the first checkpoint.
         """
         params = {"checkpoint": checkpoint}
         report: Mapping[str, Any] = await self._transport.json("GET", self._path("/report"), params=params)

@@ -103,6 +103,10 @@ def test_examples_in_the_spec_are_valid() -> None:
     page = (ROOT / "docs" / "spec.md").read_text()
     whole, *others = json_blocks(page)
     parts = [each for each in others if each.keys() <= JobSpec.model_fields.keys()]
+    [environment] = [each for each in others if each.get("kind") == "environment"]
+    [acting] = [each for each in parts if each.get("data", {}).get("kind") == "environment"]
+    parts.append(acting | {"data": {name: acting["data"][name] for name in ("action", "report")} | environment})
+    others = [each for each in others if each is not environment]
     networks = [each for each in others if "optimizer" not in each and each not in parts]
     plans = [each for each in others if "optimizer" in each]
     assert plans

@@ -15,7 +15,7 @@ from torch import Tensor
 from app.spec.data.columns import DataSchema
 from app.spec.data.sources import UploadSource
 from app.spec.job import named_dataset_schema, parse_job
-from tests.workers.training.harness import TrainingAttempt, TrainingHarness
+from tests.workers.training.harness import TrainingAttempt, TrainingHarness, rows_of
 from workers.children.describe import describe
 from workers.children.inspect import InspectionLimits, inspect_job
 from workers.data.files.content import Upload
@@ -118,5 +118,5 @@ class ExampleRunner:
 
     def batch(self, prepared: PreparedTraining, rows: int = 64) -> tuple[dict[str, Tensor], Tensor]:
         """Return the first real examples of a job: inputs by name, and the target, empty if there is none."""
-        inputs, targets = prepared.train.batch(torch.arange(rows), torch.device("cpu"))
+        inputs, targets = rows_of(prepared).train.batch(torch.arange(rows), torch.device("cpu"))
         return inputs, next(iter(targets.values()), torch.empty(rows, 0))

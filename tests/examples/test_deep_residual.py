@@ -4,11 +4,12 @@ import torch
 
 from graftwerk import trace
 from tests.examples.example_runner import ExampleRunner, example_spec, load_script, shortened_spec
+from tests.workers.training.harness import rows_of
 
 
 def test_the_trunk_is_the_same_in_plain_pytorch(lessons: ExampleRunner) -> None:
     attempt = lessons.run(shortened_spec("deep-residual", steps=2))
-    network, images = attempt.prepared.network.eval(), attempt.prepared.train.inputs["image"][:16]
+    network, images = attempt.prepared.network.eval(), rows_of(attempt.prepared).train.inputs["image"][:16]
     plain = load_script("deep_residual").DeepResidual().eval()
     assert sum(each.numel() for each in plain.parameters()) == attempt.prepared.parameters == 70_410
     plain.load_state_dict(network.state_dict(), strict=True)

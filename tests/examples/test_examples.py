@@ -20,7 +20,7 @@ from tests.examples.example_runner import (
 )
 from tests.workers.network.networks import import_source
 from tests.workers.training.crashes import FREQUENT_CHECKPOINTS, assert_same_as_uninterrupted, train_with_crashes
-from tests.workers.training.harness import TrainingAttempt
+from tests.workers.training.harness import TrainingAttempt, rows_of
 from workers.protocol.messages import Ending
 
 Trained = Callable[[str], TrainingAttempt]
@@ -77,7 +77,7 @@ def test_model_py_gives_the_same_bits(trained: Trained, lessons: ExampleRunner, 
 
 def test_linear_regression_finds_the_least_squares(lessons: ExampleRunner) -> None:
     attempt = lessons.run(example_spec("linear-regression"))
-    rows = attempt.prepared.train
+    rows = rows_of(attempt.prepared).train
     x, y = rows.inputs["x"].double(), next(iter(rows.targets.values())).double().reshape(-1, 1)
     matrix = torch.cat([x, torch.ones(len(x), 1)], 1)
     best = (matrix @ torch.linalg.lstsq(matrix, y).solution - y).square().mean()

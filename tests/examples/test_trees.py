@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tests.examples.example_runner import TREES_FILE, ExampleRunner, example_spec, load_script
-from tests.workers.training.harness import TrainingAttempt
+from tests.workers.training.harness import TrainingAttempt, rows_of
 from workers.network.runtime.build import flow_metrics
 
 syntax_trees = load_script("syntax_trees")
@@ -84,7 +84,7 @@ def read(lessons: ExampleRunner) -> TrainingAttempt:
 def test_a_tree_lstm_reads_what_a_bag_cannot(lessons: ExampleRunner, read: TrainingAttempt) -> None:
     document = example_spec("tree-lstm")
     bag = lessons.run(document | {"model": BAG, "training": document["training"] | PLAN})
-    held = read.prepared.validation
+    held = rows_of(read.prepared).validation
     assert held is not None
     majority = float(torch.bincount(next(iter(held.targets.values()))).max() / len(held))
     accuracy = read.points("val/accuracy")[-1][1]

@@ -21,6 +21,7 @@ from tests.faults.stages import ALL_KINDS, STAGES, Stage, runs_on, serve
 
 TARGET_ROUNDS = {
     "kills": 100,
+    "experience": 20,
     "exceptions": 20,
     "zombies": 25,
     "wipes": 25,

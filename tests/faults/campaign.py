@@ -39,6 +39,22 @@ def digits_spec(name: str, layers: list[dict[str, Any]], **training: Any) -> dic
     }
 
 
+def environment_spec(name: str, environment: str, algorithm: str, model: dict[str, int], **data: Any) -> dict[str, Any]:
+    """Return a small job whose network acts in an environment; `model` has the outputs of its parts."""
+    checkpoint = {"every_steps": 40, "every_seconds": None, "keep_best": 0, "keep_last": 2}
+    hidden = [{"kind": "Linear", "out_features": 16}, {"kind": "Tanh"}]
+    parts = {part: {"layers": [*hidden, {"kind": "Linear", "out_features": width}]} for part, width in model.items()}
+    return {
+        "version": 1,
+        "name": name,
+        "retries": 20,
+        "model": parts,
+        "data": {"kind": "environment", "name": environment, "episodes": 4, **data},
+        "objective": {"kind": algorithm},
+        "training": {"steps": 300, "evaluate": {"every_steps": 50}, "checkpoint": checkpoint},
+    }
+
+
 SPECS = {
     each["name"]: each
     for each in (
@@ -66,6 +82,8 @@ SPECS = {
             epochs=10,
             average={"kind": "ema", "decay": 0.99},
         ),
+        environment_spec("replay", "Pendulum-v1", "sac", {"actor": 2, "critic": 1}),
+        environment_spec("rollouts", "CartPole-v1", "ppo", {"actor": 2, "critic": 1}, copies=2),
     )
 }
 

@@ -69,13 +69,22 @@ def _inject(round_: Round, action: str, points: tuple[str, ...], seconds: float 
 
 def kills(here: Round) -> None:
     """Three to eight `kill -9` at random points, of the attempt, the worker, both, or the API; two jobs at a time."""
+    _kill(here, None, None)
+
+
+def kills_of_experience(here: Round) -> None:
+    """The same, of two jobs whose networks act in environments."""
+    _kill(here, "replay", "rollouts")
+
+
+def _kill(here: Round, *names: str | None) -> None:
     strikes = []
     for _ in range(here.random.randint(3, 8)):
         victim = here.random.choices(["kill_runner", "kill_worker", "kill_both", "kill_api"], [60, 1, 1, 1])[0]
         strikes.append(_inject(here, victim, API_POINTS if victim == "kill_api" else RUNNER_POINTS + WORKER_POINTS))
     here.plan(*strikes)
-    for _ in range(2):
-        here.submit()
+    for name in names:
+        here.submit(name)
     here.wait_for_points(here.jobs[0].job_id)
     here.figures["torn"] = here.verify_checkpoints()
 
@@ -264,6 +273,7 @@ def consumer_hangs(here: Round) -> None:
 
 ROUND_KINDS: dict[str, RoundKind] = {
     "kills": kills,
+    "experience": kills_of_experience,
     "exceptions": exceptions,
     "zombies": zombies,
     "wipes": wipes,

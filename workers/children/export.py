@@ -3,6 +3,7 @@
 from safetensors.torch import load_file
 
 from app.spec.data.columns import DataSchema
+from app.spec.data.environments.environment import EnvironmentData
 from app.spec.data.feature_schema import ResolvedFeatures
 from app.spec.job import parse_job, resolve_job_features
 from workers.exports.catalog import export_graph
@@ -13,13 +14,18 @@ UNCHANGED_KINDS = frozenset({"tensor", "numbers"})  # of features whose values a
 
 
 def handle(request: ExportRequest) -> ExportResponse:
-    """Write the graph. Raises `NotExportable`, `MissingDependency`."""
+    """Write the graph; of a network that acts in an environment, the part that acts.
+
+    Raises `NotExportable`, `MissingDependency`.
+    """
     job = parse_job(request.job)
     stored = DataSchema.model_validate(request.schema)
     resolved = resolve_job_features(job, stored)
     schema, inputs = resolved.schema, job.data.inputs or resolved.schema.inputs
     weights, ranges = load_file(request.weights), _value_ranges(stored, resolved)
-    return ExportResponse(export_graph(job.model, schema, inputs, weights, request.form, request.target, ranges))
+    outputs = (job.data.action,) if isinstance(job.data, EnvironmentData) else None
+    difference = export_graph(job.model, schema, inputs, weights, request.form, request.target, ranges, outputs)
+    return ExportResponse(difference)
 
 
 def _value_ranges(stored: DataSchema, resolved: ResolvedFeatures) -> ValueRanges:

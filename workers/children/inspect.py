@@ -9,27 +9,41 @@ from typing import Any
 import torch
 
 from app.errors import InvalidInput, Problem
-from app.spec.base import bounded_count, bounded_counts
+from app.spec.base import bounded_counts
 from app.spec.data.base_feature import FeatureContext
 from app.spec.data.column_roles import ColumnRole
 from app.spec.data.columns import DataSchema
+from app.spec.data.environments.environment import EnvironmentData
 from app.spec.data.feature_schema import ResolvedFeatures
-from app.spec.job import JobSpec, head_targets, job_split_plan, named_dataset_schema, parse_job, resolve_job_features
+from app.spec.job import (
+    JobSpec,
+    head_targets,
+    job_split_plan,
+    named_dataset_schema,
+    parse_job,
+    resolve_job_features,
+    write_out_job,
+)
 from app.spec.job_checks import check_job, job_column_roles, job_warnings
 from app.spec.problems import limit_problems
 from app.spec.splits import describe_splits
+from app.spec.training.algorithms.expansion import WrittenJob
+from workers.children.inspection_limits import loop_problems, size_problems
 from workers.data.images.transform_check import check_transforms
 from workers.network.analysis.graph import describe_graph
-from workers.network.inference.partial_network import InferredNode, PartialNetwork, too_many_nodes_problem
+from workers.network.inference.partial_network import PartialNetwork, too_many_nodes_problem
 from workers.network.inference.shape_inference import infer_shapes
 from workers.protocol.child_requests import InspectionLimits, InspectRequest, InspectResponse, StartedFrom
 from workers.training.checkpoints.initial_weights import StartReport
 from workers.training.checkpoints.pretrained_embeddings import vector_problems
 from workers.training.validation.dry_run import dry_run_plan
+from workers.training.validation.experience import describe_experience
 from workers.training.validation.held_out_rows import held_out_warnings
-from workers.training.validation.memory import MemoryEstimate, estimate_memory
+from workers.training.validation.memory import estimate_memory
 from workers.training.validation.normalization import check_normalization
 from workers.training.validation.objective import objective_problems
+from workers.training.validation.outputs.acting import acting_problems
+from workers.training.validation.outputs.body_outputs import body_output_problems
 from workers.training.validation.outputs.output_ranges import output_range_warnings
 from workers.training.validation.planned_edits import rule_problems
 from workers.training.validation.pretrained import pretrained_warnings
@@ -61,7 +75,6 @@ WARM_UP_SCHEMA = {
 NO_SCHEMAS: Mapping[str, DataSchema] = {}
 FATAL_CODES = frozenset({"no_inputs", "network_form", "too_many_nodes", "too_deep", "unknown_block"})
 
-MAX_CALLS = 10**9  # of nodes in a forward pass, which would take a quarter of an hour
 NODE_POINTER = r"/model((?:/blocks/\w+)?/(?:layers|nodes)/\d+)"  # the pointer of a node, or of something in it
 
 
@@ -74,23 +87,50 @@ def inspect_job(
 ) -> InspectResponse:
     """Inspect a job as the user wrote it; the pointers of problems lead into that document.
 
+    If there are none, those of warnings and of the report lead into the long form, which is what is stored.
+
     `registered` is the schema of the data set that the job trains on; `named` are those of the others that it names,
     by pointer: word vectors, and weights to start from; `start` is the checkpoint to start from.
 
     Problems of form hide all others. Otherwise all are reported at once, of each node whose input shapes are known too.
     """
     try:
-        job, stored = _parse(document, registered, limits)
+        written = _write_out(document, limits)
+    except InvalidInput as error:
+        return InspectResponse({}, error.problems)
+    response = _inspect_written(written, registered, limits, named, start)
+    if not response.problems:
+        return response
+    places, report = written.places, written.places.translate_report(response.report)
+    return InspectResponse(report, *(tuple(places.translate(each)) for each in (response.problems, response.warnings)))
+
+
+def _write_out(document: Any, limits: InspectionLimits) -> WrittenJob:
+    """Return the job in the long form. Raises `InvalidInput` for problems of the short one."""
+    if (count := _count_nodes(document)) > limits.max_nodes:
+        raise InvalidInput([too_many_nodes_problem(count, limits.max_nodes)])
+    return write_out_job(document)
+
+
+def _inspect_written(
+    written: WrittenJob,
+    registered: DataSchema | None,
+    limits: InspectionLimits,
+    named: Mapping[str, DataSchema],
+    start: StartedFrom | None,
+) -> InspectResponse:
+    try:
+        job, stored = _parse(written.document, registered)
     except InvalidInput as error:
         return InspectResponse({}, error.problems)
     problems = check_job(job, stored, limits.max_nodes)
     if any(not _is_recoverable(problem, job) for problem in problems):
         return InspectResponse({}, tuple(limit_problems(problems)))
-    return _inspect_network(document, job, stored, problems, limits, named, start)
+    return _inspect_network(written, job, stored, problems, limits, named, start)
 
 
 def _inspect_network(
-    document: Mapping[str, Any],
+    written: WrittenJob,
     job: JobSpec,
     stored: DataSchema,
     problems: list[Problem],
@@ -108,10 +148,15 @@ def _inspect_network(
     if (count := network.count_nodes()) > limits.max_nodes:
         return InspectResponse({}, (too_many_nodes_problem(count, limits.max_nodes),))
     problems += [problem.with_prefix("/model") for problem in network.problems]
+    if misfits := list(body_output_problems(written.expected, network)):  # what follows from them says nothing new
+        problems = [each for each in problems if not each.pointer.startswith("/model/nodes/")] + misfits
+        return InspectResponse(_describe_network(network, schema, network.parameters), tuple(limit_problems(problems)))
     if not any(problem.pointer.startswith("/data") for problem in problems):
         problems += check_transforms(resolved.features, FeatureContext(stored, job.data, job.data.features or {}))
     reported = {problem.pointer for problem in problems}
     problems += [each for each in objective_problems(job, targets, network) if each.pointer not in reported]
+    if isinstance(job.data, EnvironmentData):
+        problems += [each for each in acting_problems(job.data, network) if each.pointer not in reported]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         problems += length_problems(job, resolved, stored, network, invalid_nodes)
@@ -132,13 +177,13 @@ def _inspect_network(
         trained, by_update = dry_run.trainable_elements, dry_run.update_elements
         problems += dry_run.problems
     if job.training.edits and not problems:
-        found = list(rule_problems(document, job, stored))
+        found = list(rule_problems(written.document, job, stored))
         if job.start_from is not None and job.start_from.what == "everything":
             warned += map(_as_warning, found)
         else:
             problems += found
     memory = estimate_memory(job, network, schema.rows.get("train", 0), by_update)
-    problems += [*_limit_problems(network, memory, limits), *_loop_problems(network)]
+    problems += [*size_problems(job, network, memory, limits), *loop_problems(network)]
     report = {
         **_describe_network(network, schema, trained),
         "memory": memory.as_dict(),
@@ -152,10 +197,8 @@ def _as_warning(problem: Problem) -> Problem:
     return replace(problem, detail=f"{problem.detail}, unless the job that this one goes on with has made these edits")
 
 
-def _parse(document: Any, registered: DataSchema | None, limits: InspectionLimits) -> tuple[JobSpec, DataSchema]:
+def _parse(document: Any, registered: DataSchema | None) -> tuple[JobSpec, DataSchema]:
     """Return the job and the schema of its data. Raises `InvalidInput` for problems of form."""
-    if (count := _count_nodes(document)) > limits.max_nodes:
-        raise InvalidInput([too_many_nodes_problem(count, limits.max_nodes)])
     job = parse_job(document)
     stored = registered or named_dataset_schema(job)
     if stored is None:
@@ -186,7 +229,11 @@ def _describe_data(
     job: JobSpec, stored: DataSchema, resolved: ResolvedFeatures, roles: Sequence[ColumnRole]
 ) -> dict[str, Any]:
     """Return what the job makes of the rows and of the columns of its data, as JSON."""
-    splits = describe_splits(job_split_plan(job, stored, resolved), stored.rows)
+    splits = (
+        describe_experience(job.data)
+        if isinstance(job.data, EnvironmentData)
+        else describe_splits(job_split_plan(job, stored, resolved), stored.rows)
+    )
     return {"splits": splits, "columns": [role.model_dump(mode="json") for role in roles]}
 
 
@@ -213,45 +260,6 @@ def _is_recoverable(problem: Problem, job: JobSpec) -> bool:
 
 def _is_training_problem(problem: Problem) -> bool:
     return problem.pointer.startswith("/training")
-
-
-def _limit_problems(network: PartialNetwork, memory: MemoryEstimate, limits: InspectionLimits) -> list[Problem]:
-    problems = []
-    largest = max(network.nodes, key=lambda trace: trace.parameters, default=None)
-    count = network.parameters
-    if largest is not None and count > limits.max_parameters:
-        detail = f"the network has {bounded_count(count):,} parameters, at most {limits.max_parameters:,} are allowed"
-        hint = f"make {largest.node.id} smaller, which has {bounded_count(largest.parameters):,} of them"
-        problems.append(Problem("/model" + largest.node.pointer, "too_many_parameters", detail, hint))
-    if memory.total > limits.memory_limit:
-        allowed = _format_bytes(limits.memory_limit)
-        detail = f"training would take about {_format_bytes(memory.total)}, at most {allowed} are allowed"
-        each = max(1, memory.activations // memory.batch_size)
-        fitting = (limits.memory_limit - memory.total + memory.activations) // each
-        hint = f"a batch_size of {fitting} would fit" if fitting > 0 else "make the network smaller"
-        place = "/training/batch_size" if fitting > 0 else "/model"
-        problems.append(Problem(place, "too_much_memory", detail, hint))
-    return problems
-
-
-def _loop_problems(network: PartialNetwork) -> list[Problem]:
-    """Return a problem for every node whose loops in loops no machine ever ends."""
-    problems = []
-    for trace in network.nodes:
-        if (calls := bounded_count(_count_calls(trace))) > MAX_CALLS:
-            detail = f"{trace.node.id} would call nodes about {calls:.0e} times in every forward pass"
-            hint = f"let its bodies run less often: at most {MAX_CALLS:.0e} calls are allowed"
-            problems.append(Problem(f"/model{trace.node.pointer}", "too_complex", detail, hint))
-    return problems
-
-
-def _count_calls(trace: InferredNode) -> int:
-    return trace.cost_of_bodies(_count_calls) if trace.bodies else 1
-
-
-def _format_bytes(count: int) -> str:
-    count = bounded_count(count)
-    return f"{count / (1 << 30):,.1f} GiB" if count >= 1 << 30 else f"{count / (1 << 20):,.1f} MiB"
 
 
 def warm_up() -> None:

@@ -18,6 +18,7 @@ from app.spec.network.network import Network
 from workers.exports.onnx import MAX_ONNX_BYTES, write_onnx
 from workers.exports.program import TRACED_EXAMPLES, ExportCase, RunExported, write_program
 from workers.exports.samples import ValueRanges, input_sampler, sample_count
+from workers.network.analysis.dependencies import prune_to_outputs
 from workers.network.blueprint import Blueprint, ResolvedNode
 from workers.network.inference.shape_inference import infer_shapes
 from workers.network.kinds.catalog import CATALOG
@@ -58,12 +59,14 @@ def export_graph(
     form: str,
     path: Path,
     ranges: ValueRanges | None = None,
+    outputs: tuple[str, ...] | None = None,
 ) -> float:
     """Write the graph with its weights, for any number of examples and any length of sequences.
 
-    `form` is a key of `GRAPH_WRITERS`. The graph takes the inputs and returns the outputs in order. Returns the largest
-    absolute difference between its outputs and the network's, on random inputs within `ranges`. Raises `NotExportable`
-    with every node that cannot be exported, `MissingDependency`, and `InvalidInput` for a network that cannot be built.
+    `form` is a key of `GRAPH_WRITERS`. The graph takes the inputs and returns the outputs in order; with `outputs`
+    these alone, of the inputs that they depend on. Returns the largest absolute difference between its outputs and the
+    network's, on random inputs within `ranges`. Raises `NotExportable` with every node that cannot be exported,
+    `MissingDependency`, and `InvalidInput` for a network that cannot be built.
     """
     missing = [name for name in PACKAGES[form] if find_spec(name) is None]
     if missing:
@@ -72,14 +75,16 @@ def export_graph(
     inferred = infer_shapes(model, schema, inputs)
     if inferred.problems:
         raise InvalidInput(inferred.problems)
-    ragged = any(column.ragged for column in schema.columns if column.name in inferred.blueprint.inputs)
-    problems = list(_data_dependent_problems(inferred.blueprint, ragged))
+    blueprint = prune_to_outputs(inferred.blueprint, outputs) if outputs is not None else inferred.blueprint
+    ragged = any(column.ragged for column in schema.columns if column.name in blueprint.inputs)
+    problems = list(_data_dependent_problems(blueprint, ragged))
     if problems:
         raise NotExportable(problems)
-    graph = GraphModule(inferred.blueprint, DiscardedFlowMetrics())
-    graph.load_state_dict(dict(weights))
-    samples = (TRACED_EXAMPLES, 2, sample_count(inferred.blueprint, schema))
-    case = ExportCase(graph.eval(), input_sampler(inferred.blueprint, schema, ranges), samples)
+    graph = GraphModule(blueprint, DiscardedFlowMetrics())
+    names = graph.state_dict().keys() if outputs is not None else weights.keys()
+    graph.load_state_dict({name: weights[name] for name in names})
+    samples = (TRACED_EXAMPLES, 2, sample_count(blueprint, schema))
+    case = ExportCase(graph.eval(), input_sampler(blueprint, schema, ranges), samples)
     size = sum(tensor.nbytes for tensor in graph.state_dict().values())
     if form == "onnx" and size > MAX_ONNX_BYTES:
         detail = f"the weights take {size:,} bytes, and a single ONNX file holds at most {MAX_ONNX_BYTES:,}"

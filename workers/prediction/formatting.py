@@ -33,7 +33,7 @@ Fields = dict[str, list[Any]]  # of all rows: field → a value for each row
 class OutputFormatter:
     """How the predictions of one output are written; without a decoder, the output is given as it is."""
 
-    about: TaskType | Literal["raw"] = "raw"
+    about: TaskType | Literal["raw", "action"] = "raw"
     decoder: OutputDecoder | None = None
     target: str | None = None  # the column that the output was compared with
     loss: str | None = None

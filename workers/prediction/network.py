@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from app.errors import NotPredictable
 from app.spec.data.base_feature import BaseFeature
 from app.spec.data.columns import Column, DataSchema
+from app.spec.data.environments.environment import OBSERVATION, EnvironmentData
 from app.spec.data.examples.windows import Windows
 from app.spec.data.images.feature import ImageFeature
 from app.spec.job import parse_job, resolve_job_features
@@ -20,6 +21,7 @@ from workers.network.analysis.dependencies import prune_to_outputs, with_row_cou
 from workers.network.blueprint import Blueprint
 from workers.network.inference.shape_inference import infer_shapes
 from workers.network.runtime.build import BuiltNetwork
+from workers.prediction.actions import action_formatter
 from workers.prediction.formatting import OutputFormatter, output_formatters
 from workers.prediction.generation import TextGenerator
 from workers.prediction.inputs.rows import RequiredColumn
@@ -52,7 +54,7 @@ class TrainedNetwork:
     network: BuiltNetwork
     preparation: Preparation
     required_columns: tuple[RequiredColumn, ...]
-    dataset_columns: Mapping[str, Column]  # all columns of the data set
+    dataset_columns: Mapping[str, Column]  # all columns of the data set; of an environment the observation
     formatters: Mapping[str, OutputFormatter]  # by output
     left_out: Mapping[str, str]  # other outputs, and why
     device: torch.device
@@ -109,7 +111,11 @@ def load_network(
     features = resolve_job_features(job, stored)
     draft = infer_shapes(job.model, features.schema, job.data.inputs or features.schema.inputs)
     whole = with_row_count(draft.blueprint)
-    predicted, left_out = select_outputs(draft, whole, features, selection)
+    columns = {column.name: column for column in stored.columns}
+    environment = job.data if isinstance(job.data, EnvironmentData) else None
+    experience = columns.keys() - {OBSERVATION} if environment is not None else frozenset()
+    losses = {head.output or "" for head in job.objective.all_heads().values()} if environment is not None else set()
+    predicted, left_out = select_outputs(draft, whole, features, selection, experience, losses & whole.outputs.keys())
     blueprint = prune_to_outputs(whole, predicted)
     inputs = features.features_for(blueprint.inputs)
     preparation = Preparation.load(features, stored, json.loads(source.preparation.read_text()))
@@ -117,12 +123,15 @@ def load_network(
         raise NotPredictable("the checkpoint does not say how rows were prepared")
     generator = _text_generator(blueprint, features.schema, preparation)
     generated = generator.texts.feature.source_columns if generator and generator.texts else ()
+    formatters = output_formatters(job, stored, features, preparation, predicted, next(iter(whole.outputs)))
+    if environment is not None and environment.action in predicted:
+        formatters[environment.action] = action_formatter(environment)
     return TrainedNetwork(
         network=build_with_weights(blueprint, source.weights).to(device),
         preparation=replace(preparation, preprocessors={name: preparation.preprocessors[name] for name in inputs}),
         required_columns=tuple(_required_columns(inputs, stored, features.windows, generated).values()),
-        dataset_columns={column.name: column for column in stored.columns},
-        formatters=output_formatters(job, stored, features, preparation, predicted, next(iter(whole.outputs))),
+        dataset_columns={name: column for name, column in columns.items() if name not in experience},
+        formatters=formatters,
         left_out=left_out,
         device=device,
         windows=features.windows,

@@ -12,6 +12,7 @@ from workers.prediction.formatting import OutputFormatter
 
 MAX_SPREAD_WIDTH = 1000  # numbers of a row that get a column each; more stay one list
 SPREAD_FIELDS = frozenset({"probabilities", "value", "raw"})
+NAMED_FIELDS = frozenset({"probabilities", "value"})  # whose columns are called by the output's labels
 
 RowPredictions = Mapping[str, Mapping[str, Any]]  # of a row: output → field → value
 
@@ -51,9 +52,8 @@ def _spread_columns(
     widths = {len(value) if _is_flat_list(value) else 0 for value in values}
     if field not in SPREAD_FIELDS or len(widths) > 1 or not 0 < max(widths) <= MAX_SPREAD_WIDTH:
         return {name: list(map(_format_cell, values))}
-    labels = (
-        formatter.labels if field == "probabilities" and len(formatter.labels) == max(widths) else range(max(widths))
-    )
+    is_named = field in NAMED_FIELDS and len(formatter.labels) == max(widths)
+    labels = formatter.labels if is_named else range(max(widths))
     return {f"{name}.{label}": [value[place] for value in values] for place, label in enumerate(labels)}
 
 

@@ -1,6 +1,7 @@
 """Which outputs of a network are predicted: those that rows can give, that need no row, or that are named."""
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from app.errors import InvalidInput, NotPredictable, Problem
@@ -21,14 +22,23 @@ class OutputSelection:
 
 
 def select_outputs(
-    draft: PartialNetwork, blueprint: Blueprint, features: ResolvedFeatures, selection: OutputSelection
+    draft: PartialNetwork,
+    blueprint: Blueprint,
+    features: ResolvedFeatures,
+    selection: OutputSelection,
+    experience: AbstractSet[str] = frozenset(),
+    losses: AbstractSet[str] = frozenset(),
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     """Return the outputs to predict, in the network's order, and of the others why not.
 
-    `blueprint` is that of the draft, with a row count. Raises `InvalidInput` for a name that there is not, or that
-    cannot be predicted so, and `NotPredictable` if no output can.
+    `blueprint` is that of the draft, with a row count. `experience` are columns that no row has, since they tell what
+    followed on an action, and `losses` outputs that are predicted only where they are named. Raises `InvalidInput` for
+    a name that there is not, or that cannot be predicted so, and `NotPredictable` if no output can.
     """
     left_out = dict(_unpredictable_outputs(draft, blueprint, features))
+    left_out |= dict(_outputs_of_experience(blueprint, experience))
+    if selection.names is None:
+        left_out = dict.fromkeys(losses, "it is a loss, which is predicted only if it is selected") | left_out
     if selection.without_rows:
         left_out |= dict(_outputs_of_columns(blueprint, left_out))
     predicted = tuple(name for name in blueprint.outputs if name not in left_out)
@@ -78,6 +88,13 @@ def _unpredictable_outputs(
             yield name, f"it depends on {', '.join(names)}, which is to be learned"
         elif not shape or shape[0] != SYMBOLIC_BATCH_SIZE:
             yield name, "it is about a whole batch, and not about every row"
+
+
+def _outputs_of_experience(blueprint: Blueprint, experience: AbstractSet[str]) -> Iterator[tuple[str, str]]:
+    """Yield the outputs that read what an agent has experienced, and which columns of it."""
+    for name, read in input_dependencies(blueprint).items():
+        if columns := sorted(read & experience):
+            yield name, f"it depends on {', '.join(columns)}: of experience, while a row is an observation"
 
 
 def _outputs_of_columns(blueprint: Blueprint, left_out: dict[str, str]) -> Iterator[tuple[str, str]]:

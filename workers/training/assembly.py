@@ -2,30 +2,24 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from app.errors import InvalidInput
 from app.spec.data.columns import Column, DataSchema
-from app.spec.data.images.checks import mixing_transforms
+from app.spec.data.environments.environment import EnvironmentData
 from app.spec.job import JobSpec, head_targets, parse_job, resolve_job_features
 from app.spec.training.plan import Training
-from workers.data.images.column import ImageColumn
-from workers.data.images.mixing import Mixing
-from workers.data.loading.batch_source import BatchSource
-from workers.data.loading.examples import ExampleSet, TrainingData
-from workers.data.loading.sampler import Sampler
-from workers.data.loading.streaming import EvaluationExamples, LoadingStrategy
-from workers.network.runtime.build import BuiltNetwork, build
-from workers.protocol.assignment import CheckpointRef
+from workers.data.loading.epochs import Epochs
+from workers.data.loading.examples import TrainingData
+from workers.network.runtime.build import BuiltNetwork
 from workers.training.checkpoints.files import ExportFunction, RestoredCheckpoint, build_exporter
 from workers.training.checkpoints.saver import CheckpointPolicy, CheckpointSaver
 from workers.training.context import Context
-from workers.training.devices import Precision, max_resident_bytes
+from workers.training.devices import Precision
 from workers.training.edits.agenda import Agenda
-from workers.training.final_test import FinalTest
 from workers.training.objective.class_weights import CLASS_WEIGHTS_KEY, balanced_weights
 from workers.training.objective.objective import ObjectiveHead, build_objective
 from workers.training.optim.learning_rate import RunLength
@@ -34,34 +28,15 @@ from workers.training.optim.schedules import JsonState
 from workers.training.optim.target_networks import FollowingNode
 from workers.training.optim.update_parameters import split_updates
 from workers.training.optim.weight_averages import WeightAverage, averaging_schedule
+from workers.training.resources import AttemptResources
 from workers.training.revision import RevisionState
+from workers.training.sources.catalog import build_source
+from workers.training.sources.source import TrainingSource, run_steps
 from workers.training.state import BestValue, TrainState
 from workers.training.step import TrainingStep
 from workers.training.updates import UpdateParts
 
 RECOMPILE_LIMIT = 64  # one limit for all bodies of control flow, each of which is compiled by itself
-
-
-@dataclass(frozen=True)
-class AttemptResources:
-    """What an attempt has loaded once, for all revisions of its job."""
-
-    schema: DataSchema  # as stored with the job
-    data: TrainingData
-    saver: CheckpointSaver
-    device: torch.device
-    loaders: int = 0  # processes that decode images
-    earlier_checkpoints: tuple[CheckpointRef, ...] = ()  # of earlier attempts, oldest first
-    agenda: Agenda = field(default_factory=Agenda)
-    documents: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # by revision
-
-    def network_of(self, revision: int) -> BuiltNetwork:
-        """Build the network of an earlier revision on the device."""
-        job = parse_job(dict(self.documents[revision]))
-        features = resolve_job_features(job, self.schema)
-        with torch.random.fork_rng(devices=[]):
-            network = build(job.model, features.schema, job.data.inputs or features.schema.inputs)
-        return network.to(self.device)
 
 
 @dataclass(frozen=True)
@@ -85,11 +60,7 @@ class PreparedTraining:
     precision: Precision
     network: BuiltNetwork
     heads: tuple[ObjectiveHead, ...]
-    train: ExampleSet
-    validation: EvaluationExamples | None
-    training_examples: EvaluationExamples | None  # the training rows, if they are evaluated too
-    test: FinalTest | None
-    sampler: Sampler
+    source: TrainingSource
     state: TrainState
     initial_rates: tuple[InitialRates, ...]  # by update
     training_step: TrainingStep
@@ -100,6 +71,11 @@ class PreparedTraining:
     restored_checkpoint: RestoredCheckpoint | None
 
     @property
+    def epochs(self) -> Epochs:
+        """How many steps an epoch has."""
+        return self.source.epochs
+
+    @property
     def agenda(self) -> Agenda:
         """The edits that wait, and those that are to be repeated."""
         return self.resources.agenda
@@ -107,7 +83,7 @@ class PreparedTraining:
     def is_evaluation_step(self, step: int) -> bool:
         """Say whether the plan evaluates after `step` steps."""
         every = self.plan.evaluate.every_steps
-        return step % every == 0 if every is not None else self.sampler.position(step)[1] == 0
+        return step % every == 0 if every is not None else self.epochs.position(step)[1] == 0
 
 
 def assemble(
@@ -130,19 +106,11 @@ def assemble(
     minimised = plan.minimised_heads(job.objective.all_heads())
     outputs = tuple(network.blueprint.outputs)
     objective, data = build_objective(job.objective, columns, outputs, data, device, minimised)
-    loading = LoadingStrategy(resources.loaders, job.data.loading == "streamed")
-    if not loading.always_stream:
-        data = data.to_device_if_fits(device, max_resident_bytes(device))
-    sampler = _build_sampler(job, data, revision)
-    validation, test = (loading.evaluation_examples(rows, job.data.bucket) for rows in (data.validation, data.test))
-    places = (saver.store, saver.workdir, resources.network_of)
-    final_test = FinalTest(test, objective.heads, precision, plan, *places) if test else None
-    total_steps = _total_steps(plan, sampler)
-    mixing = _build_mixing(job, columns, data.train)
-    source = loading.batch_source(data.train, sampler, device, total_steps, mixing)
-    run = RunLength(total_steps, sampler.steps_per_epoch, 0, sampler.origin.step)
+    source = build_source(job, columns, network, objective.heads, data, resources, revision)
+    total_steps, epochs = run_steps(plan, source.epochs), source.epochs
+    run = RunLength(total_steps, epochs.steps_per_epoch, 0, epochs.origin.step)
     parts = UpdateParts(plan, network, objective, precision, run, revision.origins)
-    state = _build_state(parts, splits, source, validation is not None)
+    state = _build_state(parts, splits, source)
     state.revision = revision
     parameters = sum(parameter.numel() for parameter in network.parameters())
     revision.parameters = revision.parameters or parameters
@@ -155,11 +123,7 @@ def assemble(
         precision=precision,
         network=network,
         heads=objective.heads,
-        train=data.train,
-        validation=validation,
-        training_examples=loading.evaluation_examples(data.train, job.data.bucket) if plan.evaluate.train else None,
-        test=final_test,
-        sampler=sampler,
+        source=source,
         state=state,
         initial_rates=_initial_rates(state, splits, plan),
         training_step=TrainingStep(parts.rules(splits), precision, plan.accumulate, plan.seed),
@@ -182,7 +146,8 @@ def checkpoint_exporter(
     """Return what writes the public files of a revision's checkpoints."""
     job = parse_job(dict(document))
     weights = balanced_weights(job.objective, target_columns(job, schema), data.train.targets)
-    return build_exporter(network, data.preparation, {CLASS_WEIGHTS_KEY: weights} if weights else {})
+    policy = job.data.action if isinstance(job.data, EnvironmentData) else None
+    return build_exporter(network, data.preparation, {CLASS_WEIGHTS_KEY: weights} if weights else {}, policy)
 
 
 def _split_and_freeze(network: BuiltNetwork, plan: Training) -> list[ParameterSplit]:
@@ -194,9 +159,7 @@ def _split_and_freeze(network: BuiltNetwork, plan: Training) -> list[ParameterSp
     return parameters.splits
 
 
-def _build_state(
-    parts: UpdateParts, splits: Sequence[ParameterSplit], source: BatchSource, has_validation: bool
-) -> TrainState:
+def _build_state(parts: UpdateParts, splits: Sequence[ParameterSplit], source: TrainingSource) -> TrainState:
     plan, network, run = parts.plan, parts.network, parts.run
     targets = [FollowingNode(network, target) for target in plan.target_networks]
     average = None
@@ -214,8 +177,8 @@ def _build_state(
     return TrainState(
         network=network,
         updates=updates,
-        source=source,
-        best=BestValue(checkpoint.monitor if has_validation else "train/loss", checkpoint.mode),
+        source=source.batches,
+        best=BestValue(checkpoint.monitor if source.has_validation else "train/loss", checkpoint.mode),
         stopper=BestValue(early.monitor, early.mode, early.min_delta) if early is not None else None,
         average=average,
         target_networks=targets,
@@ -232,38 +195,3 @@ def _initial_rates(state: TrainState, splits: Sequence[ParameterSplit], plan: Tr
         schedule = copy.deepcopy(update.schedule.state_dict()) if update.schedule is not None else None
         rates.append(InitialRates(tuple(copy.deepcopy(described)), initial, schedule))
     return tuple(rates)
-
-
-def _total_steps(plan: Training, sampler: Sampler) -> int:
-    """Return the number of steps of the run: of the epochs before the origin, and of those after it."""
-    if plan.steps is not None:
-        return plan.steps
-    epochs = (plan.epochs or 1) - sampler.origin.epoch
-    return sampler.origin.step + max(0, epochs) * sampler.steps_per_epoch
-
-
-def _build_sampler(job: JobSpec, data: TrainingData, revision: RevisionState) -> Sampler:
-    plan, train, sampling = job.training, data.train, job.data.sampler
-    return Sampler(
-        plan.seed,
-        len(train) if sampling is None else sampling.samples or len(train),
-        plan.batch_size,
-        plan.accumulate,
-        plan.drop_last,
-        train.device,
-        lengths=None if job.data.bucket is None else train.lengths(job.data.bucket),
-        origin=revision.origins.epochs,
-        weights=None if sampling is None else data.weights,
-        replacement=sampling is None or sampling.replacement,
-    )
-
-
-def _build_mixing(job: JobSpec, columns: Mapping[str, Column | None], rows: ExampleSet) -> Mixing | None:
-    """Return how the job mixes the images of a batch, and the classes among its targets."""
-    if not (parts := mixing_transforms(job.data)):
-        return None
-    images = tuple(name for name, column in rows.inputs.items() if isinstance(column, ImageColumn))
-    mixed = images or tuple(rows.inputs)
-    counts = {column.name: column.classes or 0 for column in columns.values() if column is not None}
-    classes = {name: counts[name.partition("/")[0]] for name in rows.targets}
-    return Mixing(parts, job.training.seed, mixed, classes)

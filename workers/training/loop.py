@@ -1,6 +1,7 @@
 """The training loop: resume, then for every step: commands → evaluate? → save? → stop? → edit? → step → report."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from app.errors import NumericError
 from workers.network.runtime.build import flow_metrics
@@ -10,9 +11,8 @@ from workers.training.assembly import PreparedTraining
 from workers.training.checkpoints.files import ReportFunction, checkpoint_ref
 from workers.training.edits.editing import apply_edit, begin_revision
 from workers.training.edits.healing import go_back
-from workers.training.metrics.evaluation import MIN_EVALUATION_BATCH, EvaluationInterrupted, evaluate, training_metrics
+from workers.training.metrics.evaluation import EvaluationInterrupted
 from workers.training.metrics.recorder import RecordedUpdate, Recorder
-from workers.training.metrics.undefined import undefined_metrics
 from workers.training.optim.schedules import JsonState
 from workers.training.results import training_result, unmeasured_warnings
 from workers.training.statistics.sampler import StatisticsSampler
@@ -27,9 +27,9 @@ def train(prepared: PreparedTraining) -> Outcome:
     Returns SUCCEEDED with a result, CANCELLED, PAUSED or RELEASED. Raises `TrainingError`: `NumericError` where a loss
     is not finite and `on_nan` is fail, `StorageFull`, `OutOfMemory`, `DataError`, `BuildError`.
     """
-    if prepared.restored_checkpoint is None and prepared.validation is not None:
-        undefined = undefined_metrics(prepared.heads, prepared.validation.targets, prepared.plan)
-        prepared.context.report(ProgressReport(events=tuple(("warning", each.as_dict()) for each in undefined)))
+    if prepared.restored_checkpoint is None:
+        events = tuple(("warning", each.as_dict()) for each in prepared.source.warnings())
+        prepared.context.report(ProgressReport(events=events))
     with prepared.saver:  # a checkpoint that is still being written is announced before the outcome
         while True:
             try:
@@ -44,7 +44,7 @@ def train(prepared: PreparedTraining) -> Outcome:
 def _train(prepared: PreparedTraining) -> Outcome | PreparedTraining:  # noqa: PLR0912, PLR0915 - the one long function
     """Train at one revision; return how the attempt ended, or the training at the next revision."""
     plan, context, state, saver = prepared.plan, prepared.context, prepared.state, prepared.saver
-    training_step, sampler, agenda = prepared.training_step, prepared.sampler, prepared.agenda
+    training_step, epochs, agenda = prepared.training_step, prepared.epochs, prepared.agenda
 
     # Resume
     report: ReportFunction | None = None  # of this step's evaluation
@@ -60,7 +60,7 @@ def _train(prepared: PreparedTraining) -> Outcome | PreparedTraining:  # noqa: P
     context.report(ProgressReport(phase="training"))
     state.network.train()
     if agenda.goes_back and saver.saved_step is None:
-        saver.save(state, sampler.epochs(counters.step), {})
+        saver.save(state, epochs.passed(counters.step), {})
 
     while True:
         step = counters.step
@@ -71,7 +71,7 @@ def _train(prepared: PreparedTraining) -> Outcome | PreparedTraining:  # noqa: P
                 continue
             recorder.flush()
             if command.verb in SAVING_VERBS:
-                saver.save_and_wait(state, sampler.epochs(step), {})
+                saver.save_and_wait(state, epochs.passed(step), {})
             return Outcome(ENDINGS[command.verb])
 
         # Evaluate? Not a resumed step whose evaluation has been reported before.
@@ -81,29 +81,13 @@ def _train(prepared: PreparedTraining) -> Outcome | PreparedTraining:  # noqa: P
         if step != counters.evaluated and (finished or prepared.is_evaluation_step(step)):
             recorder.read_losses()
             values = counters.training_losses()
-            size, network = max(plan.batch_size, MIN_EVALUATION_BATCH), state.evaluation_network
-            precision, rows = prepared.precision, prepared.training_examples
-            if rows is not None:
-                training_step.seed_random(state)
-                try:
-                    values |= training_metrics(
-                        network, prepared.heads, rows, size, precision, context.has_ending_command
-                    )
-                except EvaluationInterrupted:
-                    continue
-                flow_metrics(network)  # of the training rows, which are not reported
-            if prepared.validation is not None:
-                training_step.seed_random(state)
-                held = prepared.validation
-                try:
-                    evaluation = evaluate(
-                        network, prepared.heads, held, size, precision, "val", context.has_ending_command
-                    )
-                except EvaluationInterrupted:
-                    continue  # to obey; the step is evaluated when the training goes on
-                report = evaluation.report
-                values |= evaluation.values
-                values |= {f"val/flow/{name}": value for name, value in flow_metrics(network).items()}
+            seed = partial(training_step.seed_random, state)
+            try:
+                evaluation = prepared.source.evaluate(state.evaluation_network, seed, context.has_ending_command)
+            except EvaluationInterrupted:
+                continue  # to obey; the step is evaluated when the training goes on
+            report = evaluation.report
+            values |= evaluation.values
             recorder.evaluation(values)
             counters.mark_evaluated()
             improved = state.best.update(values, step)
@@ -123,13 +107,13 @@ def _train(prepared: PreparedTraining) -> Outcome | PreparedTraining:  # noqa: P
         if improved and is_due:
             saver.drop_held()
         elif improved and plan.checkpoint.keep_best and step:
-            saver.hold(state, sampler.epochs(step), values, report)
+            saver.hold(state, epochs.passed(step), values, report)
 
         # Test? Not if the final checkpoint, with its report, was saved before.
         if finished:
             recorder.flush()
             saver.save_held(step)
-        if finished and prepared.test is not None and test_report is None:
+        if finished and prepared.source.test is not None and test_report is None:
             test_report = _test(prepared, values)
             recorder.evaluation({f"test/{name}": value for name, value in test_report["values"].items()})
 
@@ -139,7 +123,7 @@ def _train(prepared: PreparedTraining) -> Outcome | PreparedTraining:  # noqa: P
                 recorder.event("warning", warning.as_dict())
         if is_due:
             recorder.flush()
-            epoch = sampler.epochs(step)
+            epoch = epochs.passed(step)
             if finished:
                 saver.save_and_wait(state, epoch, values, report, final=True, test_report=test_report)
             else:
@@ -149,10 +133,10 @@ def _train(prepared: PreparedTraining) -> Outcome | PreparedTraining:  # noqa: P
         if finished:
             agenda.end(step, context)
             final = saver.saved[-1].id
-            return Outcome(Ending.SUCCEEDED, result=training_result(state, sampler.epochs(step), test_report, final))
+            return Outcome(Ending.SUCCEEDED, result=training_result(state, epochs.passed(step), test_report, final))
 
         # Edit? After the evaluation of this step and before the next one: a resumed attempt repeats it here.
-        if (edit := agenda.due(step, sampler, state.revision, prepared.parameters)) is not None:
+        if (edit := agenda.due(step, epochs, state.revision, prepared.parameters)) is not None:
             recorder.flush()
             edited = apply_edit(prepared, edit)
             if edited.prepared is prepared:
@@ -169,7 +153,7 @@ def _train(prepared: PreparedTraining) -> Outcome | PreparedTraining:  # noqa: P
         report = None
         for update in state.updates:
             if update.schedule is not None:
-                update.schedule.after_step(sampler.position(counters.step)[1] == 0)
+                update.schedule.after_step(epochs.position(counters.step)[1] == 0)
         for following in state.target_networks:
             following.after_step(counters.step)
         if state.average is not None:
@@ -179,11 +163,11 @@ def _train(prepared: PreparedTraining) -> Outcome | PreparedTraining:  # noqa: P
         flows = flow_metrics(state.network)
         if is_sampled:
             recorder.statistics(statistics.take(training_step, flows))
-        recorder.step(results, rates, flows)
+        recorder.step(results, rates, flows, state.source.pop_values())
 
 
 def _recorder(prepared: PreparedTraining) -> Recorder:
-    plan, sampler, heads = prepared.plan, prepared.sampler, prepared.heads
+    plan, epochs, heads = prepared.plan, prepared.epochs, prepared.heads
     updates = [RecordedUpdate(heads=tuple(head.name for head in heads))]
     weights = {}
     if plan.updates:
@@ -192,17 +176,18 @@ def _recorder(prepared: PreparedTraining) -> Recorder:
             for each in plan.updates
         ]
         weights = {head.name: head.weight for head in heads if head.weight}
-    counters, total, origin = prepared.state.counters, prepared.total_steps, sampler.origin
+    counters, total, origin = prepared.state.counters, prepared.total_steps, epochs.origin
     fail = plan.on_nan == "fail"
-    return Recorder(prepared.context, counters, total, sampler.steps_per_epoch, fail, updates, weights, origin)
+    return Recorder(prepared.context, counters, total, epochs.steps_per_epoch, fail, updates, weights, origin)
 
 
 def _test(prepared: PreparedTraining, values: Mapping[str, float]) -> JsonState:
     """Evaluate the test with the best weights, by the `values` of the last evaluation; return its report."""
-    assert prepared.test is not None  # noqa: S101 - the caller looked
+    assert prepared.source.test is not None  # noqa: S101 - the caller looked
     prepared.context.report(ProgressReport(phase="testing"))
     prepared.saver.poll(wait=True)  # a checkpoint that is being written may be the best
     saved = [*prepared.resources.earlier_checkpoints, *map(checkpoint_ref, prepared.saver.saved)]
     state = prepared.state
     prepared.training_step.seed_random(state)
-    return prepared.test.run(state.evaluation_network, state.counters.step, values, saved, state.revision.number)
+    test, revision = prepared.source.test, state.revision.number
+    return test.run(state.evaluation_network, state.counters.step, values, saved, revision)

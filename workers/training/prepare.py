@@ -1,6 +1,5 @@
 """From an assignment to everything that the loop needs. What fails cheaply is built first."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,29 +7,27 @@ from typing import Any
 
 import torch
 
-from app.errors import CorruptCheckpoint, DataError
+from app.errors import CorruptCheckpoint
 from app.faultpoints import faultpoint
 from app.spec.data.columns import DataSchema
-from app.spec.job import JobSpec, head_targets, job_split_plan, parse_job, resolve_job_features
+from app.spec.job import parse_job, resolve_job_features
 from app.storage.keys import attempt_prefix
 from app.storage.protocol import ArtifactStore
-from workers.data.features.preparation import Preparation
-from workers.data.loading.examples import TrainingData
-from workers.data.loading.sources import load_source
-from workers.data.loading.training_data import build_training_data
 from workers.network.runtime.build import build
 from workers.protocol.assignment import Assignment, CheckpointRef, EditRef
 from workers.protocol.messages import ProgressReport
 from workers.torch_errors import translate_torch_errors
-from workers.training.assembly import AttemptResources, PreparedTraining, assemble, checkpoint_exporter
+from workers.training.assembly import PreparedTraining, assemble, checkpoint_exporter
 from workers.training.checkpoints.files import RestoredCheckpoint, restore_checkpoint
 from workers.training.checkpoints.saver import CheckpointSaver
 from workers.training.context import Context
 from workers.training.devices import select_device, set_determinism
 from workers.training.edits.agenda import Agenda
 from workers.training.edits.rules import carry_rules
-from workers.training.initialization import StartFiles, initialize, known_preparation, load_start_checkpoint
+from workers.training.initialization import StartFiles, initialize, load_start_checkpoint
+from workers.training.resources import AttemptResources
 from workers.training.revision import RevisionState
+from workers.training.sources.catalog import load_data
 
 
 @translate_torch_errors()
@@ -52,10 +49,10 @@ def prepare(assignment: Assignment, store: ArtifactStore, context: Context, work
         restored, initial = replace(initial, forked=True), None
     start = {"step": restored.step, "checkpoint": restored.checkpoint} if restored else {"step": 0, "checkpoint": None}
     context.report(ProgressReport(phase="loading_data", events=(("rewound", start),)))
-    data = load_tensors(job, stored, assignment, store, workdir, restored, initial)
+    data = load_data(job, stored, assignment, store, workdir, restored, initial)
     faultpoint("data_opened")
     vocabularies = data.vocabulary_reports() if restored is None else ()
-    events = [("split", data.split_report())] if restored is None else []
+    events = [("split", data.split_report())] if restored is None and len(data.train) else []
     events += [("vocabulary", each) for each in vocabularies]
     context.report(ProgressReport(phase="building", events=tuple(events)))
     device = select_device(job.training.device)
@@ -101,48 +98,3 @@ def _revision(restored: RestoredCheckpoint | None) -> RevisionState:
     if restored is None:
         return RevisionState()
     return RevisionState.from_json(restored.state_json.get("revision"), restored.forked)
-
-
-def load_tensors(
-    job: JobSpec,
-    stored: DataSchema,
-    assignment: Assignment,
-    store: ArtifactStore,
-    workdir: Path,
-    restored: RestoredCheckpoint | None = None,
-    initial: RestoredCheckpoint | None = None,
-) -> TrainingData:
-    """Read, split and prepare the examples, with the preparation of a restored checkpoint. Raises `DataError`.
-
-    `initial` is the other job's checkpoint whose weights are taken, and its preparation if the job says so.
-    """
-    features = resolve_job_features(job, stored)
-    columns = head_targets(job, stored, features)
-    compared = [name for name, head in job.objective.all_heads().items() if head.has_metrics_output]
-    if any(columns[name] is None for name in compared):
-        raise DataError("the data has no target", pointer="/data/target", hint="name a column")
-    dataset, content = assignment.dataset, None
-    if dataset is not None and dataset.path is not None:
-        content = store.fetch(dataset.path, workdir / "dataset")
-    loaded = load_source(
-        dataset.source if dataset is not None else job.data.model_dump(include={"kind", "name"}),
-        root=Path(assignment.data_root),
-        allow_downloads=assignment.allow_downloads,
-        content=content,
-        known=stored,
-    )
-    data = build_training_data(
-        loaded,
-        stored,
-        features,
-        inputs=job.model.input_names(job.data.inputs or features.schema.inputs),
-        targets=tuple(dict.fromkeys(column.name for name in compared if (column := columns[name]) is not None)),
-        plan=job_split_plan(job, stored, features),
-        seed=job.training.seed,
-        preparation=Preparation.load(features, stored, restored.preparation) if restored is not None else None,
-        known=known_preparation(job.start_from, initial),
-        sampling=job.data.sampler,
-    )
-    return data.materialize(
-        {"auto": assignment.resident_limit, "resident": sys.maxsize, "streamed": 0}[job.data.loading]
-    )

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pydantic import TypeAdapter
 
 from app.spec.edits.edit import Condition
-from workers.data.loading.sampler import EpochOrigin
+from workers.data.loading.epochs import EpochOrigin
 from workers.training.optim.schedules import JsonState
 
 

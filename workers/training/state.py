@@ -33,6 +33,7 @@ class StateJson(UpdateJson):
     averaged: int  # updates of the average
     other_updates: NotRequired[Sequence[UpdateJson]]
     revision: NotRequired[JsonState]  # states of before edits have none
+    source: NotRequired[JsonState]  # of a source that has a state
 
 
 @dataclass
@@ -150,6 +151,8 @@ class TrainState:
         }
         if others:
             state["other_updates"] = others
+        if source := self.source.state_json():
+            state["source"] = source
         return state
 
     def load(self, tensors: Mapping[str, Tensor], numbers: StateJson, forked: bool = False) -> None:
@@ -163,7 +166,7 @@ class TrainState:
         if self.average is not None and numbers["averaged"]:
             self.average.network.load_state_dict(strip_prefix(AVERAGE_PREFIX, tensors))
             self.average.count = numbers["averaged"]
-        self.source.load_state_dict(strip_prefix(SOURCE_PREFIX, tensors))
+        self.source.load_state_dict(strip_prefix(SOURCE_PREFIX, tensors), numbers.get("source", {}))
         stored = (numbers, *numbers.get("other_updates", ()))
         for place, (update, own) in enumerate(zip(self.updates, stored, strict=True)):
             update.load(strip_prefix(optimizer_prefix(place), tensors), own, self.network)

@@ -15,10 +15,10 @@ README_TEMPLATE = """\
 Checkpoint {checkpoint} of {job}, step {step}. Plain PyTorch, no service:
 
     import torch
-    from model import Network
+    from model import {network}
     from safetensors.torch import load_file
 
-    network = Network()
+    network = {network}()
     network.load_state_dict(load_file("weights.safetensors"), strict=True)
     network.eval()
 
@@ -31,7 +31,7 @@ FILE_DESCRIPTIONS: Mapping[str, str] = {
     "weights.pth": "the same, as a state_dict for torch.load(..., weights_only=True)",
     "model.py": "the network",
     "preparation.json": "how rows become the network's inputs: what was fitted on the training rows",
-    "report.json": "how well it does, class by class",
+    "report.json": "how well it does: class by class, or episode by episode",
     "test_report.json": "the same of the job's test, with the weights of the checkpoint that was best",
     "spec.json": "the job as it was sent, or as edits have made it",
     "first_spec.json": "the job as it was sent, before edits",

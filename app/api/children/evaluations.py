@@ -83,6 +83,10 @@ def _evaluate(services: Services, source: EvaluationSource, request: EvaluationR
 
 def _evaluation_source(session: Session, owner: str, job_id: str, request: EvaluationRequest) -> EvaluationSource:
     trained = prediction_source(session, owner, job_id, request.checkpoint)
+    if trained.spec["data"]["kind"] == "environment":
+        detail = "the job's network acts in an environment, and is compared with no data set"
+        hint = f"GET /v1/jobs/{job_id}/report has the returns of its evaluations"
+        raise InvalidInput([Problem(DATASET_POINTER, "no_rows", detail, hint)])
     try:
         dataset = lookup.find(session, owner, request.dataset)
     except NotFound as error:

@@ -95,6 +95,7 @@ def _write_export(services: Services, source: ExportSource, form: str, target: P
             "checkpoint": source.checkpoint,
             "job": source.job_id,
             "step": source.step,
+            "network": "Policy" if source.spec["data"]["kind"] == "environment" else "Network",
         }
         documents: dict[str, Any] = {"spec.json": source.spec}
         if source.edits:

@@ -19,8 +19,14 @@ KindGroup = Literal[
     "optimizer",
     "schedule",
     "average",
+    "space",
+    "wrapper",
+    "exploration",
+    "experience",
+    "algorithm",
     "transform",
     "metric",
+    "environment",
 ]
 
 
@@ -30,10 +36,13 @@ class CatalogKind(ResponseModel):
     kind: str
     group: KindGroup
     sentence: str
-    shapes: str | None = Field(None, description="What goes into a node, and what comes out.")
+    shapes: str | None = Field(
+        None, description="What goes into a node, and what comes out; of an environment: observations → actions."
+    )
     least_inputs: int | None = Field(None, description="Of a node.")
     most_inputs: int | None = Field(None, description="Of a node.")
     outputs: list[str] | None = Field(None, description="Names of a node's outputs, if it has several.")
+    package: str | None = Field(None, description="Of an environment: the package that a worker needs.")
     about: list[str] | None = Field(None, description="What a metric can be reported of.")
     example: JsonObject | str
     schema_: JsonObject = Field(alias="schema", description="A reference into `schemas`.")

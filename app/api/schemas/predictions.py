@@ -20,25 +20,29 @@ class Chance(ResponseModel):
 class PredictedOutput(ResponseModel):
     """What one output of the network predicts."""
 
-    about: Literal["classes", "tags", "decisions", "labels", "numbers", "sequences", "raw", "text"] = Field(
+    about: Literal["classes", "tags", "decisions", "labels", "numbers", "sequences", "raw", "text", "action"] = Field(
         description="One of several classes; a tag for every token; yes or no; several labels; numbers; a list of "
-        "labels of any length; no target; or a text that the network generates."
+        "labels of any length; no target; a text that the network generates; or what is done in an environment."
     )
     target: str | None = Field(description="The column of the data that it was compared with.")
     loss: str | None
-    labels: list[Label] | None = Field(description="What the probabilities belong to, in order.")
+    labels: list[Label] | None = Field(
+        description="What the probabilities belong to, in order; of actions the names of the choices or components."
+    )
     unit: str | None = Field(None, description="What stands beside each number of the target in the data, such as kg.")
 
 
 class Predicted(ResponseModel):
     """The prediction of one output for one row; nested lists where there is one per position."""
 
-    label: Any = Field(None, description="The most probable one, as in the data.")
+    label: Any = Field(None, description="The most probable one, as in the data; the name of the chosen action.")
     tags: Any = Field(None, description="The most probable label of every token.")
     probability: Any = Field(None, description="Of the label, or of every tag.")
     top: list[Chance] | None = Field(None, description="The most probable labels, if requested.")
     labels: list[Chance] | None = Field(None, description="Labels with a probability of at least one half.")
-    value: Any = Field(None, description="A number or lists of them, in the units of the data.")
+    value: Any = Field(
+        None, description="A number or lists of them, in the units of the data; an action as the environment takes it."
+    )
     probabilities: Any = Field(None, description="Of all labels, in their order, if requested.")
     image: str | None = Field(None, description="A PNG file in base64 of an output that is an image, if requested.")
     text: str | None = Field(None, description="What the network adds to the text of the row.")

@@ -11,6 +11,7 @@ from app.api.schemas.problems import ProblemDetail
 from app.db.tables import CheckpointRow, EventRow
 from app.spec.timestamps import format_rfc3339
 
+EPISODES_DESCRIPTION = "Of a job that acts in an environment, in place of heads: see the page on reports."
 HEADS_DESCRIPTION = "One object per output; its `about` says of which form: see the page on reports."
 
 
@@ -161,6 +162,7 @@ class JobReport(ResponseModel):
     step: int
     rows: int = Field(description="Examples of the validation; 0 if there is none.")
     heads: list[JsonObject] = Field(description=HEADS_DESCRIPTION)
+    episodes: JsonObject | None = Field(None, description=EPISODES_DESCRIPTION)
     test: JobTest | None = Field(None, description="Of the job, whichever checkpoint is asked for.")
 
 

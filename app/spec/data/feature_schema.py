@@ -15,8 +15,8 @@ from app.spec.data.encodings.table_feature import TableFeature
 from app.spec.data.examples.windows import FUTURE_SUFFIX, Windows
 from app.spec.data.features import TargetTask, default_input, default_target, supported_kinds
 from app.spec.data.images.checks import missing_image_problems, mixing_problems
+from app.spec.data.job_data import Data
 from app.spec.data.sequence_features import NEXT_SUFFIX, TextFeature
-from app.spec.data.sources import Data
 from app.spec.hints.names import did_you_mean
 
 TABLE_NAME = "x"  # of the columns of a table that are joined, unless the job says otherwise

@@ -181,9 +181,6 @@ class UploadedData(BaseData):
     id: DatasetId
 
 
-Data = Annotated[BuiltinData | TorchvisionData | UploadedData, Field(discriminator="kind")]
-
-
 class BuiltinSource(SpecModel):
     """A small real data set that ships with the service."""
 

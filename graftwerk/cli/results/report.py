@@ -1,6 +1,7 @@
 """Commands that show evaluations: of a checkpoint, of a data set, and of the folds of a cross-validation."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
 from typing import Annotated, Any
 
 import typer
@@ -21,14 +22,17 @@ def report(
     checkpoint: Annotated[str | None, typer.Option(help="A checkpoint's id; default: the best.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the evaluation report of a checkpoint: classes, confusion, entities, errors."""
+    """Show the evaluation report of a checkpoint: classes, confusion, entities, errors; or the returns of episodes."""
     with open_client(ctx) as client:
         document = client.jobs.get(job_id).report(checkpoint)
     if as_json:
         print_json(document)
         return
-    summary = f"{document['checkpoint_id']} at step {document['step']}, {document['rows']:,} validation examples"
-    out().print(summary, markup=False)
+    episodes = document.get("episodes")
+    seen = f"{episodes['count']:,} episodes" if episodes else f"{document['rows']:,} validation examples"
+    out().print(f"{document['checkpoint_id']} at step {document['step']}, {seen}", markup=False)
+    if episodes:
+        _print_episodes(episodes)
     for head in document["heads"]:
         _print_head(head)
     if test := document.get("test"):
@@ -99,6 +103,17 @@ def _print_head(head: Mapping[str, Any]) -> None:
         print_table(("ERROR", "VALUE"), list(_print_errors(head["error"])))
     for note in head["notes"]:
         out().print(note, markup=False)
+
+
+def _print_episodes(episodes: Mapping[str, Any]) -> None:
+    """Print the returns and the lengths of episodes, and the means of what their network reports."""
+    returns, count = episodes["return"], episodes["count"]
+    figures = [(f"return {name}", _format_number(returns[name])) for name in ("mean", "std", "min", "max")]
+    figures.insert(2, ("return median", _format_number(median(episodes["returns"]))))
+    figures.append(("length mean", _format_number(sum(episodes["lengths"]) / count)))
+    figures.append(("ended by themselves", f"{episodes['terminated']:,} of {count:,}"))
+    figures += [(f"{name} mean", _format_number(value)) for name, value in episodes["means"].items()]
+    print_table(("FIGURE", "VALUE"), figures)
 
 
 def _score_rows(rows: Sequence[ScoreRow]) -> Iterator[tuple[str, ...]]:

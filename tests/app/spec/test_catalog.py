@@ -6,6 +6,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from app.spec.catalog import KIND_GROUPS, NODE_GROUPS, build_catalog
+from app.spec.data.environments.catalog import ENVIRONMENTS
 from app.spec.network.nodes import NODE_KINDS
 from app.spec.training.metrics import METRICS
 
@@ -18,7 +19,8 @@ def told() -> dict[str, Any]:
 def test_every_kind_is_told_once(told: dict[str, Any]) -> None:
     named = [(each["group"], each["kind"]) for each in told["kinds"]]
     expected = [(group, kind) for group, (table, _) in KIND_GROUPS.items() for kind in table]
-    assert named == expected + [("metric", name) for name in METRICS]
+    named_only = [("metric", name) for name in METRICS] + [("environment", name) for name in ENVIRONMENTS]
+    assert named == expected + named_only
     assert {kind for group, kind in named if group in NODE_GROUPS} == NODE_KINDS.keys()
 
 

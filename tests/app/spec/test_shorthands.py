@@ -20,6 +20,29 @@ JOB: dict[str, Any] = {
 UPLOAD = {"kind": "dataset", "id": "ds_" + "1" * 32}
 IRIS = JOB["data"]
 ADAM = {"kind": "Adam"}
+PENDULUM = {"kind": "environment", "name": "Pendulum-v1", "experience": "replay"}
+LAYER = {"layers": [{"kind": "Linear", "out_features": 1}]}
+ACTOR_CRITIC = {
+    "model": {"actor": LAYER, "critic": LAYER},
+    "data": {"kind": "environment", "name": "Pendulum-v1"},
+    "training": {"steps": 9},
+}
+CART_POLE = {"data": {"kind": "environment", "name": "CartPole-v1"}}
+ALGORITHM_JOBS = {
+    "sac": ACTOR_CRITIC,
+    "td3": ACTOR_CRITIC,
+    "ppo": ACTOR_CRITIC,
+    "dqn": ACTOR_CRITIC | CART_POLE | {"model": {"critic": LAYER}},
+    "reinforce": ACTOR_CRITIC | CART_POLE | {"model": {"actor": LAYER}},
+}
+OWN_ENVIRONMENT = {"kind": "environment", "experience": "replay"}
+DYNAMICS = {
+    "state": {"shape": [1]},
+    "action": {"kind": "discrete", "n": 2},
+    "time_limit": 10,
+    "reset": {"layers": ["rand_like"]},
+    "step": {"layers": ["ReLU"]},
+}
 USE = {"id": "a", "kind": "block", "name": "B", "inputs": ["x"]}
 
 # (part of a job, as it may be written, what it means)
@@ -142,6 +165,11 @@ def test_schemas_have_the_bare_names_that_are_enough(schema: Draft202012Validato
 def test_every_kind_without_required_fields_may_be_a_bare_name(group: str) -> None:
     """That of a transform that mixes, or of a node that is no layer, too."""
     parts = {
+        "space": lambda name: JOB | {"data": OWN_ENVIRONMENT | {"dynamics": DYNAMICS | {"action": name}}},
+        "wrapper": lambda name: JOB | {"data": PENDULUM | {"wrappers": [name]}},
+        "exploration": lambda name: JOB | {"data": PENDULUM | {"exploration": name}},
+        "experience": lambda name: JOB | {"data": PENDULUM | {"experience": name}},
+        "algorithm": lambda name: ALGORITHM_JOBS[name if isinstance(name, str) else name["kind"]] | {"objective": name},
         "loss": lambda name: JOB | {"objective": {"loss": name}},
         "optimizer": lambda name: JOB | {"training": {"optimizer": name}},
         "schedule": lambda name: JOB | {"training": {"schedule": name}},

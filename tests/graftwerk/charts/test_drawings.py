@@ -103,3 +103,11 @@ def test_svg_keeps_the_band_and_interrupts_the_line() -> None:
     band, path = paths
     assert band.count("V26.0") == 3
     assert path.count("M") == 2
+
+
+def test_returns_come_before_losses() -> None:
+    names = ("episode/length", "episode/return", "train/loss", "val/return")
+    panels = arrange_panels([line([1.0, 2.0], name) for name in names], together=True)
+    assert [panel.title for panel in panels] == ["return", "length", "loss"]
+    apart = arrange_panels([line([1.0, 2.0], name) for name in names], together=False)
+    assert [panel.title for panel in apart][:2] == ["episode/return", "val/return"]

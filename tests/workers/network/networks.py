@@ -56,15 +56,15 @@ def make_examples(columns: Columns, count: int = 5) -> dict[str, Tensor]:
     return values
 
 
-def import_source(network: BuiltNetwork, folder: Path, seed: int = 0) -> nn.Module:
-    """Return an instance of the class in `model.py`, with weights drawn from a seed."""
+def import_source(network: BuiltNetwork, folder: Path, seed: int = 0, policy: str | None = None) -> nn.Module:
+    """Return an instance of the class in `model.py`, with weights drawn from a seed: of `Policy` if there is one."""
     path = folder / "model.py"
-    path.write_text(write_source(network), encoding="utf-8")
+    path.write_text(write_source(network, policy), encoding="utf-8")
     found = spec_from_file_location("model", path)
     assert found is not None
     assert found.loader is not None
     module = module_from_spec(found)
     found.loader.exec_module(module)
     torch.manual_seed(seed)
-    instance: nn.Module = vars(module)["Network"]()
+    instance: nn.Module = vars(module)["Network" if policy is None else "Policy"]()
     return instance

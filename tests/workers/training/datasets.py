@@ -17,11 +17,11 @@ from workers.data.loading.sources import SourceData
 from workers.protocol.assignment import Assignment
 from workers.protocol.child_requests import InspectResponse
 from workers.protocol.messages import Command
-from workers.training import prepare as module
 from workers.training.assembly import PreparedTraining
 from workers.training.context import MemoryContext
 from workers.training.loop import train
 from workers.training.prepare import prepare
+from workers.training.sources import loading as module
 
 LIMITS = InspectionLimits(10_000, 100_000_000, 1 << 30)
 POSITIVE_WORDS = ("good", "great", "fine")

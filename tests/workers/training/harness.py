@@ -16,6 +16,7 @@ from workers.training.checkpoints.files import checkpoint_ref
 from workers.training.context import MemoryContext
 from workers.training.loop import train
 from workers.training.prepare import prepare
+from workers.training.sources.rows import RowSource
 
 MLP = [
     {"kind": "Flatten"},
@@ -45,6 +46,12 @@ def digits_job(layers: Any = None, *, training: Mapping[str, Any] | None = None,
 def resume_candidates(*saved: SavedCheckpoint) -> tuple[CheckpointRef, ...]:
     """Return what a supervisor would offer after these checkpoints, newest first."""
     return tuple(map(checkpoint_ref, reversed(saved)))
+
+
+def rows_of(prepared: PreparedTraining) -> RowSource:
+    """Return the rows of a job that has some."""
+    assert isinstance(prepared.source, RowSource)
+    return prepared.source
 
 
 @dataclass

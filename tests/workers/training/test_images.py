@@ -13,7 +13,7 @@ from app.spec.data.torchvision_datasets import TORCHVISION_SCHEMAS
 from tests.full import choose
 from tests.workers.data.images.image_data import ID, write_image_archive
 from tests.workers.data.torchvision_datasets.synthetic import WRITERS, write_mnist
-from tests.workers.training.harness import TrainingHarness, digits_job
+from tests.workers.training.harness import TrainingHarness, digits_job, rows_of
 from tests.workers.training.test_resume import assert_same
 from workers.data.files.content import Upload
 from workers.data.formats.catalog import read_upload
@@ -53,7 +53,7 @@ def test_it_goes_on_bit_by_bit_in_the_middle_of_an_epoch(laboratory: TrainingHar
     attempt = assert_same(laboratory, image_job(transforms, loading=loading, **data), 2, 3, loaders=2)
     aside = loading == "streamed"
     assert isinstance(attempt.prepared.state.source, StreamedBatches if aside else InMemoryBatches)
-    assert isinstance(attempt.prepared.validation, StreamedExamples) is aside
+    assert isinstance(rows_of(attempt.prepared).validation, StreamedExamples) is aside
     other = laboratory.run(image_job(transforms, loading="auto", **data), loaders=1)
     assert other.weights() == attempt.weights()
     assert laboratory.run(image_job([], **data)).weights() != attempt.weights()

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from app.errors import BuildError, DataError, NumericError
-from tests.workers.training.harness import TrainingAttempt, TrainingHarness, digits_job, resume_candidates
+from tests.workers.training.harness import TrainingAttempt, TrainingHarness, digits_job, resume_candidates, rows_of
 from workers.data.loading.batches import InMemoryBatches
 from workers.data.loading.examples import ExampleSet
 from workers.protocol.messages import Ending
@@ -22,7 +22,10 @@ POISONED_STEP = 3  # the step that meets the poison, see `poison_step`
 
 def replace_rows(prepared: PreparedTraining, rows: ExampleSet) -> None:
     """Train on other rows."""
-    prepared.train, prepared.state.source = rows, InMemoryBatches(rows, prepared.sampler, prepared.device)
+    rows_of(prepared).train, prepared.state.source = (
+        rows,
+        InMemoryBatches(rows, rows_of(prepared).sampler, prepared.device),
+    )
 
 
 def poison_step(
@@ -31,10 +34,10 @@ def poison_step(
     """Prepare a job whose batch of one step holds a value that is no number."""
     context = MemoryContext()
     prepared = laboratory.prepare(digits_job(training={"on_nan": on_nan, **training}), context)
-    (indices, _), *_ = prepared.sampler.batches(POISONED_STEP - 1)
-    image = prepared.train.inputs["image"].clone()
+    (indices, _), *_ = rows_of(prepared).sampler.batches(POISONED_STEP - 1)
+    image = rows_of(prepared).train.inputs["image"].clone()
     image[indices[0]] = value
-    replace_rows(prepared, ExampleSet({"image": image}, prepared.train.targets))
+    replace_rows(prepared, ExampleSet({"image": image}, rows_of(prepared).train.targets))
     return prepared, context
 
 
@@ -127,10 +130,10 @@ def counting(laboratory: TrainingHarness, loss: dict[str, Any], ignored: int = 0
     """Prepare a job of one step an epoch, 359 rows, of which the first so many in its order are ignored."""
     plan = {"optimizer": {"kind": "SGD", "lr": 1.0}, "steps": 1, **training}
     prepared = laboratory.prepare(digits_job(LINEAR, objective={"loss": loss}, training=plan))
-    order = torch.cat([indices for indices, _ in prepared.sampler.batches(0)])
-    target = prepared.train.targets["label"].clone()
+    order = torch.cat([indices for indices, _ in rows_of(prepared).sampler.batches(0)])
+    target = rows_of(prepared).train.targets["label"].clone()
     target[order[:ignored]] = loss.get("ignore_index", -100)
-    replace_rows(prepared, ExampleSet(prepared.train.inputs, {"label": target}))
+    replace_rows(prepared, ExampleSet(rows_of(prepared).train.inputs, {"label": target}))
     return prepared
 
 
@@ -156,10 +159,10 @@ def test_accumulated_batches_count_what_one_large_batch_counts(
     size = {1: 359, 2: 200, 3: 125, 4: 95}[accumulate]  # the last one is ragged, the first may count nothing
     prepared = counting(laboratory, {"kind": kind, **settings}, 200, batch_size=size, accumulate=accumulate)
     (weight, bias) = before = [each.detach().clone().requires_grad_() for each in prepared.network.parameters()]
-    scores = nn.functional.linear(prepared.train.inputs["image"].flatten(1), weight, bias).log_softmax(1)
+    scores = nn.functional.linear(rows_of(prepared).train.inputs["image"].flatten(1), weight, bias).log_softmax(1)
     loss = prepared.heads[0].loss
     assert isinstance(loss, TargetLoss)
-    expected = loss.loss(scores, prepared.train.targets["label"])
+    expected = loss.loss(scores, rows_of(prepared).train.targets["label"])
     expected.backward()
     assert train(prepared).ending is Ending.SUCCEEDED
     for old, new in zip(before, prepared.network.parameters(), strict=True):
@@ -186,10 +189,11 @@ def test_held_out_losses_are_means_over_targets_that_count(
     laboratory: TrainingHarness, settings: dict[str, Any], ignored: int
 ) -> None:
     prepared = counting(laboratory, {"kind": "CrossEntropyLoss", **settings})
-    assert prepared.validation is not None
-    target = prepared.validation.targets["label"].clone()
+    held = rows_of(prepared).validation
+    assert held is not None
+    target = held.targets["label"].clone()
     target[:ignored] = -100
-    held = ExampleSet(prepared.validation.inputs, {"label": target})
+    held = ExampleSet(held.inputs, {"label": target})
     for size in (100, 256, 5000):
         evaluation = evaluate(prepared.network, prepared.heads, held, size, prepared.precision)
         whole = prepared.training_step.rules[0].objective.batch_loss(
@@ -201,11 +205,12 @@ def test_held_out_losses_are_means_over_targets_that_count(
 def test_held_out_losses_are_means_over_examples(laboratory: TrainingHarness) -> None:
     attempt = laboratory.run(digits_job(training={"batch_size": 300}))
     prepared = attempt.prepared
-    assert prepared.validation is not None
+    held = rows_of(prepared).validation
+    assert held is not None
     prepared.network.eval()
     with torch.no_grad():
-        outputs = prepared.network(dict(prepared.validation.inputs))
-        whole = prepared.training_step.rules[0].objective.batch_loss(outputs, dict(prepared.validation.targets), 1)
+        outputs = prepared.network(dict(held.inputs))
+        whole = prepared.training_step.rules[0].objective.batch_loss(outputs, dict(held.targets), 1)
     assert attempt.points("val/loss")[-1][1] == pytest.approx(float(whole), rel=1e-5)
 
 

@@ -10,7 +10,7 @@ from torch.nn.functional import one_hot
 from app.storage.local import LocalStore
 from tests.workers.data.schemas import stored_schema
 from tests.workers.training.datasets import LIMITS, DatasetHarness, InMemoryDataset, dataset_job
-from tests.workers.training.harness import resume_candidates
+from tests.workers.training.harness import resume_candidates, rows_of
 from workers.children.inspect import inspect_job
 from workers.data.rng import batch_generator
 
@@ -39,7 +39,7 @@ def job(target: str) -> dict[str, Any]:
 def test_rows_and_targets_are_blended_alike(harness: DatasetHarness, target: str) -> None:
     prepared = harness.prepare(job(target))
     step = 3
-    ((rows, _),) = prepared.sampler.batches(step)
+    ((rows, _),) = rows_of(prepared).sampler.batches(step)
     ((inputs, targets, _),) = prepared.state.source.batches(step)
     stream = batch_generator(prepared.plan.seed, step, 0)
     stream.integers(1)
@@ -48,7 +48,10 @@ def test_rows_and_targets_are_blended_alike(harness: DatasetHarness, target: str
     def blend(values: torch.Tensor) -> torch.Tensor:
         return values.roll(1, 0) * (1.0 - share) + values * share
 
-    (name, plain), (key, truth) = next(iter(prepared.train.inputs.items())), next(iter(prepared.train.targets.items()))
+    (name, plain), (key, truth) = (
+        next(iter(rows_of(prepared).train.inputs.items())),
+        next(iter(rows_of(prepared).train.targets.items())),
+    )
     assert isinstance(plain, torch.Tensor)
     assert isinstance(truth, torch.Tensor)
     expected = one_hot(truth[rows], 3).float() if target == "label" else truth[rows]

@@ -10,7 +10,7 @@ import torch
 from app.storage.local import LocalStore
 from tests.workers.data.schemas import stored_schema
 from tests.workers.training.datasets import LIMITS, DatasetHarness, InMemoryDataset, dataset_job, text_dataset
-from tests.workers.training.harness import resume_candidates
+from tests.workers.training.harness import resume_candidates, rows_of
 from workers.children.inspect import inspect_job
 from workers.protocol.messages import Ending
 
@@ -53,22 +53,22 @@ def test_an_interrupted_training_is_the_same_to_the_bit(harness: DatasetHarness,
     assert first.outcome.ending == Ending.PAUSED
     second = harness.run(spec, resume_from=resume_candidates(first.context.saved[-1]))
     assert second.weights() == whole.weights()
-    validation = whole.prepared.validation
+    validation = rows_of(whole.prepared).validation
     assert validation is not None
     assert len(validation) == 20
 
 
 def test_each_class_is_trained_on_alike_and_evaluated_as_it_is(harness: DatasetHarness) -> None:
     prepared = harness.prepare(dataset_job(LINEAR, sampler=BALANCED | {"samples": 6000}))
-    target = prepared.train.targets["label"]
+    target = rows_of(prepared).train.targets["label"]
     assert isinstance(target, torch.Tensor)
     drawn = Counter(
-        int(each) for step in range(750) for rows, _ in prepared.sampler.batches(step) for each in target[rows]
+        int(each) for step in range(750) for rows, _ in rows_of(prepared).sampler.batches(step) for each in target[rows]
     )
     assert set(drawn) == set(target.tolist())
     assert all(abs(count / (6000 / len(drawn)) - 1) < 0.1 for count in drawn.values())
-    assert prepared.validation is not None
-    assert len(prepared.validation) + len(prepared.train) == ROWS
+    assert rows_of(prepared).validation is not None
+    assert len(rows_of(prepared).validation) + len(rows_of(prepared).train) == ROWS
 
 
 def test_rows_of_like_length_are_drawn_too(tmp_path: Path) -> None:

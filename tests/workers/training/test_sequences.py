@@ -19,6 +19,7 @@ from tests.workers.training.datasets import (
     text_dataset,
     tree_dataset,
 )
+from tests.workers.training.harness import rows_of
 from tests.workers.training.test_resume import assert_same
 from workers.data.loading.batches import InMemoryBatches
 from workers.data.tokenizers import TOKENIZER_TRAINERS
@@ -146,8 +147,8 @@ def test_buckets_pad_less_and_evaluate_the_same(reading: DatasetHarness) -> None
         assert bucketed.points(name)[0][1] == pytest.approx(plain.points(name)[0][1], rel=1e-5)
 
     def padded(prepared: Any) -> int:
-        feed = InMemoryBatches(prepared.train, prepared.sampler, prepared.device)
-        steps = range(prepared.sampler.steps_per_epoch)
+        feed = InMemoryBatches(rows_of(prepared).train, rows_of(prepared).sampler, prepared.device)
+        steps = range(rows_of(prepared).sampler.steps_per_epoch)
         return sum(inputs["text"].numel() for step in steps for inputs, _, _ in feed.batches(step))
 
     assert padded(bucketed.prepared) < 0.75 * padded(plain.prepared)
@@ -179,8 +180,8 @@ def test_a_tokenizer_travels_with_the_checkpoint(reading: DatasetHarness) -> Non
     rows = reading.corpus.split["text"]
     assert isinstance(rows, list)
     made = {tuple(plain.encode(row).ids) for row in rows}
-    column = prepared.train.inputs["text"]
-    for place in range(len(prepared.train)):
+    column = rows_of(prepared).train.inputs["text"]
+    for place in range(len(rows_of(prepared).train)):
         batch = column.index_select(0, torch.tensor([place]))
         assert tuple(batch[0].tolist()) in made
     document = json.loads((reading.folder / "store" / files["preparation.json"].path).read_text())

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 import torch
@@ -9,8 +10,8 @@ from torch import nn
 
 from app.errors import BuildError
 from app.spec.training.optimizers import OPTIMIZER_CLASSES
-from tests.workers.training.harness import TrainingHarness, digits_job
-from workers.data.loading.batch_source import WeightedBatch
+from tests.workers.training.harness import TrainingHarness, digits_job, rows_of
+from workers.data.loading.batch_source import NO_STATE, WeightedBatch
 from workers.data.loading.batches import InMemoryBatches
 from workers.training.loop import train
 from workers.training.optim.optimizers import OPTIMIZERS, build_optimizer, check_state_shapes
@@ -58,19 +59,24 @@ class CountingSource(InMemoryBatches):
     def state_dict(self) -> Mapping[str, torch.Tensor]:
         return {"reads": torch.tensor(self.reads)}
 
-    def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> None:
+    def state_json(self) -> Mapping[str, Any]:
+        return {"read": self.reads}
+
+    def load_state_dict(self, state: Mapping[str, torch.Tensor], numbers: Mapping[str, Any] = NO_STATE) -> None:
+        assert numbers["read"] == state["reads"]
         self.reads = int(state["reads"])
 
 
 def test_the_state_of_a_source_is_saved_if_it_has_one(laboratory: TrainingHarness) -> None:
     prepared = laboratory.prepare(digits_job(training={"steps": 4}))
-    state, rows = prepared.state, prepared.train
+    state, rows = prepared.state, rows_of(prepared).train
     assert not any(name.startswith("source/") for name in state.state_tensors())
-    state.source = CountingSource(rows, prepared.sampler, prepared.device)
+    assert "source" not in state.state_json()
+    state.source = CountingSource(rows, rows_of(prepared).sampler, prepared.device)
     train(prepared)
     tensors, numbers = state.state_tensors(), state.state_json()
     again = laboratory.prepare(digits_job(training={"steps": 4})).state
-    again.source = source = CountingSource(rows, prepared.sampler, prepared.device)
+    again.source = source = CountingSource(rows, rows_of(prepared).sampler, prepared.device)
     again.load(tensors, numbers)
     assert source.reads == 4
 

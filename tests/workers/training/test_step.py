@@ -4,7 +4,7 @@ import copy
 
 import torch
 
-from tests.workers.training.harness import TrainingHarness, digits_job
+from tests.workers.training.harness import TrainingHarness, digits_job, rows_of
 from workers.data.loading.batches import InMemoryBatches
 from workers.data.loading.examples import ExampleSet
 from workers.training.assembly import PreparedTraining
@@ -48,8 +48,8 @@ def test_a_new_source_is_averaged_over_its_own_targets(laboratory: TrainingHarne
     """A step of a source in which no target counts has no loss; one of the source before it had."""
     prepared = laboratory.prepare(digits_job(training={"steps": 5}))
     advance(prepared, 1)
-    rows = prepared.train
+    rows = rows_of(prepared).train
     ignored = ExampleSet(rows.inputs, {"label": torch.full_like(next(iter(rows.targets.values())), -100)})
-    prepared.state.source = InMemoryBatches(ignored, prepared.sampler, prepared.device)
+    prepared.state.source = InMemoryBatches(ignored, rows_of(prepared).sampler, prepared.device)
     [result] = prepared.training_step.run(prepared.state, prepared.state.source.batches(1))
     assert result.loss == 0

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from tests.examples.example_runner import example_spec, shortened_spec
-from tests.workers.training.harness import TrainingHarness, resume_candidates
+from tests.workers.training.harness import TrainingHarness, resume_candidates, rows_of
 from workers.data.images.column import ImageColumn
 from workers.data.rng import prng_keys, view_keys
 
@@ -58,7 +58,7 @@ def test_views_are_the_same_wherever_images_are_decoded(laboratory: TrainingHarn
     spec["data"]["loading"] = loading
     attempt = laboratory.run(spec, loaders=2)
     assert attempt.weights() == laboratory.run(shortened_spec("simclr", steps=3)).weights()
-    assert all(isinstance(column, ImageColumn) for column in attempt.prepared.train.inputs.values())
+    assert all(isinstance(column, ImageColumn) for column in rows_of(attempt.prepared).train.inputs.values())
 
 
 def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
@@ -77,7 +77,7 @@ def test_the_loss_is_that_of_the_paper(laboratory: TrainingHarness, count: int) 
     prepared = laboratory.prepare(shortened_spec("simclr"))
     network, rows = prepared.network.eval(), torch.arange(count)
     keys = prng_keys(0, 0, rows)
-    inputs = {name: column.batch(rows, keys) for name, column in prepared.train.inputs.items()}
+    inputs = {name: column.batch(rows, keys) for name, column in rows_of(prepared).train.inputs.items()}
     with torch.no_grad():
         found = network(inputs)["loss"]
         z = [network.projection(network.encoder(inputs[name])) for name in ("view_1", "view_2")]

@@ -13,7 +13,7 @@ from app.spec.data.columns import DataSchema
 from app.spec.data.sources import UploadSource
 from tests.workers.data.formats.test_images import encode_image as picture
 from tests.workers.data.formats.uploads import make_upload, schema, to_jsonl, write_zip
-from tests.workers.training.harness import TrainingAttempt, TrainingHarness, resume_candidates
+from tests.workers.training.harness import TrainingAttempt, TrainingHarness, resume_candidates, rows_of
 from workers.children.inspect import InspectionLimits, inspect_job
 from workers.protocol.assignment import DatasetRef
 from workers.training.checkpoints.files import PREPARATION_FILE
@@ -106,14 +106,14 @@ def test_a_table_with_gaps_and_words_teaches_a_number(place: UploadHarness) -> N
     attempt = place.run(known, MIXED, loss="MSELoss", data=data)
     losses = [value for _, value in attempt.points("val/loss")]
     assert losses[-1] < 0.1 * losses[0]
-    train = attempt.prepared.train.inputs["x"]
+    train = rows_of(attempt.prepared).train.inputs["x"]
     assert isinstance(train, torch.Tensor)
     assert train.shape[1] == 6  # each number, and whether it is missing
     numbers, missing = train[:, ::2], train[:, 1::2]
     assert numbers.mean(0).tolist() == pytest.approx([0, 0, 0], abs=1e-5)  # fitted on train alone
     assert numbers.std(0, correction=0).tolist() == pytest.approx([1, 1, 1], abs=1e-5)
     assert set(missing.unique().tolist()) == {0.0, 1.0}
-    held = attempt.prepared.validation
+    held = rows_of(attempt.prepared).validation
     assert held is not None
     assert max(abs(held.inputs["x"][:].mean(0))) > 1e-3
     assert len(train[:, 0].unique()) > 60  # moments in time stay apart
@@ -131,8 +131,8 @@ def test_what_stands_for_gaps_is_measured_on_train(place: UploadHarness) -> None
     heights = [float(row[2]) for row in rows[:80] if row[2]]
     fills = document["features"]["x"]["fills"]
     assert fills[1] == pytest.approx(sum(heights) / len(heights))
-    assert attempt.prepared.test is not None
-    assert len(attempt.prepared.test.rows) == 40
+    assert rows_of(attempt.prepared).test is not None
+    assert len(rows_of(attempt.prepared).test.rows) == 40
 
 
 def test_a_table_teaches_classes_and_goes_on_bit_by_bit(place: UploadHarness) -> None:
@@ -169,7 +169,7 @@ def test_choices_may_be_numbers(place: UploadHarness) -> None:
     }
     features = {"kind": {"kind": "category", "column": "a"}, "b": {"kind": "numbers", "columns": ["b"]}}
     attempt = place.run(known, model, loss="CrossEntropyLoss", data={"features": features, "target": "y"})
-    assert attempt.prepared.train.targets["y"][:3].tolist() == [0, 1, 2]
+    assert rows_of(attempt.prepared).train.targets["y"][:3].tolist() == [0, 1, 2]
 
 
 def test_pictures_in_folders_teach_their_classes(place: UploadHarness) -> None:

@@ -78,7 +78,7 @@ def test_a_network_learns_and_is_measured_in_the_units_of_the_data(harness: Data
     attempt = harness.run(spec)
     error = attempt.points("val/mae")[-1][1]
     assert 0.3 < error < 3.0  # the noise's own is 0.8; standardised numbers would err by less than 0.2
-    validation = attempt.prepared.validation
+    validation = attempt.prepared.source.validation
     assert validation is not None
     network = attempt.prepared.network.eval()
     inputs = {"x": next(iter(validation.inputs.values())).index_select(0, torch.arange(len(validation)))}

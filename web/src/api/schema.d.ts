@@ -620,7 +620,7 @@ export interface paths {
         };
         /**
          * Read Report
-         * @description Read the report of a checkpoint's evaluation, head by head: confusion, classes, entities, errors.
+         * @description Read the report of a checkpoint's evaluation: head by head, or the episodes that its network has played.
          */
         get: operations["read_report"];
         put?: never;
@@ -1176,6 +1176,34 @@ export interface components {
          */
         Action: "job.create" | "job.fork" | "job.cancel" | "job.pause" | "job.resume" | "job.retry" | "job.delete" | "job.restore" | "job.edit" | "job.edit_withdraw" | "job.rollback" | "dataset.create" | "dataset.upload" | "dataset.delete" | "key.create" | "key.change" | "key.rotate" | "key.revoke" | "session.create" | "session.delete" | "session.link" | "webhook.create" | "webhook.delete" | "webhook.rotate" | "webhook.enable" | "webhook.send" | "refused";
         /**
+         * ActorCritic
+         * @description The networks of an algorithm: each a body, in `layers` or with `inputs` and `nodes`.
+         */
+        ActorCritic: {
+            /**
+             * @description Reads `observation`, or the features of the trunk.
+             * @default null
+             */
+            actor: components["schemas"]["Body"] | null;
+            /**
+             * Blocks
+             * @description Blocks that the bodies use by name.
+             */
+            blocks?: {
+                [key: string]: components["schemas"]["Body"];
+            };
+            /**
+             * @description Reads `observation` and, where it values actions, `action`.
+             * @default null
+             */
+            critic: components["schemas"]["Body"] | null;
+            /**
+             * @description What actor and critic share: reads `observation`.
+             * @default null
+             */
+            trunk: components["schemas"]["Body"] | null;
+        };
+        /**
          * AuditEntry
          * @description An action, or refused requests.
          */
@@ -1270,6 +1298,34 @@ export interface components {
             outputs: {
                 [key: string]: string;
             } | null;
+        };
+        /**
+         * BoxSpace
+         * @description A tensor of numbers, float32, each of which may have a lower and an upper bound.
+         */
+        BoxSpace: {
+            /**
+             * High
+             * @description The upper bound, in the same form.
+             * @default null
+             */
+            high: number | number[] | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "box";
+            /**
+             * Low
+             * @description The lower bound: of all elements, or one for each along the last dimension.
+             * @default null
+             */
+            low: number | number[] | null;
+            /**
+             * Shape
+             * @description Of one observation or action, without the batch dimension.
+             */
+            shape: number[];
         };
         /**
          * BuiltinData
@@ -1401,7 +1457,7 @@ export interface components {
              * Group
              * @enum {string}
              */
-            group: "module" | "backbone" | "operation" | "leaf" | "control" | "initialiser" | "parametrization" | "generation" | "loss" | "optimizer" | "schedule" | "average" | "transform" | "metric";
+            group: "module" | "backbone" | "operation" | "leaf" | "control" | "initialiser" | "parametrization" | "generation" | "loss" | "optimizer" | "schedule" | "average" | "space" | "wrapper" | "exploration" | "experience" | "transform" | "metric" | "environment";
             /** Kind */
             kind: string;
             /**
@@ -1419,13 +1475,18 @@ export interface components {
              * @description Names of a node's outputs, if it has several.
              */
             outputs?: string[] | null;
+            /**
+             * Package
+             * @description Of an environment: the package that a worker needs.
+             */
+            package?: string | null;
             /** @description A reference into `schemas`. */
             schema: components["schemas"]["JsonObject"];
             /** Sentence */
             sentence: string;
             /**
              * Shapes
-             * @description What goes into a node, and what comes out.
+             * @description What goes into a node, and what comes out; of an environment: observations → actions.
              */
             shapes?: string | null;
         };
@@ -1560,6 +1621,42 @@ export interface components {
              * @enum {string}
              */
             kind: "class";
+        };
+        /**
+         * ClipObservation
+         * @description Every element of the observation is clamped.
+         */
+        ClipObservation: {
+            /** High */
+            high: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "ClipObservation";
+            /** Low */
+            low: number;
+        };
+        /**
+         * ClipReward
+         * @description The reward that is learned from is clamped.
+         */
+        ClipReward: {
+            /**
+             * High
+             * @default 1
+             */
+            high: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "ClipReward";
+            /**
+             * Low
+             * @default -1
+             */
+            low: number;
         };
         /**
          * Column
@@ -1729,7 +1826,6 @@ export interface components {
              */
             x: "step" | "epoch" | "elapsed" | "time";
         };
-        Data: components["schemas"]["BuiltinData"] | components["schemas"]["TorchvisionData"] | components["schemas"]["UploadedData"];
         /**
          * DataSchema
          * @description The columns of a data set and the sizes of its splits.
@@ -1935,6 +2031,86 @@ export interface components {
          */
         DeliveryStatus: "pending" | "delivered" | "failed";
         /**
+         * DiscreteSpace
+         * @description One of `n` values, which are the integers from 0 on, int64.
+         */
+        DiscreteSpace: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "discrete";
+            /** N */
+            n: number;
+        };
+        /**
+         * DQN
+         * @description Deep Q-network (Mnih et al. 2015), double by default (van Hasselt et al. 2016). epsilon_steps is a tenth of the run by default.
+         */
+        DQN: {
+            /**
+             * Capacity
+             * @default 100000
+             */
+            capacity: number;
+            /**
+             * Double
+             * @default true
+             */
+            double: boolean;
+            /**
+             * Epsilon End
+             * @default 0.05
+             */
+            epsilon_end: number;
+            /**
+             * Epsilon Start
+             * @default 1
+             */
+            epsilon_start: number;
+            /**
+             * Epsilon Steps
+             * @default null
+             */
+            epsilon_steps: number | null;
+            /**
+             * Gamma
+             * @default 0.99
+             */
+            gamma: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "dqn";
+            /**
+             * Loss
+             * @default SmoothL1Loss
+             * @enum {string}
+             */
+            loss: "SmoothL1Loss" | "MSELoss";
+            /**
+             * Start Steps
+             * @default 1000
+             */
+            start_steps: number;
+            /**
+             * Steps
+             * @default 1
+             */
+            steps: number;
+            /**
+             * Target Every
+             * @default 500
+             */
+            target_every: number;
+            /**
+             * Tau
+             * @default 1
+             */
+            tau: number;
+        };
+        /**
          * DryRun
          * @description What an edit would do.
          */
@@ -1963,6 +2139,62 @@ export interface components {
             spec: components["schemas"]["JsonObject"];
             /** Warnings */
             warnings: components["schemas"]["ProblemDetail"][];
+        };
+        /**
+         * Dynamics
+         * @description An environment of nodes, which is run on all copies at once, without gradients.
+         *
+         *     N is the number of copies. The networks have no parameters.
+         */
+        Dynamics: {
+            /**
+             * Action
+             * @example {
+             *       "high": 2,
+             *       "kind": "box",
+             *       "low": -2,
+             *       "shape": [
+             *         1
+             *       ]
+             *     }
+             */
+            action: components["schemas"]["BoxSpace"] | components["schemas"]["DiscreteSpace"];
+            /**
+             * Observation
+             * @description What `observe` gives. Default: the state.
+             * @default null
+             */
+            observation: (components["schemas"]["BoxSpace"] | components["schemas"]["DiscreteSpace"]) | null;
+            /**
+             * @description Input state (N, …); output observation (N, …). Default: the state is observed.
+             * @default null
+             */
+            observe: components["schemas"]["Network"] | null;
+            /**
+             * @description The first states of episodes: input state (N, …), zeros, for the number of copies; output state (N, …). Random nodes draw anew for every episode.
+             * @example {
+             *       "layers": [
+             *         "rand_like"
+             *       ]
+             *     }
+             */
+            reset: components["schemas"]["Network"];
+            /**
+             * @example {
+             *       "shape": [
+             *         2
+             *       ]
+             *     }
+             */
+            state: components["schemas"]["State"];
+            /** @description Inputs state (N, …) and action (N, …), or int64 (N) of a discrete one; outputs state (N, …), reward (N, 1) or (N), and, if an episode can end by itself, terminated (N, 1) or (N). */
+            step: components["schemas"]["Network"];
+            /**
+             * Time Limit
+             * @description Steps after which an episode is truncated, so that every policy can be evaluated.
+             * @example 200
+             */
+            time_limit: number;
         };
         /**
          * EarlyStop
@@ -2168,6 +2400,159 @@ export interface components {
          */
         EditState: "accepted" | "applied" | "rejected" | "withdrawn";
         /**
+         * EnvironmentData
+         * @description An environment that the job's own network acts in: by name, or as data.
+         */
+        EnvironmentData: {
+            /**
+             * Action
+             * @description The output that is done in evaluations and predictions.
+             * @default action
+             */
+            action: string;
+            /**
+             * Behaviour
+             * @description The output that is done when experience is collected. Default: that of `action`.
+             * @default null
+             */
+            behaviour: string | null;
+            /**
+             * Copies
+             * @description Copies that are stepped together.
+             * @default 1
+             */
+            copies: number;
+            /**
+             * @description An environment of nodes, in place of a name.
+             * @default null
+             */
+            dynamics: components["schemas"]["Dynamics"] | null;
+            /**
+             * Episodes
+             * @description Episodes of an evaluation.
+             * @default 100
+             */
+            episodes: number;
+            /**
+             * Experience
+             * @example {
+             *       "capacity": 100000,
+             *       "kind": "replay",
+             *       "start_steps": 1000
+             *     }
+             */
+            experience: ("replay" | "rollout" | "episodes") | (components["schemas"]["ReplayExperience"] | components["schemas"]["RolloutExperience"] | components["schemas"]["EpisodesExperience"]);
+            /**
+             * Exploration
+             * @description What is added to the behaviour.
+             * @default null
+             */
+            exploration: ("gaussian" | "ornstein_uhlenbeck" | "epsilon_greedy") | (components["schemas"]["gaussian"] | components["schemas"]["ornstein_uhlenbeck"] | components["schemas"]["epsilon_greedy"]) | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "environment";
+            /**
+             * Name
+             * @description One of Gymnasium's.
+             * @default null
+             * @example CartPole-v1
+             * @example Pendulum-v1
+             * @example Acrobot-v1
+             * @example MountainCar-v0
+             * @example MountainCarContinuous-v0
+             * @example FrozenLake-v1
+             * @example FrozenLake8x8-v1
+             * @example CliffWalking-v1
+             * @example CliffWalkingSlippery-v1
+             * @example Taxi-v4
+             * @example LunarLander-v3
+             * @example LunarLanderContinuous-v3
+             * @example BipedalWalker-v3
+             * @example BipedalWalkerHardcore-v3
+             * @example InvertedPendulum-v5
+             * @example InvertedDoublePendulum-v5
+             * @example Reacher-v5
+             * @example Pusher-v5
+             * @example Swimmer-v5
+             * @example Hopper-v5
+             * @example HalfCheetah-v5
+             * @example Walker2d-v5
+             * @example Ant-v5
+             * @example Humanoid-v5
+             * @example HumanoidStandup-v5
+             */
+            name: string | null;
+            /**
+             * Report
+             * @description Further outputs that read observations alone: their means over the steps of an evaluation.
+             * @default []
+             */
+            report: string | string[];
+            /**
+             * Wrappers
+             * @description What the environment is changed by, from the inside to the outside.
+             * @default []
+             */
+            wrappers: ("NormalizeObservation" | "ClipReward" | "ScaleReward") | (components["schemas"]["TimeLimit"] | components["schemas"]["FrameStack"] | components["schemas"]["NormalizeObservation"] | components["schemas"]["ClipObservation"] | components["schemas"]["ClipReward"] | components["schemas"]["ScaleReward"]) | (("NormalizeObservation" | "ClipReward" | "ScaleReward") | (components["schemas"]["TimeLimit"] | components["schemas"]["FrameStack"] | components["schemas"]["NormalizeObservation"] | components["schemas"]["ClipObservation"] | components["schemas"]["ClipReward"] | components["schemas"]["ScaleReward"]))[];
+        };
+        /**
+         * EpisodesExperience
+         * @description Whole episodes with the weights of one moment, all of whose steps are one batch (Williams 1992).
+         */
+        EpisodesExperience: {
+            /**
+             * Episodes
+             * @description Episodes in each step of the loop.
+             * @default 8
+             */
+            episodes: number;
+            /**
+             * Gamma
+             * @description The discount of a reward that is one step later.
+             * @default 0.99
+             */
+            gamma: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "episodes";
+            /**
+             * Normalize
+             * @description Whether the returns of a batch have zero mean and unit variance.
+             * @default true
+             */
+            normalize: boolean;
+        };
+        /**
+         * epsilon_greedy
+         * @description A random action in place of the behaviour's, with a probability that falls linearly from start to end over the first steps of the loop (Mnih et al. 2015).
+         */
+        epsilon_greedy: {
+            /**
+             * End
+             * @default 0.05
+             */
+            end: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "epsilon_greedy";
+            /**
+             * Start
+             * @default 1
+             */
+            start: number;
+            /**
+             * Steps
+             * @default 10000
+             */
+            steps: number;
+        };
+        /**
          * Evaluation
          * @description When the held-out examples are evaluated: at the end of every epoch unless `every_steps` says otherwise.
          */
@@ -2314,6 +2699,19 @@ export interface components {
             what: "weights" | "everything";
         };
         /**
+         * FrameStack
+         * @description The last observations along a new first dimension, (frames, *observation), the newest last; before there are as many, the first one stands for those that lack.
+         */
+        FrameStack: {
+            /** Frames */
+            frames: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "FrameStack";
+        };
+        /**
          * Freeze
          * @description The parameters of nodes are not trained any more.
          */
@@ -2359,6 +2757,22 @@ export interface components {
             rows: number;
             /** Step */
             step: number;
+        };
+        /**
+         * gaussian
+         * @description Normal noise is added to the action, independent at every step and clamped to the space (Fujimoto et al. 2018); std is in halves of the range of each element: 0.1 is a tenth of the largest action of a symmetric range.
+         */
+        gaussian: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "gaussian";
+            /**
+             * Std
+             * @default 0.1
+             */
+            std: number;
         };
         /**
          * GenerationOptions
@@ -3013,6 +3427,8 @@ export interface components {
         JobReport: {
             /** Checkpoint Id */
             checkpoint_id: string;
+            /** @description Of a job that acts in an environment, in place of heads: see the page on reports. */
+            episodes?: components["schemas"]["JsonObject"] | null;
             /**
              * Heads
              * @description One object per output; its `about` says of which form: see the page on reports.
@@ -3044,7 +3460,7 @@ export interface components {
              *       "name": "iris"
              *     }
              */
-            data: components["schemas"]["Data"];
+            data: components["schemas"]["BuiltinData"] | components["schemas"]["TorchvisionData"] | components["schemas"]["UploadedData"] | components["schemas"]["EnvironmentData"];
             /**
              * Max Seconds
              * @default null
@@ -3064,7 +3480,7 @@ export interface components {
              *       ]
              *     }
              */
-            model: components["schemas"]["Network"];
+            model: components["schemas"]["Network"] | components["schemas"]["ActorCritic"];
             /**
              * Name
              * @default untitled
@@ -3080,7 +3496,7 @@ export interface components {
              *       "loss": "CrossEntropyLoss"
              *     }
              */
-            objective: components["schemas"]["Objective"];
+            objective: components["schemas"]["Objective"] | ("sac" | "td3" | "dqn" | "ppo" | "reinforce") | (components["schemas"]["SAC"] | components["schemas"]["TD3"] | components["schemas"]["DQN"] | components["schemas"]["PPO"] | components["schemas"]["REINFORCE"]);
             /**
              * Priority
              * @default 0
@@ -3785,6 +4201,27 @@ export interface components {
             [key: string]: unknown;
         });
         /**
+         * NormalizeObservation
+         * @description (observation - mean) / std with fixed numbers: one for all elements, or one for each along the last dimension.
+         */
+        NormalizeObservation: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "NormalizeObservation";
+            /**
+             * Mean
+             * @default 0
+             */
+            mean: number | number[];
+            /**
+             * Std
+             * @default 1
+             */
+            std: number | number[];
+        };
+        /**
          * NumbersFeature
          * @description Columns of numbers side by side: float32 (k).
          */
@@ -3875,6 +4312,32 @@ export interface components {
             [key: string]: unknown;
         });
         /**
+         * ornstein_uhlenbeck
+         * @description Noise that drifts from step to step is added to the action (Lillicrap et al. 2016): x becomes x - theta * x * dt + std * sqrt(dt) * normal, from 0 at the beginning of each episode; in halves of the range of each element.
+         */
+        ornstein_uhlenbeck: {
+            /**
+             * Dt
+             * @default 0.01
+             */
+            dt: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "ornstein_uhlenbeck";
+            /**
+             * Std
+             * @default 0.5
+             */
+            std: number;
+            /**
+             * Theta
+             * @default 0.15
+             */
+            theta: number;
+        };
+        /**
          * PlannedEdit
          * @description Operations that the plan applies by itself: at a trigger, at intervals, or when a loss is not finite.
          *
@@ -3902,6 +4365,72 @@ export interface components {
             until: components["schemas"]["Until"] | null;
         };
         /**
+         * PPO
+         * @description Proximal policy optimisation (Schulman et al. 2017) with generalised advantage estimation.
+         */
+        PPO: {
+            /**
+             * Actor Optimizer
+             * @default null
+             */
+            actor_optimizer: components["schemas"]["OptimizerKind"] | null;
+            /**
+             * Clip Range
+             * @default 0.2
+             */
+            clip_range: number;
+            /**
+             * Critic Optimizer
+             * @default null
+             */
+            critic_optimizer: components["schemas"]["OptimizerKind"] | null;
+            /**
+             * Entropy Coefficient
+             * @default 0
+             */
+            entropy_coefficient: number;
+            /**
+             * Epochs
+             * @default 10
+             */
+            epochs: number;
+            /**
+             * Gamma
+             * @default 0.99
+             */
+            gamma: number;
+            /**
+             * Initial Std
+             * @default 1
+             */
+            initial_std: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "ppo";
+            /**
+             * Lambda
+             * @default 0.95
+             */
+            lambda: number;
+            /**
+             * Normalize Advantage
+             * @default true
+             */
+            normalize_advantage: boolean;
+            /**
+             * Steps
+             * @default 256
+             */
+            steps: number;
+            /**
+             * Value Coefficient
+             * @default 0.5
+             */
+            value_coefficient: number;
+        };
+        /**
          * Predicted
          * @description The prediction of one output for one row; nested lists where there is one per position.
          */
@@ -3918,7 +4447,7 @@ export interface components {
             image?: string | null;
             /**
              * Label
-             * @description The most probable one, as in the data.
+             * @description The most probable one, as in the data; the name of the chosen action.
              */
             label?: unknown;
             /**
@@ -3968,7 +4497,7 @@ export interface components {
             top?: components["schemas"]["Chance"][] | null;
             /**
              * Value
-             * @description A number or lists of them, in the units of the data.
+             * @description A number or lists of them, in the units of the data; an action as the environment takes it.
              */
             value?: unknown;
         };
@@ -3979,13 +4508,13 @@ export interface components {
         PredictedOutput: {
             /**
              * About
-             * @description One of several classes; a tag for every token; yes or no; several labels; numbers; a list of labels of any length; no target; or a text that the network generates.
+             * @description One of several classes; a tag for every token; yes or no; several labels; numbers; a list of labels of any length; no target; a text that the network generates; or what is done in an environment.
              * @enum {string}
              */
-            about: "classes" | "tags" | "decisions" | "labels" | "numbers" | "sequences" | "raw" | "text";
+            about: "classes" | "tags" | "decisions" | "labels" | "numbers" | "sequences" | "raw" | "text" | "action";
             /**
              * Labels
-             * @description What the probabilities belong to, in order.
+             * @description What the probabilities belong to, in order; of actions the names of the choices or components.
              */
             labels: (string | number | boolean)[] | null;
             /** Loss */
@@ -4298,6 +4827,42 @@ export interface components {
             version: string;
         };
         /**
+         * REINFORCE
+         * @description The policy gradient of whole episodes (Williams 1992); a batch is the steps of `episodes` episodes.
+         */
+        REINFORCE: {
+            /**
+             * Entropy Coefficient
+             * @default 0
+             */
+            entropy_coefficient: number;
+            /**
+             * Episodes
+             * @default 8
+             */
+            episodes: number;
+            /**
+             * Gamma
+             * @default 0.99
+             */
+            gamma: number;
+            /**
+             * Initial Std
+             * @default 1
+             */
+            initial_std: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "reinforce";
+            /**
+             * Normalize
+             * @default true
+             */
+            normalize: boolean;
+        };
+        /**
          * Reinit
          * @description The weights of a node are drawn again, and the optimiser forgets them.
          */
@@ -4366,6 +4931,35 @@ export interface components {
             with: components["schemas"]["NodeKind"];
         };
         /**
+         * ReplayExperience
+         * @description The last transitions, of which every step draws a batch, uniformly with replacement (Lin 1992).
+         */
+        ReplayExperience: {
+            /**
+             * Capacity
+             * @description Transitions that are kept; the oldest are overwritten.
+             * @default 100000
+             */
+            capacity: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "replay";
+            /**
+             * Start Steps
+             * @description Transitions of random actions, uniform over the space, before the first step.
+             * @default 1000
+             */
+            start_steps: number;
+            /**
+             * Steps
+             * @description Steps of every copy in each step of the loop.
+             * @default 1
+             */
+            steps: number;
+        };
+        /**
          * Report
          * @description A spec that would be accepted.
          */
@@ -4431,6 +5025,128 @@ export interface components {
              * @default null
              */
             step: number | null;
+        };
+        /**
+         * RolloutExperience
+         * @description Steps of every copy with the weights of one moment, and several passes over them (Schulman et al. 2017).
+         *
+         *     A rollout serves epochs * ceil(steps * copies / batch_size) steps of the loop. Advantages are by generalised
+         *     advantage estimation (Schulman et al. 2016).
+         */
+        RolloutExperience: {
+            /**
+             * Epochs
+             * @description Passes over a rollout.
+             * @default 10
+             */
+            epochs: number;
+            /**
+             * Gamma
+             * @description The discount of a reward that is one step later.
+             * @default 0.99
+             */
+            gamma: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "rollout";
+            /**
+             * Lambda
+             * @description Of generalised advantage estimation.
+             * @default 0.95
+             */
+            lambda: number;
+            /**
+             * Log Prob
+             * @description The output with the logarithm of the probability of `behaviour`.
+             * @default log_prob
+             */
+            log_prob: string;
+            /**
+             * Normalize Advantage
+             * @description Whether the advantages of a batch have zero mean and unit variance.
+             * @default true
+             */
+            normalize_advantage: boolean;
+            /**
+             * Steps
+             * @description Steps of every copy in a rollout.
+             * @default 128
+             */
+            steps: number;
+            /**
+             * Value
+             * @description The output with the value of the observation.
+             * @default value
+             */
+            value: string;
+        };
+        /**
+         * SAC
+         * @description Soft actor-critic (Haarnoja et al. 2018): a squashed Gaussian policy of high entropy, two critics, and a temperature alpha that holds the entropy at target_entropy (auto: -A for A actions, scaled to [-1, 1]).
+         */
+        SAC: {
+            /**
+             * Actor Optimizer
+             * @default null
+             */
+            actor_optimizer: components["schemas"]["OptimizerKind"] | null;
+            /**
+             * Alpha
+             * @default auto
+             */
+            alpha: number | "auto";
+            /**
+             * Alpha Optimizer
+             * @default null
+             */
+            alpha_optimizer: components["schemas"]["OptimizerKind"] | null;
+            /**
+             * Capacity
+             * @default 100000
+             */
+            capacity: number;
+            /**
+             * Critic Optimizer
+             * @default null
+             */
+            critic_optimizer: components["schemas"]["OptimizerKind"] | null;
+            /**
+             * Gamma
+             * @default 0.99
+             */
+            gamma: number;
+            /**
+             * Initial Alpha
+             * @default 1
+             */
+            initial_alpha: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "sac";
+            /**
+             * Start Steps
+             * @default 1000
+             */
+            start_steps: number;
+            /**
+             * Steps
+             * @default 1
+             */
+            steps: number;
+            /**
+             * Target Entropy
+             * @default auto
+             */
+            target_entropy: number | "auto";
+            /**
+             * Tau
+             * @default 0.005
+             */
+            tau: number;
         };
         /**
          * sample
@@ -4502,6 +5218,27 @@ export interface components {
             op: "scale";
             /** Path */
             path: string;
+        };
+        /**
+         * ScaleReward
+         * @description The reward that is learned from is (reward + shift) * factor.
+         */
+        ScaleReward: {
+            /**
+             * Factor
+             * @default 1
+             */
+            factor: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "ScaleReward";
+            /**
+             * Shift
+             * @default 0
+             */
+            shift: number;
         };
         /**
          * ScheduleKind
@@ -4793,6 +5530,14 @@ export interface components {
             what: "weights" | "everything";
         };
         /**
+         * State
+         * @description The state of one copy: float32 of a shape.
+         */
+        State: {
+            /** Shape */
+            shape: number[];
+        };
+        /**
          * Statistics
          * @description Norms of gradients, weights and updates, and the activations, node by node, at some of the steps.
          */
@@ -4965,6 +5710,72 @@ export interface components {
             tau: number;
         };
         /**
+         * TD3
+         * @description Twin delayed deep deterministic policy gradient (Fujimoto et al. 2018). Noise is in halves of the range of each action.
+         */
+        TD3: {
+            /**
+             * Actor Optimizer
+             * @default null
+             */
+            actor_optimizer: components["schemas"]["OptimizerKind"] | null;
+            /**
+             * Capacity
+             * @default 100000
+             */
+            capacity: number;
+            /**
+             * Critic Optimizer
+             * @default null
+             */
+            critic_optimizer: components["schemas"]["OptimizerKind"] | null;
+            /**
+             * Exploration Noise
+             * @default 0.1
+             */
+            exploration_noise: number;
+            /**
+             * Gamma
+             * @default 0.99
+             */
+            gamma: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "td3";
+            /**
+             * Noise Clip
+             * @default 0.5
+             */
+            noise_clip: number;
+            /**
+             * Policy Delay
+             * @default 2
+             */
+            policy_delay: number;
+            /**
+             * Start Steps
+             * @default 1000
+             */
+            start_steps: number;
+            /**
+             * Steps
+             * @default 1
+             */
+            steps: number;
+            /**
+             * Target Noise
+             * @default 0.2
+             */
+            target_noise: number;
+            /**
+             * Tau
+             * @default 0.005
+             */
+            tau: number;
+        };
+        /**
          * TensorFeature
          * @description A column that is a tensor already.
          */
@@ -5045,6 +5856,19 @@ export interface components {
             tokenizer: ("word" | "bpe" | "wordpiece" | "character") | components["schemas"]["Tokenizer"];
             /** @default null */
             vectors: components["schemas"]["Vectors"] | null;
+        };
+        /**
+         * TimeLimit
+         * @description Truncates an episode after this many steps; the environment's own limit holds too.
+         */
+        TimeLimit: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "TimeLimit";
+            /** Steps */
+            steps: number;
         };
         /**
          * Tokenizer
@@ -6183,11 +7007,13 @@ export interface components {
     pathItems: never;
 }
 export type Action = components['schemas']['Action'];
+export type ActorCritic = components['schemas']['ActorCritic'];
 export type AuditEntry = components['schemas']['AuditEntry'];
 export type AuditPage = components['schemas']['AuditPage'];
 export type AverageKind = components['schemas']['AverageKind'];
 export type Beam = components['schemas']['beam'];
 export type Body = components['schemas']['Body'];
+export type BoxSpace = components['schemas']['BoxSpace'];
 export type BuiltinData = components['schemas']['BuiltinData'];
 export type BuiltinSource = components['schemas']['BuiltinSource'];
 export type Catalog = components['schemas']['Catalog'];
@@ -6199,11 +7025,12 @@ export type CheckpointFile = components['schemas']['CheckpointFile'];
 export type Checkpointing = components['schemas']['Checkpointing'];
 export type CheckpointPage = components['schemas']['CheckpointPage'];
 export type ClassFeature = components['schemas']['ClassFeature'];
+export type ClipObservation = components['schemas']['ClipObservation'];
+export type ClipReward = components['schemas']['ClipReward'];
 export type Column = components['schemas']['Column'];
 export type ColumnRole = components['schemas']['ColumnRole'];
 export type Condition = components['schemas']['Condition'];
 export type Curves = components['schemas']['Curves'];
-export type Data = components['schemas']['Data'];
 export type DataSchema = components['schemas']['DataSchema'];
 export type Dataset = components['schemas']['Dataset'];
 export type DatasetPage = components['schemas']['DatasetPage'];
@@ -6215,7 +7042,10 @@ export type Delivery = components['schemas']['Delivery'];
 export type DeliveryAttempt = components['schemas']['DeliveryAttempt'];
 export type DeliveryPage = components['schemas']['DeliveryPage'];
 export type DeliveryStatus = components['schemas']['DeliveryStatus'];
+export type DiscreteSpace = components['schemas']['DiscreteSpace'];
+export type Dqn = components['schemas']['DQN'];
 export type DryRun = components['schemas']['DryRun'];
+export type Dynamics = components['schemas']['Dynamics'];
 export type EarlyStop = components['schemas']['EarlyStop'];
 export type Edit = components['schemas']['Edit'];
 export type EditDetail = components['schemas']['EditDetail'];
@@ -6223,6 +7053,9 @@ export type EditOrigin = components['schemas']['EditOrigin'];
 export type EditPage = components['schemas']['EditPage'];
 export type EditRequest = components['schemas']['EditRequest'];
 export type EditState = components['schemas']['EditState'];
+export type EnvironmentData = components['schemas']['EnvironmentData'];
+export type EpisodesExperience = components['schemas']['EpisodesExperience'];
+export type EpsilonGreedy = components['schemas']['epsilon_greedy'];
 export type Evaluation = components['schemas']['Evaluation'];
 export type EvaluationRequest = components['schemas']['EvaluationRequest'];
 export type Event = components['schemas']['Event'];
@@ -6231,8 +7064,10 @@ export type Failure = components['schemas']['Failure'];
 export type FBeta = components['schemas']['FBeta'];
 export type Feature = components['schemas']['Feature'];
 export type Fork = components['schemas']['Fork'];
+export type FrameStack = components['schemas']['FrameStack'];
 export type Freeze = components['schemas']['Freeze'];
 export type FunctionDifference = components['schemas']['FunctionDifference'];
+export type Gaussian = components['schemas']['gaussian'];
 export type GenerationOptions = components['schemas']['GenerationOptions'];
 export type GradientNoise = components['schemas']['GradientNoise'];
 export type Greedy = components['schemas']['greedy'];
@@ -6276,11 +7111,14 @@ export type NewWebhook = components['schemas']['NewWebhook'];
 export type NgramsFeature = components['schemas']['NgramsFeature'];
 export type NodeChange = components['schemas']['NodeChange'];
 export type NodeKind = components['schemas']['NodeKind'];
+export type NormalizeObservation = components['schemas']['NormalizeObservation'];
 export type NumbersFeature = components['schemas']['NumbersFeature'];
 export type Objective = components['schemas']['Objective'];
 export type Operation = components['schemas']['Operation'];
 export type OptimizerKind = components['schemas']['OptimizerKind'];
+export type OrnsteinUhlenbeck = components['schemas']['ornstein_uhlenbeck'];
 export type PlannedEdit = components['schemas']['PlannedEdit'];
+export type Ppo = components['schemas']['PPO'];
 export type Predicted = components['schemas']['Predicted'];
 export type PredictedOutput = components['schemas']['PredictedOutput'];
 export type Prediction = components['schemas']['Prediction'];
@@ -6292,16 +7130,21 @@ export type ProposalReason = components['schemas']['ProposalReason'];
 export type ProposalRequest = components['schemas']['ProposalRequest'];
 export type Question = components['schemas']['Question'];
 export type Readiness = components['schemas']['Readiness'];
+export type Reinforce = components['schemas']['REINFORCE'];
 export type Reinit = components['schemas']['Reinit'];
 export type Remove = components['schemas']['Remove'];
 export type Rename = components['schemas']['Rename'];
 export type Replace = components['schemas']['Replace'];
+export type ReplayExperience = components['schemas']['ReplayExperience'];
 export type Report = components['schemas']['Report'];
 export type Resources = components['schemas']['Resources'];
 export type Rollback = components['schemas']['Rollback'];
+export type RolloutExperience = components['schemas']['RolloutExperience'];
+export type Sac = components['schemas']['SAC'];
 export type Sample = components['schemas']['sample'];
 export type Sampling = components['schemas']['Sampling'];
 export type Scale = components['schemas']['Scale'];
+export type ScaleReward = components['schemas']['ScaleReward'];
 export type ScheduleKind = components['schemas']['ScheduleKind'];
 export type SchemaWarning = components['schemas']['SchemaWarning'];
 export type Series = components['schemas']['Series'];
@@ -6312,6 +7155,7 @@ export type SignedIn = components['schemas']['SignedIn'];
 export type SignIn = components['schemas']['SignIn'];
 export type Split = components['schemas']['Split'];
 export type StartFrom = components['schemas']['StartFrom'];
+export type State = components['schemas']['State'];
 export type Statistics = components['schemas']['Statistics'];
 export type StatisticSeries = components['schemas']['StatisticSeries'];
 export type Status = components['schemas']['Status'];
@@ -6319,8 +7163,10 @@ export type SwapOptimizer = components['schemas']['SwapOptimizer'];
 export type TableFeature = components['schemas']['TableFeature'];
 export type TagsFeature = components['schemas']['TagsFeature'];
 export type TargetNetwork = components['schemas']['TargetNetwork'];
+export type Td3 = components['schemas']['TD3'];
 export type TensorFeature = components['schemas']['TensorFeature'];
 export type TextFeature = components['schemas']['TextFeature'];
+export type TimeLimit = components['schemas']['TimeLimit'];
 export type Tokenizer = components['schemas']['Tokenizer'];
 export type TopAccuracy = components['schemas']['TopAccuracy'];
 export type TorchvisionData = components['schemas']['TorchvisionData'];

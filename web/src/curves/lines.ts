@@ -5,7 +5,7 @@ import { LINEAR, scaleFor, type Scale, type ScaleKind } from "../charts/scales";
 import type { LiveSeries } from "./live";
 import { betterOf, splitOf } from "./names";
 
-const SPLIT_COLORS: Record<string, string> = { train: "--series-1", val: "--series-2", test: "--series-3", "": "--series-1" };
+const SPLIT_COLORS: Record<string, string> = { train: "--series-1", episode: "--series-1", val: "--series-2", test: "--series-3", "": "--series-1" };
 
 export const seriesColor = (index: number): string => `--series-${(index % 8) + 1}`;
 

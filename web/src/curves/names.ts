@@ -1,5 +1,6 @@
-/** Names of series: "train/loss", "val/accuracy", "train/head/loss", "flow/node/iterations". */
-const SPLITS = ["train", "val", "test"] as const;
+/** Names of series: "train/loss", "val/accuracy", "train/head/loss", "episode/return", "flow/node/iterations". */
+const SPLITS = ["train", "episode", "val", "test"] as const;
+const RETURN = "return"; // of episodes: what an agent is trained for
 
 /** What a series measures, without the rows that it is of: one chart shows one measure. */
 export function measureOf(name: string): string {
@@ -11,10 +12,13 @@ export const splitOf = (name: string): string => (measureOf(name) === name ? "" 
 
 export interface Group {
   measure: string;
-  names: string[]; // train before val before test
+  names: string[]; // train before episode before val before test
 }
 
-/** Series by what they measure: the loss first, then other measures of held-out rows, then the rest by name. */
+/**
+ * Series by what they measure: the loss first, then other measures of held-out rows, then the rest by name.
+ * Where there are returns of episodes, they come first: what an agent's losses are says little of how well it acts.
+ */
 export function groupNames(names: readonly string[], apart = false): Group[] {
   const groups = new Map<string, string[]>();
   for (const name of new Set(names)) {
@@ -22,14 +26,18 @@ export function groupNames(names: readonly string[], apart = false): Group[] {
     groups.set(key, [...(groups.get(key) ?? []), name]);
   }
   const rank = (name: string) => SPLITS.findIndex((split) => name.startsWith(`${split}/`));
+  const acts = hasReturns(names);
   return [...groups]
     .map(([measure, members]) => ({ measure, names: members.sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1)) }))
-    .sort((a, b) => order(a) - order(b) || (a.measure < b.measure ? -1 : 1));
+    .sort((a, b) => order(a, acts) - order(b, acts) || (a.measure < b.measure ? -1 : 1));
 }
 
-function order({ names }: Group): number {
+/** Whether some series are the returns of episodes. */
+export const hasReturns = (names: readonly string[]): boolean => names.some((name) => measureOf(name) === RETURN);
+
+function order({ names }: Group, acts: boolean): number {
   const measure = measureOf(names[0]!);
-  if (measure === "loss") return 0;
+  if (measure === RETURN || (measure === "loss" && !acts)) return 0;
   if (names.some((name) => name.startsWith("val/"))) return 1;
   if (measure.endsWith("/loss")) return 2;
   return names[0]!.startsWith("flow/") ? 4 : 3;
@@ -45,7 +53,7 @@ export function shownGroups(groups: readonly Group[], chosen: readonly string[])
 
 const LESS_IS_BETTER = new Set(["loss", "calibration_error", "log_loss", "perplexity", "hamming", "mae", "mse", "rmse", "mape"]);
 const MORE_IS_BETTER =
-  /^((top5|balanced)_)?accuracy$|^((span_)?(precision|recall|f1)(_\w+)?)$|^(auroc|average_precision|mcc|cohen_kappa|exact_match|r2|explained_variance|pearson|spearman)$/;
+  /^((top5|balanced)_)?accuracy$|^((span_)?(precision|recall|f1)(_\w+)?)$|^(return|auroc|average_precision|mcc|cohen_kappa|exact_match|r2|explained_variance|pearson|spearman)$/;
 
 /** Whether small or large values of a measure are good; null where neither is. */
 export function betterOf(name: string): "low" | "high" | null {

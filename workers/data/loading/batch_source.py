@@ -1,7 +1,7 @@
 """What training reads its batches from."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -9,13 +9,15 @@ from workers.data.columns import PreparedColumn
 
 # Inputs (batch, …) and targets (batch, …) by name, and the batch's share of the step's examples.
 WeightedBatch = tuple[Mapping[str, Tensor], Mapping[str, Tensor], float]
+NO_VALUES: Mapping[str, float] = {}
+NO_STATE: Mapping[str, Any] = {}
 
 
 class BatchSource(Protocol):
     """The batches of every optimizer step, on a device.
 
     A source whose batches are a function of (seed, epoch, step) has no state, which is the default. One that does have
-    some, as a collector of experience would, returns in `state_dict` all that the next step depends on.
+    some, as a collector of experience, returns in `state_dict` and `state_json` all that the next step depends on.
     """
 
     @property
@@ -24,14 +26,30 @@ class BatchSource(Protocol):
         ...
 
     def batches(self, step: int) -> list[WeightedBatch]:
-        """Return the batches of optimizer step `step` (from 0). Raises `DataError` for rows that cannot be read."""
+        """Return the batches of optimizer step `step` (from 0). Raises `DataError` for rows that cannot be read.
+
+        A source with a state is asked once for each step, in order.
+        """
         ...
 
+    def preview(self, step: int) -> list[WeightedBatch]:
+        """Return the batches that step `step` will have, and stay as it is."""
+        return self.batches(step)
+
+    def pop_values(self) -> Mapping[str, float]:
+        """Return what was measured while the latest batches were collected, by series, once."""
+        return NO_VALUES
+
     def state_dict(self) -> Mapping[str, Tensor]:
-        """Return what a checkpoint must hold for the next step to be the same."""
+        """Return the tensors that a checkpoint must hold for the next step to be the same, without copying."""
         return {}
 
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from what `state_dict` has returned. Raises `ValueError` for the state of another source."""
-        if state:
-            raise ValueError(f"a source without state cannot take over: {', '.join(sorted(state))}")
+    def state_json(self) -> Mapping[str, Any]:
+        """Return the rest of what a checkpoint must hold, as JSON."""
+        return NO_STATE
+
+    def load_state_dict(self, state: Mapping[str, Tensor], numbers: Mapping[str, Any] = NO_STATE) -> None:
+        """Go on from what `state_dict` and `state_json` returned. Raises `ValueError` for that of another source."""
+        if state or numbers:
+            names = ", ".join(sorted({*state, *numbers}))
+            raise ValueError(f"a source without state cannot take over: {names}")

@@ -47,7 +47,7 @@ class ExampleSet:
     stored: StoredRows | None = None  # of held-out examples
 
     def __len__(self) -> int:
-        return len(self.columns[0])
+        return len(self.columns[0]) if self.columns else 0
 
     @property
     def columns(self) -> tuple[PreparedColumn, ...]:

@@ -7,6 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from workers.data.loading.epochs import FIRST_EPOCH, EpochOrigin, Epochs
 from workers.data.rng import stream_seed
 
 BUCKET_WINDOW = 50  # batches among which rows are sorted by length: more need less padding, and shuffle less
@@ -70,16 +71,8 @@ def batches_per_epoch(rows: int, batch_size: int, drop_last: bool) -> int:
     return max(1, rows // batch_size if drop_last else -(-rows // batch_size))
 
 
-@dataclass(frozen=True, slots=True)
-class EpochOrigin:
-    """The step and the number of the epoch from which on epochs have their present length."""
-
-    step: int = 0
-    epoch: int = 0
-
-
 @dataclass
-class Sampler:
+class Sampler(Epochs):
     """The rows of every optimizer step, which takes up to `accumulate` batches of one epoch.
 
     The order of the latest epoch, on `device`, is a cache, not state. With `weights`, float64 (rows of the data) on the
@@ -94,7 +87,7 @@ class Sampler:
     drop_last: bool = False
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     lengths: Tensor | None = None
-    origin: EpochOrigin = EpochOrigin()
+    origin: EpochOrigin = FIRST_EPOCH
     weights: Tensor | None = None
     replacement: bool = True
     _epoch: int = -1
@@ -110,15 +103,6 @@ class Sampler:
     def steps_per_epoch(self) -> int:
         """The number of optimizer steps of an epoch; the last one may take fewer batches."""
         return -(-self.batches_per_epoch // self.accumulate)
-
-    def position(self, step: int) -> tuple[int, int]:
-        """Return the epoch of step `step` (both from 0), and the number of the step in it."""
-        epochs, position = divmod(step - self.origin.step, self.steps_per_epoch)
-        return self.origin.epoch + epochs, position
-
-    def epochs(self, step: int) -> float:
-        """Return how many epochs the first `step` steps are."""
-        return self.origin.epoch + (step - self.origin.step) / self.steps_per_epoch
 
     def batches(self, step: int) -> Iterator[tuple[Tensor, float]]:
         """Yield the rows of each batch of step `step` (from 0), int64, and its share of the step's examples."""

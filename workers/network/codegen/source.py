@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from keyword import iskeyword
 
 from app.spec.network.generation import generation_arguments
-from workers.network.analysis.dependencies import prune_to_node
+from workers.network.analysis.dependencies import prune_to_node, prune_to_outputs
 from workers.network.blueprint import Blueprint, ResolvedNode
 from workers.network.codegen.expressions import (
     call_arguments,
@@ -37,6 +37,16 @@ or, without the package safetensors, from weights.pth:
 Call `network.eval()` before predicting.
 """
 '''
+POLICY_DOCSTRING = '''"""The part that acts: observations (N, ...) become actions, in the units of the environment.
+
+    policy = Policy()
+    policy.load_state_dict(safetensors.torch.load_file("weights.safetensors"))
+    policy.eval()
+    with torch.no_grad():
+        action = policy(torch.as_tensor(observation).unsqueeze(0))[0].numpy()
+
+Its weights are those of the whole network.
+"""'''
 GENERATE_DOCSTRING = '''"""Return the tokens that the network adds to each row of tokens (N, L), all of one length.
 
 Settings are `max_length`, `stop`, `exclude`, and `method`: "greedy"; "sample" with `temperature`, `top_k`,
@@ -47,16 +57,17 @@ RESERVED_NAMES = (
 )
 
 
-def write_source(network: BuiltNetwork) -> str:
+def write_source(network: BuiltNetwork, policy: str | None = None) -> str:
     """Return a file with the class `Network`, the classes of its bodies, and the functions that they call.
 
     `forward` takes the inputs (N, ...) in order, and returns the output or a dict of several. The `state_dict` has the
-    keys of `network`.
+    keys of `network`. `policy` names an output: the class `Policy` is a `Network` whose `forward` computes it alone,
+    of the inputs that it depends on.
     """
-    writer = _SourceWriter()
+    writer = _SourceWriter(policy=policy)
     writer.body(network.blueprint, "Network")
     classes = "\n\n".join(f"class {name}(nn.Module):\n{text}" for text, name in writer.classes.items())
-    return f"{HEADER}\n{preamble(writer.used, vision=writer.vision)}{classes}"
+    return f"{HEADER}\n{preamble(writer.used, vision=writer.vision)}{classes}{writer.policy_class}"
 
 
 @dataclass
@@ -66,6 +77,8 @@ class _SourceWriter:
     classes: dict[str, str] = field(default_factory=dict)  # text → name
     used: list[Callable[..., object]] = field(default_factory=list)
     vision: bool = False  # whether something comes from torchvision
+    policy: str | None = None  # the output of the network that acts
+    policy_class: str = ""  # its class
 
     def body(self, blueprint: Blueprint, name: str) -> str:
         """Write the class of a body, and return its name."""
@@ -90,6 +103,8 @@ class _SourceWriter:
             names[node.id] = results[0]
         parts += tie_statements(blueprint)
         top = name == "Network"
+        if top and self.policy is not None:
+            self.policy_class = _policy_class(blueprint, self.policy, names, lines)
         returned = {output: names[source] for output, source in blueprint.outputs.items()}
         expression = (
             next(iter(returned.values()))
@@ -170,6 +185,21 @@ class _SourceWriter:
         by_name = [f"{each}={value}" for each, value in zip(names, inputs[count:], strict=True)]
         passed = [f"self.{node.id}", *inputs[:count], *by_name, *keyword_list(called)]
         return f"{function_.__name__}({', '.join(passed)})"
+
+
+def _policy_class(blueprint: Blueprint, output: str, names: Mapping[str, str], lines: Mapping[str, str]) -> str:
+    """Return the class `Policy`: a network whose `forward` gives one output; `lines` are those of the nodes."""
+    part = prune_to_outputs(blueprint, (output,))
+    statements = [
+        "class Policy(Network):",
+        *(f"    {line}".rstrip() for line in POLICY_DOCSTRING.splitlines()),
+        "",
+        f"    def forward(self, {', '.join(f'{names[each]}: Tensor' for each in part.inputs)}) -> Tensor:",
+        *(f"        {lines[each.id]}" for each in part.nodes if each.id in lines),
+        f"        return {names[blueprint.outputs[output]]}",
+        "",
+    ]
+    return "\n\n" + "\n".join(statements)
 
 
 def _variables(blueprint: Blueprint) -> dict[str, str]:

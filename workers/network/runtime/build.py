@@ -173,15 +173,16 @@ def network_part(network: BuiltNetwork, outputs: Sequence[str]) -> BuiltNetwork:
     return part
 
 
+def is_random_node(node: ResolvedNode) -> bool:
+    """Say whether a node draws random numbers in training mode, itself or in its bodies."""
+    row = CATALOG[node.kind]
+    if isinstance(row, ModuleKind):
+        return row.is_random(node.parameters)
+    return (isinstance(row, OperationKind) and row.uses_rng) or any(map(_is_random, node.bodies.values()))
+
+
 def _is_random(blueprint: Blueprint) -> bool:
-    rows = [(node, CATALOG[node.kind]) for node in blueprint.nodes]
-    uses_rng = [
-        row.is_random(node.parameters)
-        if isinstance(row, ModuleKind)
-        else isinstance(row, OperationKind) and row.uses_rng
-        for node, row in rows
-    ]
-    return any(uses_rng) or any(_is_random(body) for node in blueprint.nodes for body in node.bodies.values())
+    return any(map(is_random_node, blueprint.nodes))
 
 
 def flow_metrics(network: BuiltNetwork) -> dict[str, float]:

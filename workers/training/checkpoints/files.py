@@ -177,10 +177,15 @@ def _fetch_verified(file: JsonState, store: ArtifactStore, target: Path) -> Path
     return None
 
 
-def build_exporter(network: BuiltNetwork, preparation: Preparation, extra: Mapping[str, object]) -> ExportFunction:
-    """Return what writes the public files of a network's weights; `extra` is stored with the preparation of rows."""
+def build_exporter(
+    network: BuiltNetwork, preparation: Preparation, extra: Mapping[str, object], policy: str | None = None
+) -> ExportFunction:
+    """Return what writes the public files of a network's weights; `extra` is stored with the preparation of rows.
+
+    `policy` is the output that acts in an environment, see `write_source`.
+    """
     contents = {PREPARATION_FILE: json.dumps({**preparation.document(), **extra}), **preparation.tokenizer_files()}
-    source = cache(partial(write_source, network))
+    source = cache(partial(write_source, network, policy))
 
     def write(weights: Mapping[str, Tensor], folder: Path) -> list[Path]:
         for name, content in contents.items():

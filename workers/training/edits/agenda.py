@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from app.errors import Problem
 from app.spec.edits.edit import Trigger
 from app.spec.training.planned_edits import PlannedEdit
-from workers.data.loading.sampler import Sampler
+from workers.data.loading.epochs import Epochs
 from workers.protocol.assignment import EditRef
 from workers.protocol.messages import Command, EditRejected, EditWithdrawn
 from workers.training.context import Context
@@ -73,7 +73,7 @@ class Agenda:
             if rule.until is not None and rule.until.when is not None:
                 own.end.update(rule.until.when, values)
 
-    def due(self, step: int, sampler: Sampler, state: RevisionState, parameters: int) -> EditRef | None:
+    def due(self, step: int, epochs: Epochs, state: RevisionState, parameters: int) -> EditRef | None:
         """Return the edit that is due after `step` steps, if any; `parameters` are those of the present network.
 
         While applied edits are left to be repeated, nothing else is due: it would have been applied before them.
@@ -82,15 +82,15 @@ class Agenda:
             self._log.popleft()
         if self._log:
             return self._log[0] if step >= (self._log[0].step or 0) else None
-        if self._waiting and _is_due(self._waiting[0], step, sampler, state):
+        if self._waiting and _is_due(self._waiting[0], step, epochs, state):
             return self._waiting[0]
-        return next(self._due_by_rule(step, sampler, state, parameters), None)
+        return next(self._due_by_rule(step, epochs, state, parameters), None)
 
-    def _due_by_rule(self, step: int, sampler: Sampler, state: RevisionState, parameters: int) -> Iterator[EditRef]:
+    def _due_by_rule(self, step: int, epochs: Epochs, state: RevisionState, parameters: int) -> Iterator[EditRef]:
         for position, rule in enumerate(self.rules):
             own = state.rules.setdefault(position, RuleState())
-            own.has_ended |= ends(rule, own, step, sampler, parameters / max(1, state.parameters))
-            if fires(rule, own, step, sampler) and (sampler.position(step)[1] == 0 or not _changes_epochs(rule)):
+            own.has_ended |= ends(rule, own, step, epochs, parameters / max(1, state.parameters))
+            if fires(rule, own, step, epochs) and (epochs.may_change(step) or not _changes_epochs(rule)):
                 yield _planned(position, rule, own.fired + 1)
 
     def settle(self, edit: EditRef, step: int, state: RevisionState, rejected: bool = False) -> None:
@@ -143,8 +143,8 @@ def _parse_trigger(edit: EditRef) -> Trigger | None:
     return None if edit.at == "now" else _TRIGGER_ADAPTER.validate_python(edit.at)
 
 
-def _is_due(edit: EditRef, step: int, sampler: Sampler, state: RevisionState) -> bool:
-    if _lengthens_epochs(edit.operations) and sampler.position(step)[1]:
+def _is_due(edit: EditRef, step: int, epochs: Epochs, state: RevisionState) -> bool:
+    if _lengthens_epochs(edit.operations) and not epochs.may_change(step):
         return False
     trigger = _parse_trigger(edit)
     if trigger is None:
@@ -152,7 +152,7 @@ def _is_due(edit: EditRef, step: int, sampler: Sampler, state: RevisionState) ->
     if trigger.step is not None:
         return step >= trigger.step
     if trigger.epoch is not None:
-        return sampler.epochs(step) >= trigger.epoch
+        return epochs.passed(step) >= trigger.epoch
     return state.conditions.get(edit.number or 0, ConditionState()).is_true
 
 

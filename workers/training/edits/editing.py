@@ -15,7 +15,6 @@ from app.faultpoints import faultpoint
 from app.spec.data.columns import DataSchema
 from app.spec.edits.operations import Operation
 from app.spec.job import head_targets, parse_job, resolve_job_features
-from workers.data.loading.sampler import EpochOrigin
 from workers.network.inference.shape_inference import infer_shapes
 from workers.network.runtime.build import BuiltNetwork
 from workers.protocol.assignment import EditRef
@@ -148,7 +147,7 @@ def _next_state(old: PreparedTraining, document: Mapping[str, Any], edit: EditRe
         old.plan.accumulate,
         old.plan.drop_last,
     ):
-        epochs = EpochOrigin(step, old.sampler.position(step)[0])
+        epochs = old.epochs.changed_at(step)
     first, *others = [
         step if begins_schedule(old.plan, plan, place) else state.origins.schedule_step_of(place)
         for place in range(len(plan.all_updates()))
@@ -189,10 +188,10 @@ def begin_revision(
     `values` and `report` are those of the step's evaluation, which the old network had.
     """
     new, saver, step = edited.prepared, old.saver, old.state.counters.step
-    saver.save(old.state, old.sampler.epochs(step), values, report, at_once=True)
+    saver.save(old.state, old.epochs.passed(step), values, report, at_once=True)
     old.context.report_edit(edited.message)
     faultpoint("edit_reported")
     export = checkpoint_exporter(new.document, new.network, new.resources.data, new.resources.schema)
     new.resources.documents[new.state.revision.number] = new.document
     saver.begin_revision(new.state.revision.number, export)
-    saver.save(new.state, new.sampler.epochs(step), {}, at_once=True)
+    saver.save(new.state, new.epochs.passed(step), {}, at_once=True)

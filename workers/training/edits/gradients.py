@@ -54,7 +54,7 @@ class PresentWeights:
         state, devices = self.prepared.state, _devices(self.prepared.device)
         with torch.random.fork_rng(devices=devices):
             network = self._copy().requires_grad_(True)
-            batches = state.source.batches(state.counters.step)
+            batches = state.source.preview(state.counters.step)
             self.prepared.training_step.add_gradients(network, state, batches, self._inputs(network))
         named = network.named_parameters(remove_duplicate=False)
         return {name: parameter.grad for name, parameter in named if parameter.grad is not None}

@@ -9,35 +9,35 @@ from app.spec.edits.edit import Trigger
 from app.spec.edits.settings import numbered_path
 from app.spec.job import parse_job
 from app.spec.training.planned_edits import Interval, PlannedEdit
-from workers.data.loading.sampler import Sampler
+from workers.data.loading.epochs import Epochs
 from workers.training.revision import RuleState
 
 
-def fires(rule: PlannedEdit, state: RuleState, step: int, sampler: Sampler) -> bool:
+def fires(rule: PlannedEdit, state: RuleState, step: int, epochs: Epochs) -> bool:
     """Say whether a rule makes an edit after `step` steps; where a loss is not finite is another matter."""
     if state.has_ended or state.fired_at == step or (rule.limit is not None and state.fired >= rule.limit):
         return False
     if rule.at is not None:
-        return _has_come(rule.at, state, step, sampler)
-    return rule.every is not None and _recurs(rule.every, step, sampler)
+        return _has_come(rule.at, state, step, epochs)
+    return rule.every is not None and _recurs(rule.every, step, epochs)
 
 
-def _has_come(at: Trigger, state: RuleState, step: int, sampler: Sampler) -> bool:
+def _has_come(at: Trigger, state: RuleState, step: int, epochs: Epochs) -> bool:
     if at.step is not None:
         return step >= at.step
     if at.epoch is not None:
-        return sampler.epochs(step) >= at.epoch
+        return epochs.passed(step) >= at.epoch
     return state.trigger.is_true
 
 
-def _recurs(every: Interval, step: int, sampler: Sampler) -> bool:
+def _recurs(every: Interval, step: int, epochs: Epochs) -> bool:
     if every.steps is not None:
         return step > 0 and step % every.steps == 0
-    epoch, position = sampler.position(step)
+    epoch, position = epochs.position(step)
     return position == 0 and epoch > 0 and epoch % (every.epochs or 1) == 0
 
 
-def ends(rule: PlannedEdit, state: RuleState, step: int, sampler: Sampler, share: float) -> bool:
+def ends(rule: PlannedEdit, state: RuleState, step: int, epochs: Epochs, share: float) -> bool:
     """Say whether a rule has come to its end; `share` is the network's size as a share of the first one's."""
     until = rule.until
     if until is None:
@@ -46,7 +46,7 @@ def ends(rule: PlannedEdit, state: RuleState, step: int, sampler: Sampler, share
     if goal is not None and (share <= goal if goal < 1 else share >= goal):
         return True
     by_step = until.step is not None and step >= until.step
-    by_epoch = until.epoch is not None and sampler.epochs(step) >= until.epoch
+    by_epoch = until.epoch is not None and epochs.passed(step) >= until.epoch
     return by_step or by_epoch or state.end.is_true
 
 

@@ -103,6 +103,10 @@ class EvaluationResult(NamedTuple):
     report: Callable[[int], dict[str, Any] | None]  # from the step; `None` if no output is compared with a target
 
 
+def no_report(step: int) -> None:
+    """Return `None`: nothing is held out."""
+
+
 def evaluate(
     network: nn.Module,
     heads: Sequence[ObjectiveHead],

@@ -13,7 +13,8 @@ import torch
 
 from app.errors import NumericError
 from app.faultpoints import faultpoint
-from workers.data.loading.sampler import EpochOrigin
+from workers.data.loading.batch_source import NO_VALUES
+from workers.data.loading.epochs import FIRST_EPOCH, EpochOrigin
 from workers.protocol.messages import ProgressReport, SeriesPoints
 from workers.training.context import Context
 from workers.training.results import finite_or_none
@@ -23,7 +24,6 @@ from workers.training.step import UpdateResult
 
 MAX_PENDING_STEPS, REPORT_INTERVAL_SECONDS = 1024, 0.5  # between two reports
 EVALUATED_PREFIXES = ("val/", "test/")  # of series that an evaluation appends to
-FIRST_EPOCH = EpochOrigin()
 NO_WEIGHTS: Mapping[str, float] = {}
 MAX_FLOW_SERIES = 64  # series of control flow: a network may have thousands of such nodes
 
@@ -80,10 +80,16 @@ class Recorder:
         self._events: list[tuple[str, Mapping[str, Any]]] = []
         self._samples: list[PendingSample] = []
 
-    def step(self, results: Sequence[UpdateResult], rates: Sequence[float], counts: Mapping[str, float]) -> None:
+    def step(
+        self,
+        results: Sequence[UpdateResult],
+        rates: Sequence[float],
+        counts: Mapping[str, float],
+        values: Mapping[str, float] = NO_VALUES,
+    ) -> None:
         """Keep what the updates of the latest step gave, their learning rates and the counts of control flow.
 
-        Tensors stay on the device.
+        Tensors stay on the device. `values` are those of further series.
         """
         now = time.monotonic()
         self._steps.append(PendingStep(results, rates, now))
@@ -91,6 +97,8 @@ class Recorder:
             if len(self._flows) < MAX_FLOW_SERIES or name in self._flows:
                 self._flows.add(name)
                 self._append_points(f"flow/{name}", [self._counters.step], [count], [now])
+        for name, value in values.items():
+            self._append_points(name, [self._counters.step], [value], [now])
         if len(self._steps) >= MAX_PENDING_STEPS or now - self._flushed_at >= REPORT_INTERVAL_SECONDS:
             self.flush()
 

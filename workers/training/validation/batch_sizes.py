@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.spec.data.columns import DataSchema
+from app.spec.data.environments.environment import EnvironmentData
+from app.spec.data.environments.experience import ReplayExperience, RolloutExperience
 from app.spec.job import JobSpec
 from app.spec.splits import TRAIN, held_out_rows, split_plan, training_rows
 
@@ -54,5 +56,20 @@ def known_validation_rows(job: JobSpec, rows: Mapping[str, int]) -> int | None:
 
 def training_batches(job: JobSpec, schema: DataSchema) -> BatchSizes | None:
     """Return the sizes of the batches of an epoch; `None` if the data decide how many rows are held out."""
-    plan, rows = job.training, known_training_rows(job, schema.rows)
+    plan, data = job.training, job.data
+    if isinstance(data, EnvironmentData):
+        return experience_batches(data, plan.batch_size)
+    rows = known_training_rows(job, schema.rows)
     return BatchSizes.of(rows, plan.batch_size, plan.drop_last) if rows is not None else None
+
+
+def experience_batches(data: EnvironmentData, batch_size: int) -> BatchSizes:
+    """Return the sizes of the batches of experience: of a rollout those of a pass, of all others one size.
+
+    A batch of episodes is taken to be as long as their time limit allows.
+    """
+    kept = data.kept_transitions
+    if isinstance(data.experience, RolloutExperience):
+        return BatchSizes.of(kept, batch_size)
+    full = batch_size if isinstance(data.experience, ReplayExperience) else kept
+    return BatchSizes(max(kept, full), full, full)

@@ -9,6 +9,7 @@ from torch import nn
 from app.errors import BuildError, Problem
 from app.spec.base import MAX_STEPS
 from app.spec.data.columns import DataSchema
+from app.spec.data.environments.environment import EnvironmentData
 from app.spec.job import JobSpec
 from app.spec.training.plan import Training
 from app.spec.training.updates.update import BaseUpdate
@@ -136,6 +137,8 @@ def _to_problem(error: BuildError, pointer: str) -> Problem:
 
 
 def _steps_per_epoch(job: JobSpec, schema: DataSchema) -> int:
+    if isinstance(job.data, EnvironmentData):  # the whole run is one epoch
+        return job.training.steps or 1
     plan, rows = job.training, known_training_rows(job, schema.rows)
     rows = schema.rows.get("train", 1) if rows is None else rows
     return Sampler(plan.seed, max(1, rows), plan.batch_size, plan.accumulate, plan.drop_last).steps_per_epoch

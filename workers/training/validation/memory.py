@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import prod
 
+from app.spec.data.environments.environment import EnvironmentData
 from app.spec.job import JobSpec
 from workers.network.analysis.graph import with_batch_size
 from workers.network.blueprint import Parameters
 from workers.network.inference.partial_network import InferredNode, PartialNetwork
+from workers.training.validation.batch_sizes import experience_batches
+from workers.training.validation.experience import experience_bytes
 
 FLOAT32_BYTES = 4  # bytes of a float32
 
@@ -46,11 +49,12 @@ class MemoryEstimate:
     optimizer: int
     average: int
     activations: int  # what forward keeps for backward
+    experience: int = 0  # the buffer of a job in an environment
 
     @property
     def total(self) -> int:
         """The sum."""
-        return self.weights + self.gradients + self.optimizer + self.average + self.activations
+        return self.weights + self.gradients + self.optimizer + self.average + self.activations + self.experience
 
     def as_dict(self) -> dict[str, int]:
         """Return the JSON form."""
@@ -66,6 +70,9 @@ def estimate_memory(
     one after the other: gradients are those of the largest one, and activations at most those of the whole network.
     """
     batch_size = min(job.training.batch_size, rows) if rows > 0 else job.training.batch_size
+    experience = 0
+    if isinstance(job.data, EnvironmentData):
+        batch_size, experience = experience_batches(job.data, batch_size).full, experience_bytes(job.data)
     weights = FLOAT32_BYTES * draft.parameters
     buffers = FLOAT32_BYTES * draft.buffers
     inputs = [draft.values[name] for name in draft.blueprint.inputs if name in draft.values]
@@ -77,7 +84,7 @@ def estimate_memory(
     updates = zip(job.training.all_updates(), elements, strict=False)
     states = FLOAT32_BYTES * sum(spec.optimizer.state_count() * count for (_, spec), count in updates)
     average = weights + buffers if job.training.average is not None else 0
-    return MemoryEstimate(batch_size, weights + buffers, gradients, states, average, activations)
+    return MemoryEstimate(batch_size, weights + buffers, gradients, states, average, activations, experience)
 
 
 def activation_bytes(trace: InferredNode, batch_size: int) -> int:

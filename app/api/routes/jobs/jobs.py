@@ -48,7 +48,7 @@ from app.jobs.start import StartCheckpoint
 from app.jobs.states import TERMINAL_STATUSES, Status
 from app.spec.data.columns import DataSchema
 from app.spec.edits.fork import Fork, fork_spec
-from app.spec.job import canonical_document, named_dataset_schema, parse_job
+from app.spec.job import canonical_document, named_dataset_schema, parse_job, write_out_job
 from app.storage.safetensors_header import read_tensor_shapes
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -143,13 +143,14 @@ def validate_job(who: WritePrincipal, services: ServicesDep, body: RequestBodyDe
     """Check a spec exactly as a submission does, limits and quotas too, and store nothing."""
     submission = _validate_submission(who, services, body.document())
     services.db.read(service.check_submission, submission, services.settings.max_queued)
+    inspection = submission.places.translate_report(submission.inspection)  # of what the user wrote
     report = schemas.Report(
         queue=service.select_queue(submission.job),
         data_schema=submission.schema,
-        splits=submission.inspection["splits"],
-        columns=submission.inspection["columns"],
-        warnings=submission.inspection["warnings"],
-        inspection=schemas.network_inspection(submission.inspection),
+        splits=inspection["splits"],
+        columns=inspection["columns"],
+        warnings=inspection["warnings"],
+        inspection=schemas.network_inspection(inspection),
         spec=dict(submission.document),
     )
     return JsonResponse(report.as_dict())
@@ -162,16 +163,18 @@ def _validate_submission(who: Principal, services: Services, document: Any) -> S
     registered = named.get(references.DATA_POINTER)
     others = {place: schema for place, schema in named.items() if place != references.DATA_POINTER}
     inspection = services.inspector.inspect(document, registered, others, begun, start_shapes)
-    job = parse_job(document)  # only now: finding what is wrong with it can take long, and the inspector has limits
+    written = write_out_job(document)  # only now: finding what is wrong can take long, and the inspector has limits
+    job = parse_job(written.document)
     placement = services.db.read(placement_warnings, job, service.select_queue(job))
     warnings = [*inspection["warnings"], *(warning.as_dict() for warning in placement)]
     schema = registered or named_dataset_schema(job)
     if schema is None:
         problem = Problem(references.DATA_POINTER, "unknown_dataset", "the data set is not known", "register it first")
         raise InvalidInput([problem])
-    canonical = canonical_document(job, document)
+    canonical = canonical_document(job, written.document)
     first_edit = check_first_edit(services, who, job, canonical, schema, others)
-    return Submission(who.actor, who.limits, job, canonical, schema, {**inspection, "warnings": warnings}, first_edit)
+    found = {**inspection, "warnings": warnings}
+    return Submission(who.actor, who.limits, job, canonical, schema, found, first_edit, written.places)
 
 
 def _find_named(session: Session, owner: str, document: Any) -> tuple[Mapping[str, DataSchema], StartCheckpoint | None]:

@@ -25,7 +25,7 @@ router = APIRouter(prefix="/v1/jobs", tags=["checkpoints"])
 REPORT_FILE, TEST_REPORT_FILE = "report.json", "test_report.json"
 NO_REPORT_HINT = (
     "reports are written whenever held-out data is evaluated and a checkpoint is saved, of outputs that are compared "
-    "with a target"
+    "with a target, and of environments"
 )
 
 
@@ -39,7 +39,7 @@ def read_report(
         str | None, Query(pattern=CHECKPOINT_ID_PATTERN, description="A checkpoint's id; default: the best.")
     ] = None,
 ) -> Response:
-    """Read the report of a checkpoint's evaluation, head by head: confusion, classes, entities, errors."""
+    """Read the report of a checkpoint's evaluation: head by head, or the episodes that its network has played."""
     row = checkpoints.acquire_for_reading(
         services.db, lambda session: _select_checkpoint(session, who.owner, job_id, checkpoint)
     )

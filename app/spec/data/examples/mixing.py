@@ -7,7 +7,7 @@ from app.spec.data.base_feature import BaseFeature
 from app.spec.data.columns import Column
 from app.spec.data.images.checks import mixing_transforms
 from app.spec.data.images.feature import ImageFeature
-from app.spec.data.sources import Data
+from app.spec.data.job_data import Data
 
 
 def row_mixing_problems(data: Data, features: Mapping[str, BaseFeature], read: Iterable[Column]) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ from app.spec.data.columns import Column, DataSchema
 from app.spec.data.images.feature import ImageFeature
 from app.spec.data.images.shapes import infer_image_shape, stored_image_shape
 from app.spec.data.images.transforms import DETERMINISTIC_TRANSFORMS, MIXING_TRANSFORMS, BaseTransform
-from app.spec.data.sources import Data
+from app.spec.data.job_data import Data
 from app.spec.training.losses import BaseLoss
 
 

@@ -110,6 +110,36 @@ def test_the_test_stands_below_the_validation(run: Run) -> None:
     assert ["auroc"] in found
 
 
+EPISODES = {
+    "count": 4,
+    "return": {"mean": -150.25, "std": 20.5, "min": -300, "max": -2.5},
+    "returns": [-300, -148.5, -150, -2.5],
+    "lengths": [200, 200, 200, 100],
+    "terminated": 1,
+    "means": {"entropy": 0.75, "q": None},
+    "recorded": {},
+}
+
+
+def test_returns_of_episodes(run: Run) -> None:
+    answer = document() | {"rows": 0, "episodes": EPISODES}
+    result, _ = run("report", "job_1", answers=(job_document(), answer))
+    assert result.exit_code == 0, result.output
+    assert lines(result.output) == [
+        ["ckpt_1", "at", "step", "40,", "4", "episodes"],
+        ["FIGURE", "VALUE"],
+        ["return", "mean", "-150.25"],
+        ["return", "std", "20.5"],
+        ["return", "median", "-149.25"],
+        ["return", "min", "-300"],
+        ["return", "max", "-2.5"],
+        ["length", "mean", "175"],
+        ["ended", "by", "themselves", "1", "of", "4"],
+        ["entropy", "mean", "0.75"],
+        ["q", "mean"],
+    ]
+
+
 def test_a_data_set_is_evaluated(run: Run) -> None:
     warning = {"pointer": "/dataset", "code": "x", "detail": "these rows were trained on", "hint": "use others"}
     figures = TEST | {"dataset": "ds_1", "split": "train", "notes": ["the loss is left out"], "warnings": [warning]}

@@ -141,3 +141,21 @@ def test_the_source_needs_nothing_but_torch(tmp_path: Path) -> None:
     helpers = {"run_padded", "first_states", "last_output", "padding_mask", "attention_mask"}
     assert defined == {"Network", "__init__", "forward", "run_recurrent", "attend", "reshape"} | helpers
     assert not {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} & {"exec", "eval", "__import__"}
+
+
+def test_a_policy_reads_what_it_acts_by_alone(tmp_path: Path) -> None:
+    nodes = [
+        {"id": "forward_", "kind": "block", "name": "Actor", "inputs": ["observation"]},
+        {"id": "policy", "kind": "tanh", "inputs": ["forward_"]},
+        {"id": "both", "kind": "cat", "inputs": ["observation", "action"]},
+        {"id": "value", "kind": "Linear", "inputs": ["both"], "out_features": 1},
+    ]
+    blocks = {"Actor": {"layers": [{"kind": "Linear", "out_features": 2}]}}
+    outputs = {"value": "value", "action": "policy"}
+    model = {"inputs": ["observation", "action"], "nodes": nodes, "outputs": outputs, "blocks": blocks}
+    columns: Columns = {"observation": (3,), "action": (2,)}
+    network, values = build_model(model, columns).eval(), make_examples(columns)
+    policy = import_source(network, tmp_path, seed=9, policy="action")
+    policy.load_state_dict(network.state_dict(), strict=True)
+    assert policy.eval()(values["observation"]).equal(network(values)["action"])
+    assert "class Policy" not in write_source(network)

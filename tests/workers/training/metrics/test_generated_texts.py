@@ -11,6 +11,7 @@ import torch
 from app.storage.catalog import open_store
 from tests.workers.data.schemas import stored_schema
 from tests.workers.training.datasets import LIMITS, DatasetHarness, InMemoryDataset, dataset_job
+from tests.workers.training.harness import rows_of
 from workers.children.inspect import inspect_job
 from workers.network.runtime.free_run import free_run
 from workers.training.objective.sequences import edit_distances
@@ -96,7 +97,7 @@ def test_metrics_of_an_evaluation_are_of_texts_without_a_teacher(tmp_path: Path)
     job = reversal_job()
     job["training"] |= {"steps": 60, "optimizer": {"kind": "Adam", "lr": 0.03}, "evaluate": {"every_steps": 60}}
     attempt = harness.run(job)
-    held = attempt.prepared.validation
+    held = rows_of(attempt.prepared).validation
     assert held is not None
     inputs, targets = next(iter(held.iter_batches(len(held), torch.device("cpu"))))
     (target,) = targets.values()

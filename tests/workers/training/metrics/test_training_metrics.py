@@ -6,7 +6,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score
 
-from tests.workers.training.harness import TrainingHarness, digits_job
+from tests.workers.training.harness import TrainingHarness, digits_job, rows_of
 from tests.workers.training.test_resume import train_in_pieces
 from workers.children.inspect import InspectionLimits, inspect_job
 
@@ -23,7 +23,7 @@ def test_they_are_of_the_rows_and_without_dropout(laboratory: TrainingHarness) -
     found = attempt.points("train/accuracy")
     assert [step for step, _ in found] == [step for step, _ in attempt.points("val/accuracy")]
     prepared.network.eval()
-    (inputs, targets) = next(iter(prepared.train.iter_batches(10_000, torch.device("cpu"))))
+    (inputs, targets) = next(iter(rows_of(prepared).train.iter_batches(10_000, torch.device("cpu"))))
     with torch.no_grad():
         predicted = prepared.network(inputs)["output"].argmax(1)
     assert found[-1][1] == pytest.approx(accuracy_score(next(iter(targets.values())), predicted))

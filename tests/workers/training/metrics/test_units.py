@@ -13,7 +13,7 @@ from sklearn import metrics
 from app.storage.catalog import open_store
 from tests.workers.data.schemas import stored_schema
 from tests.workers.training.datasets import DatasetHarness, InMemoryDataset, dataset_job
-from tests.workers.training.harness import TrainingAttempt
+from tests.workers.training.harness import TrainingAttempt, rows_of
 from workers.data.loading.splits import random_split
 
 NAMES = ("mae", "mse", "rmse", "mape", "r2", "explained_variance", "pearson", "spearman")
@@ -37,7 +37,7 @@ def houses(rows: int = 80) -> InMemoryDataset:
 
 def outputs_and_targets(attempt: TrainingAttempt) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Return (N, C) of the validation, as the network and the loss have them."""
-    rows = attempt.prepared.validation
+    rows = rows_of(attempt.prepared).validation
     assert rows is not None
     network = attempt.prepared.network.eval()
     with torch.no_grad():

@@ -8,7 +8,7 @@ import torch
 
 from app.storage.local import LocalStore
 from tests.workers.training.datasets import DatasetHarness, tagging_dataset
-from tests.workers.training.harness import TrainingAttempt, resume_candidates
+from tests.workers.training.harness import TrainingAttempt, resume_candidates, rows_of
 from tests.workers.training.multi_head import (
     CROSS_ENTROPY,
     HEAD_SPECS,
@@ -52,7 +52,7 @@ class TestSeveral:
 
     def test_the_gradient_is_that_of_the_weighted_sum(self, reading: DatasetHarness) -> None:
         prepared = reading.prepare(four_head_job())
-        inputs, targets = prepared.train.batch(torch.arange(20), torch.device("cpu"))
+        inputs, targets = rows_of(prepared).train.batch(torch.arange(20), torch.device("cpu"))
         with torch.no_grad():
             outputs = prepared.network(inputs)
         total = prepared.training_step.rules[0].objective.batch_loss(outputs, targets, 1)
@@ -111,7 +111,7 @@ class TestSeveral:
             "again": {"loss": CROSS_ENTROPY, "output": "kinds", "metrics": ["accuracy"]},
         }
         prepared = reading.prepare(flower_job({"heads": heads}, network(kinds=3, prices=1)))
-        dtypes = {name: target.dtype for name, target in prepared.train.targets.items()}
+        dtypes = {name: target.dtype for name, target in rows_of(prepared).train.targets.items()}
         assert dtypes == {"kind": torch.int64, "kind_numbers": torch.float32}
 
     def test_the_best_and_the_end_follow_a_head(self, reading: DatasetHarness) -> None:
@@ -133,10 +133,10 @@ class TestBalance:
         kind, good = prepared.heads[0].loss, prepared.heads[2].loss
         assert isinstance(kind, TargetLoss)
         assert isinstance(good, TargetLoss)
-        counts = torch.bincount(prepared.train.targets["kind"], minlength=3)  # type: ignore[arg-type]
-        assert torch.allclose(kind.loss.weight, len(prepared.train) / (3.0 * counts))  # type: ignore[arg-type]
-        yes = float(prepared.train.targets["good"].sum())  # type: ignore[union-attr]
-        expected = (len(prepared.train) - yes) / yes
+        counts = torch.bincount(rows_of(prepared).train.targets["kind"], minlength=3)  # type: ignore[arg-type]
+        assert torch.allclose(kind.loss.weight, len(rows_of(prepared).train) / (3.0 * counts))  # type: ignore[arg-type]
+        yes = float(rows_of(prepared).train.targets["good"].sum())  # type: ignore[union-attr]
+        expected = (len(rows_of(prepared).train) - yes) / yes
         assert good.loss.pos_weight.tolist() == pytest.approx([expected])  # type: ignore[union-attr, operator]
 
     def test_it_is_counted_on_what_is_trained_alone(self, reading: DatasetHarness) -> None:

@@ -9,6 +9,7 @@ import torch
 
 from app.storage.local import LocalStore
 from tests.workers.training.datasets import DatasetHarness, tagging_dataset
+from tests.workers.training.harness import rows_of
 from tests.workers.training.multi_head import CROSS_ENTROPY, MSE, OUTPUT_LOSS, flower_dataset, flower_job, network
 from tests.workers.training.test_resume import train_in_pieces
 
@@ -68,7 +69,7 @@ class TestOwn:
         attempt = reading.run(
             flower_job({"loss": OUTPUT_LOSS, "output": "norm"}, model | {"outputs": {"norm": "norm"}}, steps=40)
         )
-        assert attempt.prepared.train.targets == {}
+        assert rows_of(attempt.prepared).train.targets == {}
         values = [value for _, value in attempt.points("val/loss")]
         assert values[-1] < values[0] / 2
 
@@ -229,7 +230,7 @@ def test_a_conditional_random_field(reading: DatasetHarness) -> None:
     }
     job = flower_job(objective, FIELD, steps=60, optimizer={"kind": "Adam", "lr": 0.05})
     prepared = reading.prepare(job)
-    inputs, _ = prepared.train.batch(torch.arange(12), torch.device("cpu"))
+    inputs, _ = rows_of(prepared).train.batch(torch.arange(12), torch.device("cpu"))
     with torch.no_grad():
         outputs = prepared.network(inputs)
     moves = prepared.network.get_parameter("chain.body.moves").detach()

@@ -13,6 +13,7 @@ from app.spec.training.losses import LOSS_CLASSES
 from app.storage.local import LocalStore
 from tests.workers.data.schemas import series_column, stored_schema
 from tests.workers.training.datasets import DatasetHarness, InMemoryDataset, dataset_job
+from tests.workers.training.harness import rows_of
 from tests.workers.training.test_resume import train_in_pieces
 from workers.training.objective.losses import target_cast
 from workers.training.objective.sequences import (
@@ -142,7 +143,7 @@ def test_letters_are_learned_and_evaluated_however_batches_are_cut(reading: Data
     values = {name: attempt.points(f"val/{name}")[-1][1] for name in ("loss", *METRICS)}
     assert values["token_error_rate"] < 0.1
     prepared = attempt.prepared
-    held = prepared.validation
+    held = rows_of(prepared).validation
     assert held is not None
     totals, rows, distance, letters = 0.0, 0, 0, 0
     with torch.no_grad():

@@ -13,7 +13,7 @@ from app.errors import BuildError
 from app.spec.data.columns import Column
 from app.spec.prediction import PredictionOptions
 from app.spec.training.losses import LOSS_CLASSES
-from tests.workers.training.harness import TrainingHarness, digits_job
+from tests.workers.training.harness import TrainingHarness, digits_job, rows_of
 from workers.children.inspect import InspectionLimits, inspect_job
 from workers.data.columns import RaggedTensor
 from workers.data.features.scaling import Scaling
@@ -114,7 +114,7 @@ def test_a_job_learns_mean_and_variance(laboratory: TrainingHarness) -> None:
     job = diabetes_job(GAUSSIAN_NODES, {"mean": "mean", "var": "var"}, objective, accumulate=3)
     assert inspect_job(job, None, LIMITS).problems == ()
     attempt = laboratory.run(job)
-    held = attempt.prepared.validation
+    held = rows_of(attempt.prepared).validation
     assert held is not None
     ((inputs, targets),) = held.iter_batches(1000, torch.device("cpu"))
     attempt.prepared.network.eval()
@@ -156,7 +156,7 @@ def test_quantiles_of_diabetes_are_those_of_scikit_learn(laboratory: TrainingHar
     assert inspect_job(job, None, LIMITS).problems == ()
     attempt = laboratory.run(job)
     prepared = attempt.prepared
-    train, held = prepared.train, prepared.validation
+    train, held = rows_of(prepared).train, rows_of(prepared).validation
     assert held is not None
     x, y = train.inputs["x"], next(iter(train.targets.values()))
     assert isinstance(x, torch.Tensor)

@@ -9,7 +9,7 @@ from torch import nn, optim
 from app.spec.job import named_dataset_schema, parse_job
 from app.spec.training.optimizers import OPTIMIZER_CLASSES, OPTIMIZERS
 from app.spec.training.plan import Training
-from tests.workers.training.harness import TrainingHarness, digits_job
+from tests.workers.training.harness import TrainingHarness, digits_job, rows_of
 from workers.children.inspect import InspectionLimits, inspect_job
 from workers.network.analysis.parameters import ParameterInfo
 from workers.network.runtime.build import BuiltNetwork, build
@@ -244,9 +244,9 @@ def test_groups_are_those_of_torch(laboratory: TrainingHarness) -> None:
         fused=True,
     )
     schedule = optim.lr_scheduler.ExponentialLR(theirs, 0.5)
-    rows = prepared.train
+    rows = rows_of(prepared).train
     for step in range(5):
-        batch = torch.cat([indices for indices, _ in prepared.sampler.batches(step)])
+        batch = torch.cat([indices for indices, _ in rows_of(prepared).sampler.batches(step)])
         inputs = {name: column[batch] for name, column in rows.inputs.items()}
         nn.functional.cross_entropy(network(inputs)["output"], rows.targets["label"][batch]).backward()
         theirs.step()

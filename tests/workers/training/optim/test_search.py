@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import LBFGS
 
-from tests.workers.training.harness import MLP, TrainingHarness, digits_job
+from tests.workers.training.harness import MLP, TrainingHarness, digits_job, rows_of
 from workers.children.inspect import InspectionLimits, inspect_job
 from workers.data.rng import step_seed
 from workers.training.devices import seed_step
@@ -28,7 +28,7 @@ def lbfgs_job(**more: Any) -> dict[str, Any]:
 def test_least_squares_are_solved(laboratory: TrainingHarness, accumulate: int) -> None:
     training = lbfgs_job(steps=10, accumulate=accumulate, batch_size=1000 // accumulate)
     attempt = laboratory.run(digits_job(training=training) | SQUARES)
-    rows = attempt.prepared.train
+    rows = rows_of(attempt.prepared).train
     x, y = (next(iter(columns.values())).double() for columns in (rows.inputs, rows.targets))
     solution = torch.linalg.lstsq(torch.cat([x, torch.ones(len(x), 1)], 1), y).solution
     (linear,) = attempt.prepared.network.children()
@@ -47,7 +47,7 @@ def test_steps_are_those_of_torch_with_the_same_dropout_at_every_look(
     lbfgs = {"kind": "LBFGS", "lr": 0.5, "max_iter": 5, "history_size": 3, "line_search_fn": line_search}
     spec = digits_job(MLP, training={"optimizer": lbfgs, "steps": 4, "accumulate": 2})
     prepared = laboratory.prepare(spec)
-    network, rows = prepared.network, prepared.train
+    network, rows = prepared.network, rows_of(prepared).train
     attempt = laboratory.run(spec)
     theirs = LBFGS(network.parameters(), lr=0.5, max_iter=5, history_size=3, line_search_fn=line_search)
     losses = []
@@ -58,7 +58,7 @@ def test_steps_are_those_of_torch_with_the_same_dropout_at_every_look(
             theirs.zero_grad()
             seed_step(step_seed(0, step), torch.device("cpu"))
             parts = []
-            for indices, share in prepared.sampler.batches(step):
+            for indices, share in rows_of(prepared).sampler.batches(step):
                 inputs = {name: column[indices] for name, column in rows.inputs.items()}
                 target = next(iter(rows.targets.values()))[indices]
                 loss = nn.functional.cross_entropy(network(inputs)["output"], target) * share

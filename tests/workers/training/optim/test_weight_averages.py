@@ -13,7 +13,7 @@ from app.spec.training.plan import Training
 from app.spec.training.updates.weight_averages import AVERAGE_CLASSES
 from tests.workers.network.networks import build_model
 from tests.workers.network.runtime.control_flow_cases import CASES
-from tests.workers.training.harness import TrainingAttempt, TrainingHarness, digits_job, resume_candidates
+from tests.workers.training.harness import TrainingAttempt, TrainingHarness, digits_job, resume_candidates, rows_of
 from workers.children.inspect import InspectionLimits, inspect_job
 from workers.protocol.messages import SavedCheckpoint
 from workers.training.metrics.evaluation import evaluate
@@ -139,9 +139,9 @@ def test_what_is_evaluated_and_published_is_the_average(laboratory: TrainingHarn
         assert torch.equal(state[f"average/{name}"], value)
         assert torch.equal(state[f"network/{name}"], prepared.network.state_dict()[name])
     assert any(not torch.equal(weights[name], value) for name, value in prepared.network.state_dict().items())
-    assert prepared.validation is not None
+    assert rows_of(prepared).validation is not None
     evaluation = evaluate(
-        prepared.state.evaluation_network, prepared.heads, prepared.validation, 256, prepared.precision
+        prepared.state.evaluation_network, prepared.heads, rows_of(prepared).validation, 256, prepared.precision
     )
     assert attempt.points("val/loss")[-1] == (15, evaluation.values["val/loss"])
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
+from tests.workers.training.harness import rows_of
 from workers.network.runtime.build import flow_metrics
 from workers.training.assembly import PreparedTraining
 
@@ -69,7 +70,7 @@ def train_by_hand(prepared: PreparedTraining, steps: int, nodes: set[str]) -> di
         update.optimizer.zero_grad()
         state.counters.step += 1
         if update.schedule is not None:
-            update.schedule.after_step(prepared.sampler.position(step)[1] == 0)
+            update.schedule.after_step(rows_of(prepared).sampler.position(step)[1] == 0)
         values: Statistics = {}
         for node, own in owners.items():
             norm = values[node, "weight_norm"] = _norm(before[node])

@@ -36,7 +36,7 @@ export function JobHeader({ job, progress, connection, reload }: Props) {
 }
 
 function ProgressLine({ job, progress }: { job: Job; progress: Progress }) {
-  const { step, total, epoch, rate, eta } = progress;
+  const { step, total, epoch, perEpoch, rate, eta } = progress;
   if (job.status === "queued" && !step) {
     return (
       <p class="muted">
@@ -49,7 +49,7 @@ function ProgressLine({ job, progress }: { job: Job; progress: Progress }) {
     <div class="job-progress">
       <ProgressBar value={total ? step / total : null} label="Progress" />
       <p class="muted">
-        Step {formatNumber(step)}{total ? ` of ${formatNumber(total)}` : ""}, epoch {epoch.toFixed(epoch < 10 ? 2 : 1)}
+        Step {formatNumber(step)}{total ? ` of ${formatNumber(total)}` : ""}{perEpoch !== total && `, epoch ${epoch.toFixed(epoch < 10 ? 2 : 1)}`}
         {running && rate ? ` · ${formatNumber(rate, 3)} steps/s` : ""}
         {running && eta !== null ? ` · ${formatDuration(eta)} left` : ""}
         {job.status === "queued" || job.status === "paused" ? ` · ${job.status === "queued" ? waitingText(job) : "paused at a checkpoint"}` : ""}

@@ -39,6 +39,7 @@ it("reads the progress of a job that has none, and of one that has", () => {
   expect(progressOf(job(1))).toEqual({ share: null, step: 0, epoch: null, etaSeconds: null, latest: {} });
   expect(progressOf(job(1, { progress: { step: 5, total_steps: 10, epoch: 1, eta_seconds: 3, latest: { a: "NaN" } } }))).toEqual(
     { share: 0.5, step: 5, epoch: 1, etaSeconds: 3, latest: { a: "NaN" } });
+  expect(progressOf(job(1, { progress: { step: 5, total_steps: 10, steps_per_epoch: 10, epoch: 0.5 } })).epoch).toBeNull();
 });
 
 it("chooses a curve that the job has", () => {
@@ -46,7 +47,10 @@ it("chooses a curve that the job has", () => {
   expect(mainMetric(one, "val/f1")).toBe("val/f1");
   expect(mainMetric(one, "val/auroc")).toBe("val/loss");
   expect(mainMetric(job(1), "val/f1")).toBeNull();
+  const agent = (...names: string[]) => job(1, { progress: { latest: Object.fromEntries(names.map((name) => [name, 1])) } });
+  expect(mainMetric(agent("train/loss", "episode/return"), "")).toBe("episode/return");
+  expect(mainMetric(agent("train/loss", "episode/return", "val/return"), "")).toBe("val/return");
 });
 
-it.each([["val/loss", true], ["train/loss", true], ["val/head/rmse", true], ["val/log_loss", true], ["val/calibration_error", true], ["val/accuracy", false], ["val/r2", false]])(
+it.each([["val/loss", true], ["train/loss", true], ["val/head/rmse", true], ["val/log_loss", true], ["val/calibration_error", true], ["val/accuracy", false], ["val/r2", false], ["val/return", false]])(
   "knows the direction of %s", (metric, smaller) => expect(smallerIsBetter(metric)).toBe(smaller));

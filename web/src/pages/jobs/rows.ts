@@ -47,7 +47,7 @@ export const isActive = (job: JobSummary): boolean => job.status === "queued" ||
 export interface Progress {
   share: number | null; // from 0 to 1; null where the end is not known
   step: number;
-  epoch: number | null;
+  epoch: number | null; // null also where one epoch is the whole run
   etaSeconds: number | null;
   latest: Record<string, number | string | null>;
 }
@@ -58,16 +58,16 @@ export function progressOf({ progress }: JobSummary): Progress {
   return {
     share: total ? Math.min(1, step / total) : null,
     step,
-    epoch: number("epoch"),
+    epoch: number("steps_per_epoch") === total ? null : number("epoch"),
     etaSeconds: number("eta_seconds"),
     latest: (progress["latest"] ?? {}) as Progress["latest"],
   };
 }
 
-/** The curve that a row shows: the chosen one where the job has it, else the loss on held-out rows, else any loss. */
+/** The curve that a row shows: the chosen one where the job has it, else the return of an agent, else the loss on held-out rows, else any. */
 export function mainMetric(job: JobSummary, chosen: string): string | null {
   const names = Object.keys(progressOf(job).latest);
-  return [chosen, "val/loss", "train/loss"].find((name) => names.includes(name)) ?? names[0] ?? null;
+  return [chosen, "val/return", "episode/return", "val/loss", "train/loss"].find((name) => names.includes(name)) ?? names[0] ?? null;
 }
 
 const SMALLER_IS_BETTER = /(^|[/_])(loss|mae|mse|rmse|mape|error|perplexity|hamming|grad_norm|lr|nll)($|_)/;

@@ -13,8 +13,8 @@ export function CheckpointChoice({ jobId, chosen, latest }: { jobId: string; cho
       <select value={chosen ?? ""} onChange={(event) => setQuery({ checkpoint: event.currentTarget.value || null })}>
         <option value="">the best</option>
         {data?.items.map((each) => {
-          const loss = toNumber(each.values["val/loss"]);
-          return <option key={each.id} value={each.id}>step {formatNumber(each.step)}{Number.isNaN(loss) ? "" : `, val/loss ${formatNumber(loss)}`}{each.final ? ", the last" : ""}</option>;
+          const told = ["val/return", "val/loss"].find((name) => name in each.values);
+          return <option key={each.id} value={each.id}>step {formatNumber(each.step)}{told && `, ${told} ${formatNumber(toNumber(each.values[told]))}`}{each.final ? ", the last" : ""}</option>;
         })}
       </select>
     </label>

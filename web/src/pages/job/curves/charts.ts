@@ -5,7 +5,7 @@ import type { Range } from "../../../charts/ranges";
 import { scaleFor } from "../../../charts/scales";
 import { jobLine, ownLine, seriesColor, wholeExtent, yScaleOf } from "../../../curves/lines";
 import type { CurveLoader } from "../../../curves/loader";
-import { splitOf, type Group } from "../../../curves/names";
+import { hasReturns, splitOf, type Group } from "../../../curves/names";
 import { axesOf } from "../../../curves/axes";
 import { AXES, type View, type XAxis } from "../../../curves/view";
 import { queryParameters } from "../../../shell/router";
@@ -72,10 +72,11 @@ export function chartsOf({ job, view, shown, loaders, references, happenings, fa
 }
 
 function summariesOf(lines: readonly Line[], loaders: readonly CurveLoader[]): Summary[] {
+  const acts = hasReturns([...loaders[0]!.series.keys()]);
   return lines.flatMap((line) => {
     const other = loaders.slice(1).find(({ jobId }) => line.id.startsWith(`${jobId}:`));
     const name = other ? line.id.slice(other.jobId.length + 1) : line.id;
-    return summaryOf(line, name, (other ?? loaders[0]!).series.get(name)?.raw.count ?? []) ?? [];
+    return summaryOf(line, name, (other ?? loaders[0]!).series.get(name)?.raw.count ?? [], acts) ?? [];
   });
 }
 
@@ -88,7 +89,7 @@ function linesOf(group: Group, loaders: readonly CurveLoader[], references: read
       if (index === 0) lines.push(ownLine(name, series, factor));
       else {
         const label = references.find(({ id }) => id === loader.jobId)?.name ?? loader.jobId;
-        lines.push(jobLine(loader.jobId, label, seriesColor(index + 2), name, series, factor, splitOf(name) !== "train"));
+        lines.push(jobLine(loader.jobId, label, seriesColor(index + 2), name, series, factor, !["train", "episode"].includes(splitOf(name))));
       }
     }
   return lines;

@@ -4,16 +4,19 @@ import { imageOf } from "../../../ui/data";
 import { PixelImage } from "../../../ui/DataValue";
 import { messageOf } from "../../../ui/Message";
 import type { InputField } from "./fields";
+import { VectorControl } from "./VectorControl";
 
 interface Props {
   field: InputField;
+  names?: readonly string[] | null; // of the numbers of a vector
   text: string;
   error: string | undefined;
   onInput: (text: string) => void;
 }
 
 /** The control of one column. */
-export function InputControl({ field, text, error, onInput }: Props) {
+export function InputControl({ field, names = null, text, error, onInput }: Props) {
+  if (field.kind === "vector") return <VectorControl field={field} names={names} text={text} error={error} onInput={onInput} />;
   if (field.kind === "picture") return <PictureControl field={field} text={text} error={error} onInput={onInput} />;
   return (
     <Field label={`${field.name} (${field.type})`} hint={field.hint || undefined} error={error}>

@@ -10,7 +10,7 @@ import { useLastCheckpoint } from "../checkpoints/latest";
 import type { JobTabProps } from "../tabs";
 import { FilePredictions } from "./FilePredictions";
 import { generatedColumn } from "./generation";
-import { inputFields, type NetworkInputs } from "./fields";
+import { inputFields, observationField, type NetworkInputs } from "./fields";
 import { RowForm } from "./RowForm";
 import { Samples } from "./Samples";
 import "./predict.css";
@@ -18,7 +18,8 @@ import "./predict.css";
 export default function PredictTab({ job, feed }: JobTabProps) {
   const latest = useLastCheckpoint(feed);
   const checkpoint = queryParameters.value.get("checkpoint");
-  const draws = drawsNoise(job);
+  const acts = isRecord(job.spec["data"]) && job.spec["data"]["kind"] === "environment";
+  const draws = !acts && drawsNoise(job);
   const source = queryParameters.value.get("with") ?? "row";
   const id = datasetOf(job);
   const dataset = useResource(
@@ -26,13 +27,14 @@ export default function PredictTab({ job, feed }: JobTabProps) {
   );
   if (dataset.data === undefined && dataset.loading) return <Loading what="the columns" />;
   const generated = generatedColumn(job.spec);
-  const fields = inputFields(job.columns, dataset.data?.data_schema ?? null, (job.inspection["inputs"] ?? {}) as NetworkInputs, generated?.column);
+  const inputs = (job.inspection["inputs"] ?? {}) as NetworkInputs;
+  const fields = acts ? [observationField(inputs)] : inputFields(job.columns, dataset.data?.data_schema ?? null, inputs, generated?.column);
   if (fields.length === 0 && !draws) return <Message title="Nothing to ask">The job reads no columns.</Message>;
   return (
     <>
       <div class="row spread predict-choice">
         <div class="row" role="group" aria-label="What is predicted">
-          <button type="button" aria-pressed={source === "row"} onClick={() => setQuery({ with: null })}>One row</button>
+          <button type="button" aria-pressed={source === "row"} onClick={() => setQuery({ with: null })}>{acts ? "One observation" : "One row"}</button>
           <button type="button" aria-pressed={source === "file"} onClick={() => setQuery({ with: "file" })}>A file of rows</button>
           {draws && <button type="button" aria-pressed={source === "noise"} onClick={() => setQuery({ with: "noise" })}>New samples</button>}
         </div>

@@ -4,6 +4,7 @@ import { ApiError } from "../../../api/problem";
 import { useResource } from "../../../api/resource";
 import type { Job, JobReport, Predictions } from "../../../api/schema";
 import { Problems } from "../../../ui/Message";
+import { rowsOf, type Episodes } from "../evaluation/episodes/episodes";
 import type { Head } from "../evaluation/report";
 import { FieldError, problemsByField, textOf, valueOf, type InputField } from "./fields";
 import { generateOf, type GenerationSettings } from "./generation";
@@ -32,7 +33,7 @@ export function RowForm({ job, fields, preview, checkpoint, generated }: Props) 
   const [asked, setAsked] = useState(""); // the beginning of the text that was sent
   const [error, setError] = useState<unknown>();
   const [settings, setSettings] = useState<GenerationSettings>({ method: "", numbers: {} });
-  const worst = useWorstRows(job.id);
+  const told = useReportedRows(job.id, fields);
   const body = bodyOf(fields, texts, checkpoint, generated && settings);
   const problems = problemsOf(error ?? (body instanceof FieldError && Object.values(texts).some(Boolean) ? body : undefined), fields);
   const ask = async () => {
@@ -64,11 +65,11 @@ export function RowForm({ job, fields, preview, checkpoint, generated }: Props) 
   return (
     <div class="predict-columns">
       <form class="panel" noValidate onSubmit={(event) => (event.preventDefault(), void ask())}>
-        <Prefill preview={preview} worst={worst} onChoose={prefill} />
+        <Prefill preview={preview} told={told.rows} onChoose={prefill} />
         {missed.length > 0 && <p class="notice warning">Only the beginning, or a small picture, of {missed.map((name) => `“${name}”`).join(", ")} is known here: complete it.</p>}
         {fields.map((field) => (
           <InputControl
-            key={field.name} field={field} text={texts[field.name] ?? ""} error={problems.fields[field.name]}
+            key={field.name} field={field} names={told.names} text={texts[field.name] ?? ""} error={problems.fields[field.name]}
             onInput={(text) => enter(field.name, text)}
           />
         ))}
@@ -131,15 +132,34 @@ function fill(fields: InputField[], row: Row): { texts: Record<string, string>; 
   return { texts, missed };
 }
 
-/** Rows of the report's worst examples: what is of interest to try again. */
-function useWorstRows(jobId: string): { label: string; row: Row }[] {
-  const { data } = useResource((signal) => get<JobReport>(`/v1/jobs/${jobId}/report`, {}, signal), [jobId]);
-  const worst = (data?.heads ?? []).flatMap((head) => (head as unknown as Head).worst ?? []);
-  return worst.slice(0, 8).flatMap((each) => (each.values ? [{ label: `row ${each.row + 1}, among the worst`, row: each.values }] : []));
+interface ReportedRow {
+  label: string;
+  row: Row;
 }
 
-function Prefill({ preview, worst, onChoose }: { preview: readonly Row[]; worst: { label: string; row: Row }[]; onChoose: (row: Row) => void }) {
-  const rows = [...preview.map((row, index) => ({ label: `row ${index + 1}`, row })), ...worst];
+const SHOWN = 8;
+
+/** What the report has of interest to try again, its worst examples or observations of its episode, and what the numbers of these are called. */
+function useReportedRows(jobId: string, fields: readonly InputField[]): { rows: ReportedRow[]; names: string[] | null } {
+  const { data } = useResource((signal) => get<JobReport>(`/v1/jobs/${jobId}/report`, {}, signal), [jobId]);
+  const worst = (data?.heads ?? []).flatMap((head) => (head as unknown as Head).worst ?? []);
+  const rows = worst.slice(0, SHOWN).flatMap((each) => (each.values ? [{ label: `row ${each.row + 1}, among the worst`, row: each.values }] : []));
+  const recorded = (data?.episodes as unknown as Episodes | null | undefined)?.recorded;
+  return { rows: [...rows, ...(recorded ? observationRows(rowsOf(recorded.observations), fields[0]!) : [])], names: recorded?.observation_names ?? null };
+}
+
+/** Some observations of the recorded episode, evenly from its first to its last; none of those that are not kept whole. */
+function observationRows(observations: readonly (number | null)[][], field: InputField): ReportedRow[] {
+  if (observations[0]?.length !== field.size) return [];
+  const steps = Array.from({ length: SHOWN }, (_, index) => Math.round((index * (observations.length - 1)) / (SHOWN - 1)));
+  return [...new Set(steps)].map((step) => {
+    const values = observations[step]!;
+    return { label: `step ${step} of the recorded episode`, row: { [field.name]: field.kind === "vector" ? values : values[0] } };
+  });
+}
+
+function Prefill({ preview, told, onChoose }: { preview: readonly Row[]; told: ReportedRow[]; onChoose: (row: Row) => void }) {
+  const rows = [...preview.map((row, index) => ({ label: `row ${index + 1}`, row })), ...told];
   if (rows.length === 0) return null;
   return (
     <p>
@@ -150,7 +170,7 @@ function Prefill({ preview, worst, onChoose }: { preview: readonly Row[]; worst:
           event.currentTarget.value = "";
           if (chosen) onChoose(chosen.row);
         }}>
-          <option value="">a row of the data…</option>
+          <option value="">{preview.length > 0 || !told[0]?.row["observation"] ? "a row of the data…" : "an observation…"}</option>
           {rows.map((each, index) => <option key={index} value={String(index)}>{each.label}</option>)}
         </select>
       </label>

@@ -1,9 +1,9 @@
 import { expect, it } from "vitest";
 import type { ColumnRole, DataSchema } from "../../../api/schema";
-import { FieldError, inputFields, problemsByField, textOf, valueOf, type InputField } from "./fields";
+import { FieldError, inputFields, observationField, problemsByField, textOf, valueOf, type InputField } from "./fields";
 
 const role = (column: string, type: string, more: Partial<ColumnRole> = {}) => ({ column, type, role: "input", ...more }) as ColumnRole;
-const field = (kind: InputField["kind"], more: Partial<InputField> = {}): InputField => ({ name: "a", type: "text", kind, labels: [], format: null, hint: "", ...more });
+const field = (kind: InputField["kind"], more: Partial<InputField> = {}): InputField => ({ name: "a", type: "text", kind, labels: [], format: null, hint: "", size: 0, ...more });
 
 it("asks for every column that is read once", () => {
   const schema = {
@@ -28,7 +28,16 @@ it("takes the shape of built-in tensors from the network's inputs", () => {
   expect(inputFields([role("wave", "series", { kind: "series", feature: "wave" })], null, { wave: { shape: ["N", "L"] } })[0]!.kind).toBe("json");
 });
 
+it("asks for the numbers of an observation", () => {
+  const shapes = [["N", 3], ["N"], ["N", 4, 3], ["N", 400]].map((shape) => observationField({ observation: { shape }, reward: { shape: ["N", 1] } }));
+  expect(shapes.map((each) => [each.kind, each.size])).toEqual([["vector", 3], ["number", 1], ["json", 0], ["json", 400]]);
+  expect(textOf(shapes[0]!, [1, null, -0.5])).toEqual({ text: '["1","","-0.5"]', cut: false });
+});
+
 it.each<[InputField, string, unknown]>([
+  [field("vector", { size: 3 }), '["1","","-0."]', [1, null, -0]],
+  [field("vector", { size: 2 }), "", [null, null]],
+  [field("vector", { size: 1 }), '["x"]', ["x"]],
   [field("number"), " 1.5 ", 1.5],
   [field("number"), "", null],
   [field("number"), "five", "five"],

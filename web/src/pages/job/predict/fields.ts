@@ -1,8 +1,8 @@
 import type { Column, ColumnRole, DataSchema } from "../../../api/schema";
 import { isRecord, shapeOf } from "../../../ui/data";
 
-/** How a value is entered: as a line, a choice, a longer text, JSON, or a picture (a file, or JSON). */
-export type FieldKind = "number" | "choice" | "line" | "text" | "words" | "json" | "picture";
+/** How a value is entered: as a line, a choice, a longer text, JSON, a picture (a file, or JSON), or some numbers. */
+export type FieldKind = "number" | "vector" | "choice" | "line" | "text" | "words" | "json" | "picture";
 
 /** A column that the network reads. */
 export interface InputField {
@@ -12,9 +12,11 @@ export interface InputField {
   labels: string[]; // of a choice
   format: string | null; // of numbers and dates in text: sent as they are written
   hint: string;
+  size: number; // numbers of a vector
 }
 
 const MAX_CHOICES = 100;
+const MAX_VECTOR = 40; // numbers that have a field each
 const KINDS: Record<string, FieldKind> = {
   number: "number", datetime: "line", category: "choice", text: "text", words: "words", series: "json", tensor: "json", tree: "json", image: "picture",
 };
@@ -32,9 +34,24 @@ export function inputFields(roles: readonly ColumnRole[], schema: DataSchema | n
   const read = roles.filter(isRead);
   return [...new Set(read.map((role) => role.column))].map((name) => {
     const role = read.find((each) => each.column === name)!;
-    if (name === generated) return { name, type: role.type, kind: role.type === "words" ? "words" : "text", labels: [], format: null, hint: "the beginning of the text; empty: from nothing" };
+    if (name === generated) return { name, type: role.type, kind: role.type === "words" ? "words" : "text", labels: [], format: null, hint: "the beginning of the text; empty: from nothing", size: 0 };
     return fieldOf(name, role.type, schema?.columns.find((each) => each.name === name) ?? columnOf(role, inputs));
   });
+}
+
+/** What is asked of a network that acts in an environment: an observation, by the shape that the network reads. */
+export function observationField(inputs: NetworkInputs): InputField {
+  const shape = (inputs["observation"]?.shape ?? []).slice(1).map(Number);
+  const size = shape.length < 2 ? shape[0] ?? 1 : 0;
+  const field = { ...fieldOf("observation", "tensor", { shape, labels: null, format: null, unit: null }), size };
+  if (shape.length === 0) return { ...field, kind: "number", hint: "the number of the observation, from 0 on" };
+  return size > 0 && size <= MAX_VECTOR ? { ...field, kind: "vector", hint: "" } : { ...field, kind: "json" };
+}
+
+/** The numbers of a vector as they were typed, from the text of its field. */
+export function vectorOf(text: string, size: number): string[] {
+  const typed: unknown = text === "" ? [] : JSON.parse(text);
+  return Array.from({ length: size }, (_, index) => String((typed as unknown[])[index] ?? ""));
 }
 
 type Known = Pick<Column, "shape" | "labels" | "format" | "unit">;
@@ -50,7 +67,7 @@ function fieldOf(name: string, type: string, column: Known | undefined): InputFi
   let kind = KINDS[type] ?? "json";
   if (kind === "choice" && (labels.length === 0 || labels.length > MAX_CHOICES)) kind = "line";
   if (kind === "json" && type === "tensor" && shape.length === 3 && [1, 3, 4].includes(shape[0]!)) kind = "picture";
-  return { name, type, kind, labels: kind === "choice" ? labels : [], format: column?.format ?? null, hint: hintOf(type, column, kind) };
+  return { name, type, kind, labels: kind === "choice" ? labels : [], format: column?.format ?? null, hint: hintOf(type, column, kind), size: 0 };
 }
 
 function hintOf(type: string, column: Known | undefined, kind: FieldKind): string {
@@ -80,6 +97,7 @@ export class FieldError extends Error {
 /** The value that is sent for what was entered. Throws `FieldError` for a text that is no JSON. */
 export function valueOf(field: InputField, text: string): unknown {
   const { kind, name, format } = field;
+  if (kind === "vector") return vectorOf(text, field.size).map((each) => (each.trim() === "" ? null : numberOf(each)));
   if (text.trim() === "") return kind === "text" ? "" : kind === "words" ? [] : null;
   if (kind === "number") return format ? text : /^(true|false)$/i.test(text.trim()) ? text.trim().toLowerCase() === "true" : numberOf(text);
   if (kind === "words") return text.trim().startsWith("[") ? json(name, text) : text.trim().split(/\s+/);
@@ -106,6 +124,7 @@ export function textOf(field: InputField, value: unknown): { text: string; cut: 
   if (value === null || value === undefined) return { text: "", cut: false };
   if (isRecord(value) && !("label" in value)) return null; // a picture, of which only a small one is there
   if (field.type === "tree") return null; // shown as an s-expression, which a request does not take
+  if (field.kind === "vector") return Array.isArray(value) ? { text: JSON.stringify(value.map((each) => String(each ?? ""))), cut: false } : null;
   if (typeof value === "string") return { text: value, cut: value.length >= PREVIEW_CHARACTERS };
   if (field.kind === "words" && Array.isArray(value) && value.every((each) => typeof each === "string" && !/\s/.test(each))) {
     return { text: value.join(" "), cut: value.length >= PREVIEW_VALUES };

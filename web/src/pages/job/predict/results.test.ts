@@ -20,5 +20,8 @@ it("says what is predicted", () => {
   expect(answerText(output("classes"), { label: "<b>" } as Predicted)).toBe("<b>");
   expect(answerText(output("numbers", null, "kg"), { value: 2.5 } as Predicted)).toBe("2.5 kg");
   expect(answerText(output("labels"), { labels: [] } as unknown as Predicted)).toBe("none");
+  expect(answerText(output("action", ["torque"]), { value: [-1.5] } as unknown as Predicted)).toBe("torque -1.5");
+  expect(answerText(output("action", ["left", "right"]), { value: 1, label: "right" } as unknown as Predicted)).toBe("right (1)");
+  expect(answerText(output("action"), { value: [1, 0.25] } as unknown as Predicted)).toBe("1 · 0.25");
   expect(answerText(output("tags"), { tags: ["O", "B-PER"] } as Predicted)).toBe("O · B-PER");
 });

@@ -31,9 +31,16 @@ function isSaid(output: PredictedOutput, said: unknown, label: string | number |
 /** What an output says of a row, in words. */
 export function answerText(output: PredictedOutput, predicted: Predicted): string {
   if (output.about === "labels") return (predicted.labels ?? []).map((each) => String(each.label)).join(" · ") || "none";
+  if (output.about === "action") return actionText(output, predicted);
   const said: unknown = predicted.label ?? predicted.tags ?? predicted.value ?? predicted.raw;
   const text = Array.isArray(said) ? (said.every((each) => typeof each !== "object") ? said.map(scalarText).join(" · ") : JSON.stringify(said)) : scalarText(said ?? "–");
   return output.unit ? `${text} ${output.unit}` : text;
+}
+
+/** An action: the name of a choice with its number, or numbers with the names of what they set. */
+function actionText({ labels }: PredictedOutput, { value, label }: Predicted): string {
+  if (!Array.isArray(value)) return label === undefined || label === null ? scalarText(value ?? "–") : `${String(label)} (${scalarText(value)})`;
+  return value.map((each, index) => `${labels?.length === value.length ? `${String(labels[index])} ` : ""}${typeof each === "object" ? JSON.stringify(each) : scalarText(each)}`).join(" · ");
 }
 
 /** A float32 number has seven digits that mean something; labels stay as they are. */

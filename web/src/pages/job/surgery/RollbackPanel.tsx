@@ -50,6 +50,7 @@ export function RollbackPanel({ job, feed, waiting, onDone }: Props) {
 }
 
 function labelOf({ revision, step, values }: Checkpoint): string {
-  const loss = values["val/loss"] ?? values["train/loss"];
-  return `revision ${revision}, step ${step.toLocaleString("en")}${loss === undefined ? "" : `, loss ${formatNumber(toNumber(loss))}`}`;
+  const told = ["val/return", "val/loss", "train/loss"].find((name) => name in values);
+  const value = told && `, ${told.split("/")[1]} ${formatNumber(toNumber(values[told]))}`;
+  return `revision ${revision}, step ${step.toLocaleString("en")}${value ?? ""}`;
 }

@@ -12,7 +12,7 @@ const LABELS: Record<Kind, string> = {
 /** When an edit is applied. `series` are those that the job has, `step` the one that it is at. */
 export function TriggerForm({ at, series, step, onChange }: { at: "now" | Json | null; series: readonly string[]; step: number; onChange: (at: "now" | Json | null) => void }) {
   const [kind, setKind] = useState<Kind>(kindOf(at));
-  const [metric, setMetric] = useState(String((at as { when?: Json } | null)?.when?.["metric"] ?? series.find((name) => name === "val/loss") ?? series[0] ?? ""));
+  const [metric, setMetric] = useState(String((at as { when?: Json } | null)?.when?.["metric"] ?? ["val/return", "val/loss"].find((name) => series.includes(name)) ?? series[0] ?? ""));
   const [amount, setAmount] = useState(amountOf(at));
   const change = (next: Kind, name: string, text: string) => {
     setKind(next);
