@@ -2,7 +2,8 @@
 
 Data sets come from packages (see `examples.data`) and are cached in a folder, as are finished runs: an interrupted call
 continues with the next run. Each figure is listed with its gate, and with a baseline on the same split: the test, which
-is evaluated once, with the last weights, so that nothing is selected on it.
+is evaluated once, with the last weights, so that nothing is selected on it. A call for some examples leaves the figures
+of the others in the results as they are; each run has its own date.
 """
 
 import argparse
@@ -10,14 +11,23 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import sqrt
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import format_claim, is_within_bound, write_results
+from benchmarks.machine import RESULTS, format_claim, is_within_bound, write_results
 from examples.baselines import BASELINES
+from examples.bounds import (
+    Baseline,
+    as_good_as_baseline,
+    better_than_baseline,
+    close_to_baseline,
+    fixed_bound,
+    least_squares_bound,
+    within_a_percent,
+)
 from examples.data.__main__ import CACHE, WRITERS
 from examples.demo import run_service
 from graftwerk import Client, Job
@@ -26,8 +36,6 @@ from graftwerk.specs import read_spec, with_dataset
 EXAMPLES = Path(__file__).parent
 CACHE_FOLDER = Path("~/.cache/graftwerk-accuracy")
 TIMEOUT_SECONDS = 3 * 3600.0  # for a job
-
-Baseline = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,41 +53,6 @@ class Gate:
     is_upper_bound: bool = False
     types: Mapping[str, str] = field(default_factory=dict)  # of columns that are not what they look like
     prompts: tuple[Mapping[str, str], ...] = ()  # rows whose texts the network goes on with, for people
-
-
-def better_than_baseline(name: str) -> Callable[[Baseline], float]:
-    """Return a bound of one example more than the baseline: a tie does not beat it."""
-    return lambda baseline: float(baseline[name]) + 1 / int(baseline["test"])
-
-
-def close_to_baseline(name: str, share: float) -> Callable[[Baseline], float]:
-    """Return a bound a share above the baseline: what another seed may differ by."""
-    return lambda baseline: float(baseline[name]) * (1 + share)
-
-
-def as_good_as_baseline(name: str) -> Callable[[Baseline], float]:
-    """Return a bound of one standard error of the test below a baseline's share of right examples."""
-
-    def bound(baseline: Baseline) -> float:
-        share = float(baseline[name])
-        return share - sqrt(share * (1 - share) / int(baseline["test"]))
-
-    return bound
-
-
-def fixed_bound(bound: float) -> Callable[[Baseline], float]:
-    """Return a bound without a baseline."""
-    return lambda _: bound
-
-
-def within_a_percent(name: str) -> Callable[[Baseline], float]:
-    """Return a bound of one percent more than the baseline."""
-    return lambda baseline: float(baseline[name]) * 1.01
-
-
-def least_squares_bound(baseline: Baseline) -> float:
-    """Return the mean square of the closed form, plus 0.01 %."""
-    return float(baseline["mean square"]) * (1 + 1e-4)
 
 
 LOG_LOSS = "test/log_loss"
@@ -221,6 +194,7 @@ def run_gate(gate: Gate, client: Client, folder: Path) -> dict[str, Any]:
         "baseline": baseline,
         "bound": gate.bound(baseline),
         "texts": generated_texts(gate, job),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
     }
 
 
@@ -254,6 +228,14 @@ def format_log_loss(run: Mapping[str, Any]) -> str:
     return f"    log loss {run['values'][LOG_LOSS]:.4f}{'' if baseline is None else f', baseline {baseline:.4f}'}\n"
 
 
+def with_earlier_runs(runs: Mapping[str, Any], chosen: Sequence[Gate]) -> dict[str, Any]:
+    """Return the runs by example; of the gates that are not chosen and have none, those of the results so far."""
+    written = RESULTS / "accuracy.json"
+    earlier = json.loads(written.read_text())["runs"] if written.exists() else []
+    asked = {gate.example for gate in chosen}
+    return {run["example"]: run for run in earlier if run["example"] not in asked} | dict(runs)
+
+
 def main() -> int:
     """Run the gates; returns 1 if one is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -281,6 +263,7 @@ def main() -> int:
             sys.stdout.write(format_log_loss(runs[gate.example]))
             sys.stdout.write("".join(f"    {text}\n" for text in runs[gate.example].get("texts", [])))
             sys.stdout.flush()
+    runs = with_earlier_runs(runs, gates)
     claims = [to_claim(gate, runs[gate.example]) for gate in GATES if gate.example in runs]
     write_results("accuracy", {"runs": [runs[gate.example] for gate in GATES if gate.example in runs]}, claims)
     return 0 if all(map(is_within_bound, claims)) else 1
