@@ -6,7 +6,6 @@ is evaluated once, with the last weights, so that nothing is selected on it. A c
 of the others in the results as they are; each run has its own date.
 """
 
-import argparse
 import json
 import os
 import sys
@@ -30,12 +29,11 @@ from examples.bounds import (
 )
 from examples.data.__main__ import CACHE, WRITERS
 from examples.demo import run_service
+from examples.gate_runs import gate_arguments, to_claim, train_job
 from graftwerk import Client, Job
 from graftwerk.specs import read_spec, with_dataset
 
 EXAMPLES = Path(__file__).parent
-CACHE_FOLDER = Path("~/.cache/graftwerk-accuracy")
-TIMEOUT_SECONDS = 3 * 3600.0  # for a job
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +179,7 @@ def run_gate(gate: Gate, client: Client, folder: Path) -> dict[str, Any]:
         BASELINES[gate.baseline](ensure_data(gate.data, folder) if gate.data else folder) if gate.baseline else {}
     )
     began = time.monotonic()
-    job = client.jobs.create(spec_on_data(gate, client, folder)).wait(TIMEOUT_SECONDS)
-    if job.status != "succeeded":
-        raise SystemExit(f"{gate.example}: the job {job.status}: {job.error}")
+    job = train_job(client, spec_on_data(gate, client, folder))
     values = job.document["result"]["values"]
     names = (gate.metric, *gate.extra_metrics, *([LOG_LOSS] if LOG_LOSS in values else []))
     return {
@@ -209,15 +205,10 @@ def generated_texts(gate: Gate, job: Job) -> list[str]:
     ]
 
 
-def to_claim(gate: Gate, run: Mapping[str, Any]) -> dict[str, Any]:
+def claim_of(gate: Gate, run: Mapping[str, Any]) -> dict[str, Any]:
     """Return a run as a claim of the results."""
-    return {
-        "what": f"{gate.example}: {gate.metric}",
-        "measured": round(run["values"][gate.metric], 5),
-        "unit": "",
-        "bound": round(run["bound"], 5),
-        "at_most": gate.is_upper_bound,
-    }
+    what = f"{gate.example}: {gate.metric}"
+    return to_claim(what, run["values"][gate.metric], run["bound"], at_most=gate.is_upper_bound)
 
 
 def format_log_loss(run: Mapping[str, Any]) -> str:
@@ -238,12 +229,8 @@ def with_earlier_runs(runs: Mapping[str, Any], chosen: Sequence[Gate]) -> dict[s
 
 def main() -> int:
     """Run the gates; returns 1 if one is missed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = gate_arguments(__doc__)
     parser.add_argument("examples", nargs="*", metavar="EXAMPLE", help="default: all of them")
-    parser.add_argument(
-        "--folder", type=Path, default=CACHE_FOLDER, help=f"data and finished runs (default: {CACHE_FOLDER})"
-    )
-    parser.add_argument("--again", action="store_true", help="repeat finished runs")
     arguments = parser.parse_args()
     folder = arguments.folder.expanduser()
     gates = [gate for gate in GATES if not arguments.examples or gate.example in arguments.examples]
@@ -259,12 +246,12 @@ def main() -> int:
                 continue
             runs[gate.example] = run_gate(gate, client, folder)
             done.write_text(json.dumps(runs, indent=2))
-            sys.stdout.write(format_claim(to_claim(gate, runs[gate.example])) + "\n")
+            sys.stdout.write(format_claim(claim_of(gate, runs[gate.example])) + "\n")
             sys.stdout.write(format_log_loss(runs[gate.example]))
             sys.stdout.write("".join(f"    {text}\n" for text in runs[gate.example].get("texts", [])))
             sys.stdout.flush()
     runs = with_earlier_runs(runs, gates)
-    claims = [to_claim(gate, runs[gate.example]) for gate in GATES if gate.example in runs]
+    claims = [claim_of(gate, runs[gate.example]) for gate in GATES if gate.example in runs]
     write_results("accuracy", {"runs": [runs[gate.example] for gate in GATES if gate.example in runs]}, claims)
     return 0 if all(map(is_within_bound, claims)) else 1
 
