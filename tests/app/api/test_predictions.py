@@ -41,7 +41,7 @@ def labels(response: httpx.Response) -> list[Any]:
         ('{"method": {"kind": "beam", "beams": 0}}', "/generate/method/beams", "out_of_range", "use at least 1"),
         ('{"method": "beem"}', "/generate/method", "unknown_kind", 'did you mean "beam"?'),
         ('{"max_lenght": 5}', "/generate/max_lenght", "unknown_field", 'did you mean "max_length"?'),
-        ('{"max_length": 5, "max_length": 6}', "/generate/max_length", "duplicate_key", "remove one of them"),
+        ('{"max_length": 5, "max_length": 6}', "/generate/max_length", "duplicate_key", "keep one of them"),
         ('{"method":', "/generate", "malformed", "check it with a JSON linter"),
     ],
 )

@@ -124,6 +124,12 @@ class Preparation:
         """Return the preprocessors of texts."""
         return {name: each for name, each in self.preprocessors.items() if isinstance(each, TextPreprocessor)}
 
+    def token_names(self, target: str) -> tuple[str, ...] | None:
+        """Return the tokens that the numbers of a target stand for, in order; `None` if it is no text."""
+        texts = self.text_preprocessors()
+        found = next((each for name, each in texts.items() if target in (name, *each.feature.target_names(name))), None)
+        return found.token_names if found is not None else None
+
     def tokenizer_files(self) -> dict[str, str]:
         """Return the tokenizers by the names of their files: tokenizer.json, or one for each of several features."""
         texts = self.text_preprocessors()
