@@ -8,7 +8,7 @@ from pydantic import Field
 from app.errors import Problem
 from app.spec.base import Size, SpecModel
 from app.spec.data.columns import Column, ColumnName, DataSchema
-from app.spec.data.examples.row_values import row_value_problems
+from app.spec.data.examples.row_values import rare_class_warnings, row_value_problems
 
 MAX_SAMPLED_ROWS = 1 << 24  # that `torch.multinomial` can tell apart
 CLASS_TYPES = ("category", "number", "text", "tensor")  # with one value per row
@@ -56,6 +56,15 @@ def sampling_problems(
         yield Problem(
             PLACE, "too_many_rows", detail, 'remove the sampler; "weight": "balanced" in the loss weighs classes'
         )
+
+
+def sampling_warnings(
+    sampler: Sampling | None, stored: DataSchema, classes: str | None, rows: int | None
+) -> Iterator[Problem]:
+    """Yield a warning for classes that are too many to be balanced."""
+    name = sampler.column or classes if sampler is not None and sampler.kind == "balanced" else None
+    if name is not None:
+        yield from rare_class_warnings(stored, name, f"{PLACE}/column", rows)
 
 
 def _column_problems(sampler: Sampling, name: str, stored: DataSchema) -> Iterator[Problem]:
