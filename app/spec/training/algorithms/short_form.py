@@ -75,7 +75,7 @@ def _model_problems(kind: str, document: Mapping[str, Any]) -> Iterator[Problem]
         is_given = model.get(name) is not None
         if is_given and name not in row.bodies and not (name == "trunk" and row.has_trunk):
             yield Problem(f"/model/{name}", "contradiction", f"{kind} has no {name}", "remove it")
-        elif name in row.bodies and not is_given and model and not long:
+        elif name in row.bodies and not is_given and isinstance(document.get("model"), dict) and not long:
             hint = f'add "{name}": {{"layers": […]}}'
             yield Problem(f"/model/{name}", "missing", f"{kind} needs a network called {name}", hint)
         if name in _section(model, "blocks"):
