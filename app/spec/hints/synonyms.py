@@ -210,8 +210,6 @@ _JOB_FIELDS = {  # of everything but layers
     "target_every": "targetupdateinterval targetnetworkfrequency targetupdatefreq targetupdateevery",
     "epsilon_start": "epsstart starte explorationinitialeps",
     "epsilon_end": "epsend ende explorationfinaleps",
-    "epsilon_steps": "explorationfraction epsdecay epsilondecay",
-    "initial_alpha": "entcoef alphainit",
     "copies": "numenvs nenvs envs",
 }
 _ENVIRONMENTS = {  # Gymnasium, Stable-Baselines3, CleanRL, RLlib
