@@ -100,11 +100,11 @@ class Body(SpecModel):
         return topological_sort(wire_nodes(self.nodes or ()))
 
     def output_names(self) -> dict[str, str]:
-        """Return the source of each output by name; by default `output` is the last node. A body of no form has none."""
+        """Return the source of each output by name; by default `output` is the last node, if there is one."""
         if self.outputs:
             return dict(self.outputs)
-        nodes = wire_layers(self.layers, "") if self.layers is not None else wire_nodes(self.nodes or ())
-        return {"output": each.id for each in list(nodes)[-1:]}
+        nodes = [*(wire_layers(self.layers, "") if self.layers is not None else wire_nodes(self.nodes or ()))]
+        return {"output": nodes[-1].id} if nodes else {}
 
 
 def _body_ref_tag(value: object) -> str:
