@@ -1,7 +1,8 @@
 """Inspects a job: builds its network on the meta device, and reports shapes, costs and every problem."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from re import fullmatch, match
 from typing import Any
@@ -158,10 +159,7 @@ def _inspect_network(
         problems += check_transforms(resolved.features, FeatureContext(stored, job.data, job.data.features or {}))
     reported = {problem.pointer for problem in problems}
     problems += [each for each in objective_problems(job, targets, network) if each.pointer not in reported]
-    if isinstance(job.data, EnvironmentData):
-        problems += [each for each in acting_problems(job.data, network) if each.pointer not in reported]
-        if not any(pointer.startswith("/data/dynamics") for pointer in reported):
-            problems += dynamics_problems(job.data)
+    problems += _environment_problems(job, network, reported)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         problems += length_problems(job, resolved, stored, network, invalid_nodes)
@@ -195,6 +193,14 @@ def _inspect_network(
         **_describe_data(job, stored, resolved, roles),
     }
     return InspectResponse(bounded_counts(report), tuple(limit_problems(problems)), tuple(limit_problems(warned)))
+
+
+def _environment_problems(job: JobSpec, network: PartialNetwork, reported: AbstractSet[str]) -> Iterator[Problem]:
+    """Yield why the network cannot act in the environment of a job, and why that cannot be built."""
+    if isinstance(job.data, EnvironmentData):
+        yield from (each for each in acting_problems(job.data, network) if each.pointer not in reported)
+        if not any(pointer.startswith("/data/dynamics") for pointer in reported):
+            yield from dynamics_problems(job.data)
 
 
 def _as_warning(problem: Problem) -> Problem:
