@@ -83,7 +83,8 @@ parity: .venv/.installed ## the kinds of networks beside torch's own samples of 
 	@$(BIN)/python benchmarks/torch_parity.py $(ARGS)
 
 accuracy: .venv/.installed ## what the examples reach on real data, beside simpler ways; ARGS="tweets-gru" for some
-	@$(BIN)/python -m examples.accuracy $(ARGS)
+	@$(if $(filter rl/%,$(ARGS)),,$(BIN)/python -m examples.accuracy $(ARGS))
+	@$(if $(and $(ARGS),$(if $(filter rl/%,$(ARGS)),,no)),,$(BIN)/python -m examples.returns $(ARGS))
 	@$(if $(ARGS),,$(BIN)/python -m examples.live_edits)
 	@$(if $(ARGS),,$(BIN)/python -m examples.transfer)
 	@$(if $(ARGS),,$(BIN)/python -m examples.adversarial)
