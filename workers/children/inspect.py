@@ -37,7 +37,7 @@ from workers.protocol.child_requests import InspectionLimits, InspectRequest, In
 from workers.training.checkpoints.initial_weights import StartReport
 from workers.training.checkpoints.pretrained_embeddings import vector_problems
 from workers.training.validation.dry_run import dry_run_plan
-from workers.training.validation.experience import describe_experience
+from workers.training.validation.experience import describe_experience, dynamics_problems
 from workers.training.validation.held_out_rows import held_out_warnings
 from workers.training.validation.memory import estimate_memory
 from workers.training.validation.normalization import check_normalization
@@ -157,6 +157,8 @@ def _inspect_network(
     problems += [each for each in objective_problems(job, targets, network) if each.pointer not in reported]
     if isinstance(job.data, EnvironmentData):
         problems += [each for each in acting_problems(job.data, network) if each.pointer not in reported]
+        if not any(pointer.startswith("/data/dynamics") for pointer in reported):
+            problems += dynamics_problems(job.data)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         problems += length_problems(job, resolved, stored, network, invalid_nodes)
@@ -239,7 +241,7 @@ def _describe_data(
 
 def _count_nodes(document: Any) -> int:
     """Return the number of nodes in a document, at any depth, before anything is parsed."""
-    stack = [document.get("model") if isinstance(document, dict) else None]
+    stack = [document.get(part) for part in ("model", "data")] if isinstance(document, dict) else []
     count = 0
     for value in stack:  # grows while it is walked
         if isinstance(value, dict):
