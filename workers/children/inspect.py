@@ -101,8 +101,11 @@ def inspect_job(
     response = _inspect_written(written, registered, limits, named, start)
     if not response.problems:
         return response
-    places, report = written.places, written.places.translate_report(response.report)
-    return InspectResponse(report, *(tuple(places.translate(each)) for each in (response.problems, response.warnings)))
+    places = written.places
+    problems = places.translate(places.without_consequences(response.problems))
+    return InspectResponse(
+        places.translate_report(response.report), tuple(problems), tuple(places.translate(response.warnings))
+    )
 
 
 def _write_out(document: Any, limits: InspectionLimits) -> WrittenJob:
@@ -149,8 +152,8 @@ def _inspect_network(
         return InspectResponse({}, (too_many_nodes_problem(count, limits.max_nodes),))
     problems += [problem.with_prefix("/model") for problem in network.problems]
     if misfits := list(body_output_problems(written.expected, network)):  # what follows from them says nothing new
-        problems = [each for each in problems if not each.pointer.startswith("/model/nodes/")] + misfits
-        return InspectResponse(_describe_network(network, schema, network.parameters), tuple(limit_problems(problems)))
+        report = _describe_network(network, schema, network.parameters)
+        return InspectResponse(bounded_counts(report), tuple(limit_problems([*problems, *misfits])))
     if not any(problem.pointer.startswith("/data") for problem in problems):
         problems += check_transforms(resolved.features, FeatureContext(stored, job.data, job.data.features or {}))
     reported = {problem.pointer for problem in problems}
