@@ -4,12 +4,12 @@ SAC and TD3, 20,000 steps of the environment and as many updates after the first
 (`pendulum_settings`), one thread each. In every round each algorithm is trained by both, in turns, with the seed of the
 round, so that a ratio compares times taken within minutes of each other:
 
-- loop: the service's own loop, with everything a job has: losses and returns recorded and sent through a pipe to another
-  process, commands, and a checkpoint into an artifact store at the end;
+- loop: the service's own loop, with everything a job has: losses and returns recorded and sent through a pipe to
+  another process, commands, and a checkpoint into an artifact store at the end;
 - sb3: `model.learn` of Stable-Baselines3, in an interpreter of an environment of its own, without a log.
 
-Neither is evaluated within its time. Seconds of the processor are listed beside those of the wall, for on a busy machine
-the latter tell of other programs. Returns are the means of 100 episodes afterwards, each by its own evaluation.
+Neither is evaluated within its time. Seconds of the processor are listed beside those of the wall, for on a busy
+machine the latter tell of other programs. Returns are the means of 100 episodes afterwards, each by its own evaluation.
 """
 
 import argparse
@@ -110,7 +110,9 @@ def mean_return(prepared: PreparedTraining) -> float:
     return judge.evaluate(prepared.state.evaluation_network, lambda: None, lambda: False).values["val/return"]
 
 
-def measure(trainers: Mapping[str, Trainer], rounds: int, steps: int) -> dict[str, dict[str, list[Mapping[str, float]]]]:
+def measure(
+    trainers: Mapping[str, Trainer], rounds: int, steps: int
+) -> dict[str, dict[str, list[Mapping[str, float]]]]:
     """Return seconds and returns by algorithm and trainer, one for every round."""
     names = list(trainers)
     runs: dict[str, dict[str, list[Mapping[str, float]]]] = {

@@ -1,9 +1,9 @@
 """Returns of the examples of reinforcement learning, over five seeds: ``make accuracy``, or ``ARGS="rl/pendulum-sac"``.
 
-Each seed is a job of its own, trained through the API. Its figure is the last `val/return`: the mean of 100 episodes with
-the weights of the last step, so that nothing is selected on it. The gate is on the mean over the seeds. Finished jobs are
-kept in a folder: an interrupted call continues with the next one. A call for some examples leaves the figures of the
-others in the results as they are.
+Each seed is a job of its own, trained through the API. Its figure is the last `val/return`: the mean of 100 episodes
+with the weights of the last step, so that nothing is selected on it. The gate is on the mean over the seeds. Finished
+jobs are kept in a folder: an interrupted call continues with the next one. A call for some examples leaves the figures
+of the others in the results as they are.
 """
 
 import json
