@@ -1,4 +1,4 @@
-"""Trains an agent on a service of its own and draws its returns and an episode: ``python docs/reinforcement_curves.py``.
+"""Trains an agent on a service of its own; draws returns and an episode: ``python docs/reinforcement_curves.py``.
 
 It writes docs/reinforcement.svg: the return of episodes while it explored and of evaluations by step, and below them
 the numbers of one evaluated episode, each as a share of its largest magnitude.
