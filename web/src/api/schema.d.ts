@@ -1457,7 +1457,7 @@ export interface components {
              * Group
              * @enum {string}
              */
-            group: "module" | "backbone" | "operation" | "leaf" | "control" | "initialiser" | "parametrization" | "generation" | "loss" | "optimizer" | "schedule" | "average" | "space" | "wrapper" | "exploration" | "experience" | "transform" | "metric" | "environment";
+            group: "module" | "backbone" | "operation" | "leaf" | "control" | "initialiser" | "parametrization" | "generation" | "loss" | "optimizer" | "schedule" | "average" | "space" | "wrapper" | "exploration" | "experience" | "algorithm" | "transform" | "metric" | "environment";
             /** Kind */
             kind: string;
             /**
