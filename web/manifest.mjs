@@ -29,7 +29,7 @@ const firstLoad = first.reduce((sum, name) => sum + gzipSync(readFileSync(join(B
 const built = files(BUILD).filter((name) => name !== "build.json" && name.endsWith(".py") === false);
 // What the build reads from beside web/: the description of the API (vite.config.ts), and examples as they are.
 const texts = files("src").filter((name) => /\.tsx?$/.test(name)).map((name) => readFileSync(join("src", name), "utf8"));
-const examples = texts.flatMap((text) => [...text.matchAll(/import\("virtual:example\/([\w-]+)"\)/g)].map((match) => `../examples/${match[1]}.json`));
+const examples = texts.flatMap((text) => [...text.matchAll(/import\("virtual:example\/([\w/-]+)"\)/g)].map((match) => `../examples/${match[1]}.json`));
 const manifest = {
   first_load: { files: first, gzip_bytes: firstLoad },
   source: digests(".", files(".")),

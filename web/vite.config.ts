@@ -42,9 +42,9 @@ const jobSpec: Plugin = {
 // Jobs of examples/, as they are written.
 const examples: Plugin = {
   name: "examples",
-  resolveId: (id) => (/^virtual:example\/[\w-]+$/.test(id) ? `\0${id}` : null),
+  resolveId: (id) => (/^virtual:example\/[\w/-]+$/.test(id) ? `\0${id}` : null),
   load(id) {
-    const name = /^\0virtual:example\/([\w-]+)$/.exec(id)?.[1];
+    const name = /^\0virtual:example\/([\w/-]+)$/.exec(id)?.[1];
     return name === undefined ? null : `export default ${JSON.stringify(readFileSync(`../examples/${name}.json`, "utf8"))};`;
   },
 };

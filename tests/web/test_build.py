@@ -49,7 +49,7 @@ def test_the_build_is_of_this_source(manifest: dict[str, Any], part: str, folder
 def test_the_build_is_of_what_it_reads_beside_its_source(manifest: dict[str, Any]) -> None:
     outside = manifest["outside"]
     texts = [path.read_text() for path in (SOURCE / "src").rglob("*.ts*")]
-    read = {name for text in texts for name in re.findall(r'import\("virtual:example/([\w-]+)"\)', text)}
+    read = {name for text in texts for name in re.findall(r'import\("virtual:example/([\w/-]+)"\)', text)}
     assert {f"../examples/{name}.json" for name in read} | {"../docs/openapi.json"} == outside.keys(), (
         "stale: run make web"
     )

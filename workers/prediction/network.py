@@ -114,7 +114,8 @@ def load_network(
     columns = {column.name: column for column in stored.columns}
     environment = job.data if isinstance(job.data, EnvironmentData) else None
     experience = columns.keys() - {OBSERVATION} if environment is not None else frozenset()
-    predicted, left_out = select_outputs(draft, whole, features, selection, experience)
+    losses = {head.output or "" for head in job.objective.all_heads().values()} if environment is not None else set()
+    predicted, left_out = select_outputs(draft, whole, features, selection, experience, losses & whole.outputs.keys())
     blueprint = prune_to_outputs(whole, predicted)
     inputs = features.features_for(blueprint.inputs)
     preparation = Preparation.load(features, stored, json.loads(source.preparation.read_text()))

@@ -27,15 +27,18 @@ def select_outputs(
     features: ResolvedFeatures,
     selection: OutputSelection,
     experience: AbstractSet[str] = frozenset(),
+    losses: AbstractSet[str] = frozenset(),
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     """Return the outputs to predict, in the network's order, and of the others why not.
 
     `blueprint` is that of the draft, with a row count. `experience` are columns that no row has, since they tell what
-    followed on an action. Raises `InvalidInput` for a name that there is not, or that cannot be predicted so, and
-    `NotPredictable` if no output can.
+    followed on an action, and `losses` outputs that are predicted only where they are named. Raises `InvalidInput` for
+    a name that there is not, or that cannot be predicted so, and `NotPredictable` if no output can.
     """
     left_out = dict(_unpredictable_outputs(draft, blueprint, features))
     left_out |= dict(_outputs_of_experience(blueprint, experience))
+    if selection.names is None:
+        left_out = dict.fromkeys(losses, "it is a loss, which is predicted only if it is selected") | left_out
     if selection.without_rows:
         left_out |= dict(_outputs_of_columns(blueprint, left_out))
     predicted = tuple(name for name in blueprint.outputs if name not in left_out)

@@ -15,7 +15,7 @@ JOBS: dict[str, dict[str, Any]] = {
     "td3": algorithm_job("td3", {"actor": mlp(2), "critic": mlp(1)}),
     "dqn": algorithm_job("dqn", {"critic": mlp(3)}, CLASSES),
     "ppo": algorithm_job("ppo", {"trunk": mlp(5), "actor": mlp(3), "critic": mlp(1)}, CLASSES),
-    "reinforce": algorithm_job("reinforce", {"actor": mlp(2)}),
+    "reinforce": algorithm_job("reinforce", {"actor": mlp(2)}, entropy_coefficient=0.1),
 }
 
 

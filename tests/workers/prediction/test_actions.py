@@ -46,12 +46,19 @@ PENDULUM = {
             block("critic", "Critic", "observation", "action", share="critic"),
             block("judged", "Critic", "observation", "torque", share="critic"),
             {"id": "error", "kind": "MSELoss", "inputs": ["critic", "reward"]},
+            {"id": "regret", "kind": "neg", "inputs": ["judged"]},
         ],
-        "outputs": {"critic_loss": "error", "action": "torque", "q": "judged", "critic": "critic"},
+        "outputs": {
+            "critic_loss": "error",
+            "action": "torque",
+            "q": "judged",
+            "critic": "critic",
+            "actor_loss": "regret",
+        },
         "blocks": {"Actor": ACTOR, "Critic": CRITIC},
     },
     "data": {"kind": "environment", "name": "Pendulum-v1", "experience": {"kind": "replay"}},
-    "objective": {"heads": {"critic": {"loss": "Output", "output": "critic_loss"}}},
+    "objective": {"heads": {name: {"loss": "Output", "output": f"{name}_loss"} for name in ("critic", "actor")}},
     "training": {"steps": 10},
 }
 CARTPOLE: dict[str, Any] = {
@@ -108,6 +115,8 @@ def test_outputs_of_experience_are_left_out(tmp_path: Path) -> None:
     assert sorted(trained.formatters) == ["action", "q"]
     assert trained.left_out["critic"] == "it depends on action: of experience, while a row is an observation"
     assert trained.left_out["critic_loss"].startswith("it depends on action, reward")
+    assert trained.left_out["actor_loss"].startswith("it is a loss")
+    assert list(load(tmp_path, PENDULUM, ("actor_loss",)).formatters) == ["actor_loss"]
     with pytest.raises(InvalidInput) as error:
         load(tmp_path, PENDULUM, ("critic",))
     assert error.value.problems[0].pointer == "/select/0"

@@ -22,10 +22,9 @@ POISONED_STEP = 3  # the step that meets the poison, see `poison_step`
 
 def replace_rows(prepared: PreparedTraining, rows: ExampleSet) -> None:
     """Train on other rows."""
-    rows_of(prepared).train, prepared.state.source = (
-        rows,
-        InMemoryBatches(rows, rows_of(prepared).sampler, prepared.device),
-    )
+    source = rows_of(prepared)
+    source.train, source.batches = rows, InMemoryBatches(rows, source.sampler, prepared.device)
+    prepared.state.source = source.batches
 
 
 def poison_step(

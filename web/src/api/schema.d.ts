@@ -1176,6 +1176,34 @@ export interface components {
          */
         Action: "job.create" | "job.fork" | "job.cancel" | "job.pause" | "job.resume" | "job.retry" | "job.delete" | "job.restore" | "job.edit" | "job.edit_withdraw" | "job.rollback" | "dataset.create" | "dataset.upload" | "dataset.delete" | "key.create" | "key.change" | "key.rotate" | "key.revoke" | "session.create" | "session.delete" | "session.link" | "webhook.create" | "webhook.delete" | "webhook.rotate" | "webhook.enable" | "webhook.send" | "refused";
         /**
+         * ActorCritic
+         * @description The networks of an algorithm: each a body, in `layers` or with `inputs` and `nodes`.
+         */
+        ActorCritic: {
+            /**
+             * @description Reads `observation`, or the features of the trunk.
+             * @default null
+             */
+            actor: components["schemas"]["Body"] | null;
+            /**
+             * Blocks
+             * @description Blocks that the bodies use by name.
+             */
+            blocks?: {
+                [key: string]: components["schemas"]["Body"];
+            };
+            /**
+             * @description Reads `observation` and, where it values actions, `action`.
+             * @default null
+             */
+            critic: components["schemas"]["Body"] | null;
+            /**
+             * @description What actor and critic share: reads `observation`.
+             * @default null
+             */
+            trunk: components["schemas"]["Body"] | null;
+        };
+        /**
          * AuditEntry
          * @description An action, or refused requests.
          */
@@ -1429,7 +1457,7 @@ export interface components {
              * Group
              * @enum {string}
              */
-            group: "module" | "backbone" | "operation" | "leaf" | "control" | "initialiser" | "parametrization" | "generation" | "loss" | "optimizer" | "schedule" | "average" | "transform" | "metric";
+            group: "module" | "backbone" | "operation" | "leaf" | "control" | "initialiser" | "parametrization" | "generation" | "loss" | "optimizer" | "schedule" | "average" | "space" | "wrapper" | "exploration" | "experience" | "algorithm" | "transform" | "metric" | "environment";
             /** Kind */
             kind: string;
             /**
@@ -1447,13 +1475,18 @@ export interface components {
              * @description Names of a node's outputs, if it has several.
              */
             outputs?: string[] | null;
+            /**
+             * Package
+             * @description Of an environment: the package that a worker needs.
+             */
+            package?: string | null;
             /** @description A reference into `schemas`. */
             schema: components["schemas"]["JsonObject"];
             /** Sentence */
             sentence: string;
             /**
              * Shapes
-             * @description What goes into a node, and what comes out.
+             * @description What goes into a node, and what comes out; of an environment: observations → actions.
              */
             shapes?: string | null;
         };
@@ -2011,6 +2044,73 @@ export interface components {
             n: number;
         };
         /**
+         * DQN
+         * @description Deep Q-network (Mnih et al. 2015), double by default (van Hasselt et al. 2016). epsilon_steps is a tenth of the run by default.
+         */
+        DQN: {
+            /**
+             * Capacity
+             * @default 100000
+             */
+            capacity: number;
+            /**
+             * Double
+             * @default true
+             */
+            double: boolean;
+            /**
+             * Epsilon End
+             * @default 0.05
+             */
+            epsilon_end: number;
+            /**
+             * Epsilon Start
+             * @default 1
+             */
+            epsilon_start: number;
+            /**
+             * Epsilon Steps
+             * @default null
+             */
+            epsilon_steps: number | null;
+            /**
+             * Gamma
+             * @default 0.99
+             */
+            gamma: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "dqn";
+            /**
+             * Loss
+             * @default SmoothL1Loss
+             * @enum {string}
+             */
+            loss: "SmoothL1Loss" | "MSELoss";
+            /**
+             * Start Steps
+             * @default 1000
+             */
+            start_steps: number;
+            /**
+             * Steps
+             * @default 1
+             */
+            steps: number;
+            /**
+             * Target Every
+             * @default 500
+             */
+            target_every: number;
+            /**
+             * Tau
+             * @default 1
+             */
+            tau: number;
+        };
+        /**
          * DryRun
          * @description What an edit would do.
          */
@@ -2070,7 +2170,14 @@ export interface components {
              * @default null
              */
             observe: components["schemas"]["Network"] | null;
-            /** @description The first state of an episode: no inputs; output state, of one copy or (N, …). */
+            /**
+             * @description The first states of episodes: input state (N, …), zeros, for the number of copies; output state (N, …). Random nodes draw anew for every episode.
+             * @example {
+             *       "layers": [
+             *         "rand_like"
+             *       ]
+             *     }
+             */
             reset: components["schemas"]["Network"];
             /**
              * @example {
@@ -2080,11 +2187,12 @@ export interface components {
              *     }
              */
             state: components["schemas"]["State"];
-            /** @description Inputs state (N, …) and action (N, …), or int64 (N); outputs state (N, …), reward (N, 1) or (N), and, if an episode can end by itself, terminated (N, 1) or (N). */
+            /** @description Inputs state (N, …) and action (N, …), or int64 (N) of a discrete one; outputs state (N, …), reward (N, 1) or (N), and, if an episode can end by itself, terminated (N, 1) or (N). */
             step: components["schemas"]["Network"];
             /**
              * Time Limit
              * @description Steps after which an episode is truncated, so that every policy can be evaluated.
+             * @example 200
              */
             time_limit: number;
         };
@@ -2333,7 +2441,7 @@ export interface components {
              *       "start_steps": 1000
              *     }
              */
-            experience: components["schemas"]["ReplayExperience"] | components["schemas"]["RolloutExperience"] | components["schemas"]["EpisodesExperience"];
+            experience: ("replay" | "rollout" | "episodes") | (components["schemas"]["ReplayExperience"] | components["schemas"]["RolloutExperience"] | components["schemas"]["EpisodesExperience"]);
             /**
              * Exploration
              * @description What is added to the behaviour.
@@ -2349,7 +2457,31 @@ export interface components {
              * Name
              * @description One of Gymnasium's.
              * @default null
+             * @example CartPole-v1
              * @example Pendulum-v1
+             * @example Acrobot-v1
+             * @example MountainCar-v0
+             * @example MountainCarContinuous-v0
+             * @example FrozenLake-v1
+             * @example FrozenLake8x8-v1
+             * @example CliffWalking-v1
+             * @example CliffWalkingSlippery-v1
+             * @example Taxi-v4
+             * @example LunarLander-v3
+             * @example LunarLanderContinuous-v3
+             * @example BipedalWalker-v3
+             * @example BipedalWalkerHardcore-v3
+             * @example InvertedPendulum-v5
+             * @example InvertedDoublePendulum-v5
+             * @example Reacher-v5
+             * @example Pusher-v5
+             * @example Swimmer-v5
+             * @example Hopper-v5
+             * @example HalfCheetah-v5
+             * @example Walker2d-v5
+             * @example Ant-v5
+             * @example Humanoid-v5
+             * @example HumanoidStandup-v5
              */
             name: string | null;
             /**
@@ -3348,7 +3480,7 @@ export interface components {
              *       ]
              *     }
              */
-            model: components["schemas"]["Network"];
+            model: components["schemas"]["Network"] | components["schemas"]["ActorCritic"];
             /**
              * Name
              * @default untitled
@@ -3364,7 +3496,7 @@ export interface components {
              *       "loss": "CrossEntropyLoss"
              *     }
              */
-            objective: components["schemas"]["Objective"];
+            objective: components["schemas"]["Objective"] | ("sac" | "td3" | "dqn" | "ppo" | "reinforce") | (components["schemas"]["SAC"] | components["schemas"]["TD3"] | components["schemas"]["DQN"] | components["schemas"]["PPO"] | components["schemas"]["REINFORCE"]);
             /**
              * Priority
              * @default 0
@@ -4233,6 +4365,72 @@ export interface components {
             until: components["schemas"]["Until"] | null;
         };
         /**
+         * PPO
+         * @description Proximal policy optimisation (Schulman et al. 2017) with generalised advantage estimation.
+         */
+        PPO: {
+            /**
+             * Actor Optimizer
+             * @default null
+             */
+            actor_optimizer: components["schemas"]["OptimizerKind"] | null;
+            /**
+             * Clip Range
+             * @default 0.2
+             */
+            clip_range: number;
+            /**
+             * Critic Optimizer
+             * @default null
+             */
+            critic_optimizer: components["schemas"]["OptimizerKind"] | null;
+            /**
+             * Entropy Coefficient
+             * @default 0
+             */
+            entropy_coefficient: number;
+            /**
+             * Epochs
+             * @default 10
+             */
+            epochs: number;
+            /**
+             * Gamma
+             * @default 0.99
+             */
+            gamma: number;
+            /**
+             * Initial Std
+             * @default 1
+             */
+            initial_std: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "ppo";
+            /**
+             * Lambda
+             * @default 0.95
+             */
+            lambda: number;
+            /**
+             * Normalize Advantage
+             * @default true
+             */
+            normalize_advantage: boolean;
+            /**
+             * Steps
+             * @default 256
+             */
+            steps: number;
+            /**
+             * Value Coefficient
+             * @default 0.5
+             */
+            value_coefficient: number;
+        };
+        /**
          * Predicted
          * @description The prediction of one output for one row; nested lists where there is one per position.
          */
@@ -4629,6 +4827,42 @@ export interface components {
             version: string;
         };
         /**
+         * REINFORCE
+         * @description The policy gradient of whole episodes (Williams 1992); a batch is the steps of `episodes` episodes.
+         */
+        REINFORCE: {
+            /**
+             * Entropy Coefficient
+             * @default 0
+             */
+            entropy_coefficient: number;
+            /**
+             * Episodes
+             * @default 8
+             */
+            episodes: number;
+            /**
+             * Gamma
+             * @default 0.99
+             */
+            gamma: number;
+            /**
+             * Initial Std
+             * @default 1
+             */
+            initial_std: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "reinforce";
+            /**
+             * Normalize
+             * @default true
+             */
+            normalize: boolean;
+        };
+        /**
          * Reinit
          * @description The weights of a node are drawn again, and the optimiser forgets them.
          */
@@ -4847,6 +5081,72 @@ export interface components {
              * @default value
              */
             value: string;
+        };
+        /**
+         * SAC
+         * @description Soft actor-critic (Haarnoja et al. 2018): a squashed Gaussian policy of high entropy, two critics, and a temperature alpha that holds the entropy at target_entropy (auto: -A for A actions, scaled to [-1, 1]).
+         */
+        SAC: {
+            /**
+             * Actor Optimizer
+             * @default null
+             */
+            actor_optimizer: components["schemas"]["OptimizerKind"] | null;
+            /**
+             * Alpha
+             * @default auto
+             */
+            alpha: number | "auto";
+            /**
+             * Alpha Optimizer
+             * @default null
+             */
+            alpha_optimizer: components["schemas"]["OptimizerKind"] | null;
+            /**
+             * Capacity
+             * @default 100000
+             */
+            capacity: number;
+            /**
+             * Critic Optimizer
+             * @default null
+             */
+            critic_optimizer: components["schemas"]["OptimizerKind"] | null;
+            /**
+             * Gamma
+             * @default 0.99
+             */
+            gamma: number;
+            /**
+             * Initial Alpha
+             * @default 1
+             */
+            initial_alpha: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "sac";
+            /**
+             * Start Steps
+             * @default 1000
+             */
+            start_steps: number;
+            /**
+             * Steps
+             * @default 1
+             */
+            steps: number;
+            /**
+             * Target Entropy
+             * @default auto
+             */
+            target_entropy: number | "auto";
+            /**
+             * Tau
+             * @default 0.005
+             */
+            tau: number;
         };
         /**
          * sample
@@ -5405,6 +5705,72 @@ export interface components {
             /**
              * Tau
              * @description The share of the source that is taken over each time; 1: a copy.
+             * @default 0.005
+             */
+            tau: number;
+        };
+        /**
+         * TD3
+         * @description Twin delayed deep deterministic policy gradient (Fujimoto et al. 2018). Noise is in halves of the range of each action.
+         */
+        TD3: {
+            /**
+             * Actor Optimizer
+             * @default null
+             */
+            actor_optimizer: components["schemas"]["OptimizerKind"] | null;
+            /**
+             * Capacity
+             * @default 100000
+             */
+            capacity: number;
+            /**
+             * Critic Optimizer
+             * @default null
+             */
+            critic_optimizer: components["schemas"]["OptimizerKind"] | null;
+            /**
+             * Exploration Noise
+             * @default 0.1
+             */
+            exploration_noise: number;
+            /**
+             * Gamma
+             * @default 0.99
+             */
+            gamma: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "td3";
+            /**
+             * Noise Clip
+             * @default 0.5
+             */
+            noise_clip: number;
+            /**
+             * Policy Delay
+             * @default 2
+             */
+            policy_delay: number;
+            /**
+             * Start Steps
+             * @default 1000
+             */
+            start_steps: number;
+            /**
+             * Steps
+             * @default 1
+             */
+            steps: number;
+            /**
+             * Target Noise
+             * @default 0.2
+             */
+            target_noise: number;
+            /**
+             * Tau
              * @default 0.005
              */
             tau: number;
@@ -6641,6 +7007,7 @@ export interface components {
     pathItems: never;
 }
 export type Action = components['schemas']['Action'];
+export type ActorCritic = components['schemas']['ActorCritic'];
 export type AuditEntry = components['schemas']['AuditEntry'];
 export type AuditPage = components['schemas']['AuditPage'];
 export type AverageKind = components['schemas']['AverageKind'];
@@ -6676,6 +7043,7 @@ export type DeliveryAttempt = components['schemas']['DeliveryAttempt'];
 export type DeliveryPage = components['schemas']['DeliveryPage'];
 export type DeliveryStatus = components['schemas']['DeliveryStatus'];
 export type DiscreteSpace = components['schemas']['DiscreteSpace'];
+export type Dqn = components['schemas']['DQN'];
 export type DryRun = components['schemas']['DryRun'];
 export type Dynamics = components['schemas']['Dynamics'];
 export type EarlyStop = components['schemas']['EarlyStop'];
@@ -6750,6 +7118,7 @@ export type Operation = components['schemas']['Operation'];
 export type OptimizerKind = components['schemas']['OptimizerKind'];
 export type OrnsteinUhlenbeck = components['schemas']['ornstein_uhlenbeck'];
 export type PlannedEdit = components['schemas']['PlannedEdit'];
+export type Ppo = components['schemas']['PPO'];
 export type Predicted = components['schemas']['Predicted'];
 export type PredictedOutput = components['schemas']['PredictedOutput'];
 export type Prediction = components['schemas']['Prediction'];
@@ -6761,6 +7130,7 @@ export type ProposalReason = components['schemas']['ProposalReason'];
 export type ProposalRequest = components['schemas']['ProposalRequest'];
 export type Question = components['schemas']['Question'];
 export type Readiness = components['schemas']['Readiness'];
+export type Reinforce = components['schemas']['REINFORCE'];
 export type Reinit = components['schemas']['Reinit'];
 export type Remove = components['schemas']['Remove'];
 export type Rename = components['schemas']['Rename'];
@@ -6770,6 +7140,7 @@ export type Report = components['schemas']['Report'];
 export type Resources = components['schemas']['Resources'];
 export type Rollback = components['schemas']['Rollback'];
 export type RolloutExperience = components['schemas']['RolloutExperience'];
+export type Sac = components['schemas']['SAC'];
 export type Sample = components['schemas']['sample'];
 export type Sampling = components['schemas']['Sampling'];
 export type Scale = components['schemas']['Scale'];
@@ -6792,6 +7163,7 @@ export type SwapOptimizer = components['schemas']['SwapOptimizer'];
 export type TableFeature = components['schemas']['TableFeature'];
 export type TagsFeature = components['schemas']['TagsFeature'];
 export type TargetNetwork = components['schemas']['TargetNetwork'];
+export type Td3 = components['schemas']['TD3'];
 export type TensorFeature = components['schemas']['TensorFeature'];
 export type TextFeature = components['schemas']['TextFeature'];
 export type TimeLimit = components['schemas']['TimeLimit'];

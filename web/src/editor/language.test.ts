@@ -59,7 +59,7 @@ it("completes kinds: by name where nothing else is needed, else with what they n
 it("completes a kind inside its object, whatever stands there", () => {
   expect(at('{"model": {"layers": [{"kind": "Lin|"}]}}').write("Linear")).toBe('{"model": {"layers": [{"kind": "Linear"|}]}}');
   expect(at('{"training": {"optimizer": {"kind": |}}}').labels).toEqual(["Adam"]);
-  expect(at('{"data": {"kind": "|"}}').labels).toEqual(["builtin", "torchvision", "dataset"]);
+  expect(at('{"data": {"kind": "|"}}').labels).toEqual(["builtin", "torchvision", "dataset", "environment"]);
 });
 
 it("completes the fields of the kind that the object has, in bodies too", () => {
@@ -99,4 +99,15 @@ it("describes fields and kinds", () => {
 it("has a schema for every place of a spec with shorthands", () => {
   const root = parseText('{"data": {"kind": "builtin", "validation": 0.2}}').root;
   expect(language.at(root, ["data", "validation"]).length).toBeGreaterThan(1);
+});
+
+it("completes jobs in an environment: its name, and the settings of an algorithm", () => {
+  expect(at('{"data": {"kind": "|"}}').labels).toEqual(expect.arrayContaining(["builtin", "dataset", "environment"]));
+  expect(at('{"data": {"kind": "environment", "name": |}}').labels).toEqual(expect.arrayContaining(["CartPole-v1", "Pendulum-v1"]));
+  expect(at('{"data": {"kind": "environment", |}}').labels).toEqual(expect.arrayContaining(["copies", "dynamics", "exploration", "wrappers"]));
+  expect(at('{"objective": {"kind": "|"}}').labels).toEqual(expect.arrayContaining(["sac", "td3", "dqn", "ppo", "reinforce"]));
+  const { labels } = at('{"objective": {"kind": "sac", |}}');
+  expect(labels).toEqual(expect.arrayContaining(["gamma", "tau"]));
+  expect(labels).not.toContain("heads");
+  expect(at('{"model": {"|"}}').labels).toEqual(expect.arrayContaining(["layers", "actor", "critic"]));
 });

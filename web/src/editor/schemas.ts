@@ -88,7 +88,7 @@ export class Language {
     const found = schema.$ref ? this.resolve(schema) : schema;
     const options = found.anyOf ?? found.oneOf;
     if (!options) return ofKind([found], value);
-    return options.flatMap((option) => this.expand(withTexts(option, found), value));
+    return ofSaidKind(options.flatMap((option) => this.expand(withTexts(option, found), value)), value);
   }
 
   private resolve(schema: JsonSchema): JsonSchema {
@@ -100,10 +100,12 @@ export class Language {
   }
 }
 
-/** Of a union with a description or a default each plain option has these. */
+/** Of a union with a description, a default or examples each plain option has these; examples where they are of its type. */
 function withTexts(option: JsonSchema, union: JsonSchema): JsonSchema {
-  if (option.$ref || option.anyOf || option.oneOf || (union.description === undefined && union.default === undefined)) return option;
-  return { ...(union.description !== undefined && { description: union.description }), ...(union.default !== undefined && { default: union.default }), ...option };
+  if (option.$ref || option.anyOf || option.oneOf) return option;
+  const { description, default: fallback } = union;
+  const examples = union.examples?.filter((each) => typeof each === option.type);
+  return { ...(description !== undefined && { description }), ...(fallback !== undefined && { default: fallback }), ...(examples?.length && { examples }), ...option };
 }
 
 /** Those schemas that an object in the text can have, by the kind that it names. */
@@ -113,6 +115,13 @@ function ofKind(schemas: JsonSchema[], value: Node | undefined): JsonSchema[] {
     if (typeof given === "string") return schemas.filter((schema) => !schema.properties?.[tag] || tagOf(schema, tag) === given);
   }
   return schemas;
+}
+
+/** Of a union, the schemas of the kind that an object in the text names; all where none of them has it. */
+function ofSaidKind(schemas: JsonSchema[], value: Node | undefined): JsonSchema[] {
+  const said: unknown = valueOf(value, "kind")?.value;
+  const named = schemas.filter((schema) => said !== undefined && tagOf(schema, "kind") === said);
+  return named.length > 0 ? named : schemas;
 }
 
 const tagOf = (schema: JsonSchema, tag: string): unknown => schema.properties?.[tag]?.const;

@@ -65,7 +65,7 @@ class EnvironmentData(SpecModel):
     loading: ClassVar[Literal["auto"]] = "auto"
 
     kind: Literal["environment"]
-    name: EnvironmentName | None = Field(None, description="One of Gymnasium's.", examples=["Pendulum-v1"])
+    name: EnvironmentName | None = Field(None, description="One of Gymnasium's.", examples=[*ENVIRONMENTS])
     dynamics: Dynamics | None = Field(None, description="An environment of nodes, in place of a name.")
     copies: Annotated[Size, Field(le=4096)] = Field(1, description="Copies that are stepped together.")
     wrappers: Annotated[tuple[Wrapper, ...], Field(max_length=16), OneOrMany(kinds=True)] = Field(

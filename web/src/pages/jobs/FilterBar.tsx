@@ -17,7 +17,7 @@ export function FilterBar({ filters, metrics, metric }: { filters: Filters; metr
         <Field label="Curve">
           {(attributes) => (
             <select {...attributes} value={metric} onChange={(event) => setQuery({ metric: event.currentTarget.value })}>
-              <option value="">the loss, or the return</option>
+              <option value="">loss or return</option>
               {[...new Set([metric, ...metrics])].filter(Boolean).map((name) => <option key={name} value={name}>{name}</option>)}
             </select>
           )}

@@ -39,6 +39,7 @@ it("reads the progress of a job that has none, and of one that has", () => {
   expect(progressOf(job(1))).toEqual({ share: null, step: 0, epoch: null, etaSeconds: null, latest: {} });
   expect(progressOf(job(1, { progress: { step: 5, total_steps: 10, epoch: 1, eta_seconds: 3, latest: { a: "NaN" } } }))).toEqual(
     { share: 0.5, step: 5, epoch: 1, etaSeconds: 3, latest: { a: "NaN" } });
+  expect(progressOf(job(1, { progress: { step: 5, total_steps: 10, steps_per_epoch: 10, epoch: 0.5 } })).epoch).toBeNull();
 });
 
 it("chooses a curve that the job has", () => {

@@ -47,7 +47,7 @@ export const isActive = (job: JobSummary): boolean => job.status === "queued" ||
 export interface Progress {
   share: number | null; // from 0 to 1; null where the end is not known
   step: number;
-  epoch: number | null;
+  epoch: number | null; // null also where one epoch is the whole run
   etaSeconds: number | null;
   latest: Record<string, number | string | null>;
 }
@@ -58,7 +58,7 @@ export function progressOf({ progress }: JobSummary): Progress {
   return {
     share: total ? Math.min(1, step / total) : null,
     step,
-    epoch: number("epoch"),
+    epoch: number("steps_per_epoch") === total ? null : number("epoch"),
     etaSeconds: number("eta_seconds"),
     latest: (progress["latest"] ?? {}) as Progress["latest"],
   };

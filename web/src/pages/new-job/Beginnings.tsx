@@ -5,7 +5,7 @@ export function Beginnings() {
   return (
     <section class="panel">
       <h2>Begin with an example</h2>
-      <p class="muted">They use data that ships with the service. Or paste a job, or begin to write: <kbd>Ctrl</kbd>+<kbd>Space</kbd> says what can stand at the cursor.</p>
+      <p class="muted">They use data and environments that ship with the service. Or paste a job, or begin to write: <kbd>Ctrl</kbd>+<kbd>Space</kbd> says what can stand at the cursor.</p>
       <ul class="new-job-examples">
         {EXAMPLES.map((example) => (
           <li key={example.name}>

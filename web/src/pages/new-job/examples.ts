@@ -64,6 +64,24 @@ export const EXAMPLES: readonly Example[] = [
     load: () => text(import("virtual:example/adaptive-computation")),
   },
   {
+    name: "cartpole-ppo",
+    title: "A pole that is kept upright",
+    description: "Reinforcement learning: a network that learns from what its own pushes bring about, by PPO.",
+    load: () => text(import("virtual:example/rl/cartpole-ppo")),
+  },
+  {
+    name: "pendulum-sac",
+    title: "A pendulum that is swung up",
+    description: "Soft actor-critic, from a buffer of what the network has tried before.",
+    load: () => text(import("virtual:example/rl/pendulum-sac")),
+  },
+  {
+    name: "pendulum-dynamics",
+    title: "An environment of your own",
+    description: "The pendulum's equations as nodes: no code, and many copies at once.",
+    load: () => text(import("virtual:example/rl/pendulum-dynamics")),
+  },
+  {
     name: "raw-two-layers",
     title: "Two layers by hand",
     description: "Parameters, products and a sigmoid, without any ready-made layer, on irises.",

@@ -15,10 +15,10 @@ it.each([
   expect(sourceKey(readSource(new URLSearchParams(query)))).toBe(key);
 });
 
-it.each(EXAMPLES)("loads the example $name, which is a job on data that ships with the service", async ({ name }) => {
+it.each(EXAMPLES)("loads the example $name, which is a job on data or environments that ship with the service", async ({ name }) => {
   const { text } = await loadSource({ kind: "example", name }, new AbortController().signal);
   const spec = JSON.parse(text) as { data: { kind: string }; model: object; objective: object };
-  expect(spec.data.kind).toBe("builtin");
+  expect(["builtin", "environment"]).toContain(spec.data.kind);
   expect(spec).toHaveProperty("model");
   expect(spec).toHaveProperty("objective");
 });

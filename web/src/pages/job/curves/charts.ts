@@ -5,7 +5,7 @@ import type { Range } from "../../../charts/ranges";
 import { scaleFor } from "../../../charts/scales";
 import { jobLine, ownLine, seriesColor, wholeExtent, yScaleOf } from "../../../curves/lines";
 import type { CurveLoader } from "../../../curves/loader";
-import { splitOf, type Group } from "../../../curves/names";
+import { hasReturns, splitOf, type Group } from "../../../curves/names";
 import { axesOf } from "../../../curves/axes";
 import { AXES, type View, type XAxis } from "../../../curves/view";
 import { queryParameters } from "../../../shell/router";
@@ -72,10 +72,11 @@ export function chartsOf({ job, view, shown, loaders, references, happenings, fa
 }
 
 function summariesOf(lines: readonly Line[], loaders: readonly CurveLoader[]): Summary[] {
+  const acts = hasReturns([...loaders[0]!.series.keys()]);
   return lines.flatMap((line) => {
     const other = loaders.slice(1).find(({ jobId }) => line.id.startsWith(`${jobId}:`));
     const name = other ? line.id.slice(other.jobId.length + 1) : line.id;
-    return summaryOf(line, name, (other ?? loaders[0]!).series.get(name)?.raw.count ?? []) ?? [];
+    return summaryOf(line, name, (other ?? loaders[0]!).series.get(name)?.raw.count ?? [], acts) ?? [];
   });
 }
 

@@ -9,6 +9,8 @@ const line = (last: number[], width = 1): Line => {
 
 it("sums up what is finite", () => {
   expect(summaryOf(line([3, NaN, 1, 2]), "val/loss", [1, 1, 1, 1])).toMatchObject({ last: 2, lastStep: 40, min: 1, minStep: 30, max: 3, maxStep: 10, best: "min", points: 4 });
+  expect(summaryOf(line([3, 1]), "train/actor/loss", [1, 1], true)).toMatchObject({ last: 1, best: null });
+  expect(summaryOf(line([3, 1]), "val/return", [1, 1], true)).toMatchObject({ best: "max" });
   expect(summaryOf(line([]), "val/loss", [])).toBeNull();
   expect(at(summaryOf(line([NaN]), "x", [1])!.min, NaN)).toBe("–");
 });

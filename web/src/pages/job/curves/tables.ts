@@ -1,7 +1,7 @@
 import type { FileTable } from "../../../curves/files";
 import { formatNumber } from "../../../ui/format";
 import { bestRow, firstAtLeast, type Line } from "../../../charts/lines";
-import { betterOf } from "../../../curves/names";
+import { betterOf, measureOf } from "../../../curves/names";
 
 export interface Summary {
   line: Line;
@@ -15,13 +15,16 @@ export interface Summary {
   points: number;
 }
 
-/** What there is to say of a line in numbers; of what is not finite only the last value tells. */
-export function summaryOf(line: Line, name: string, counts: readonly number[]): Summary | null {
+/**
+ * What there is to say of a line in numbers; of what is not finite only the last value tells. `acts`: it is of an agent,
+ * of whose losses, which follow its own experience, no value is the best.
+ */
+export function summaryOf(line: Line, name: string, counts: readonly number[], acts = false): Summary | null {
   const { columns } = line;
   if (!columns.x.length) return null;
   const low = bestRow({ ...line, better: "low" });
   const high = bestRow({ ...line, better: "high" });
-  const better = betterOf(name);
+  const better = acts && measureOf(name).endsWith("loss") ? null : betterOf(name);
   return {
     line,
     last: columns.last.at(-1)!,

@@ -53,7 +53,7 @@ function TrackPlot({ track: { name, values, choices }, last, step, onStep }: Pro
           </g>
         ))}
         {niceTicks(0, last, 5).map((tick) => <text key={tick} x={x(tick)} y={SIZE.height - 6} text-anchor="middle">{formatNumber(tick)}</text>)}
-        <path class="line series-1" d={trackPath(values, x, y, choices !== null)} />
+        {choices ? <path class="line choices series-1" d={choicePath(values, x, y)} /> : <path class="line series-1" d={trackPath(values, x, y)} />}
         <line class="cursor" x1={x(step)} x2={x(step)} y1={SIZE.top} y2={bottom} />
       </svg>
     </figure>
@@ -71,12 +71,16 @@ function describe(numbers: readonly number[], choices: string[] | null): string 
   return numbers.length ? `from ${formatNumber(numbers[0]!)} to ${formatNumber(numbers.at(-1)!)}, between ${formatNumber(Math.min(...numbers))} and ${formatNumber(Math.max(...numbers))}` : "no numbers";
 }
 
-/** A line through the values, interrupted where there is none; with `stepped` it stays at each until the next. */
-function trackPath(values: readonly (number | null)[], x: (step: number) => number, y: (value: number) => number, stepped: boolean): string {
+/** A dash for every step at its choice: they may change in every step. */
+const choicePath = (values: readonly (number | null)[], x: (step: number) => number, y: (value: number) => number): string =>
+  values.map((value, step) => (value === null ? "" : `M${x(step).toFixed(2)} ${y(value).toFixed(1)}H${x(step + 1).toFixed(2)}`)).join("");
+
+/** A line through the values, interrupted where there is none. */
+function trackPath(values: readonly (number | null)[], x: (step: number) => number, y: (value: number) => number): string {
   let path = "";
   let pen = false;
   values.forEach((value, step) => {
-    if (value !== null) path += pen ? `${stepped ? `H${x(step).toFixed(1)}` : ""}L${x(step).toFixed(1)} ${y(value).toFixed(1)}` : `M${x(step).toFixed(1)} ${y(value).toFixed(1)}`;
+    if (value !== null) path += `${pen ? "L" : "M"}${x(step).toFixed(1)} ${y(value).toFixed(1)}`;
     pen = value !== null;
   });
   return path;
