@@ -23,8 +23,7 @@ POISONED_STEP = 3  # the step that meets the poison, see `poison_step`
 def replace_rows(prepared: PreparedTraining, rows: ExampleSet) -> None:
     """Train on other rows."""
     source = rows_of(prepared)
-    source.train, source.batches = rows, InMemoryBatches(rows, source.sampler, prepared.device)
-    prepared.state.source = source.batches
+    prepared.state.source, source.train = InMemoryBatches(rows, source.sampler, prepared.device), rows
 
 
 def poison_step(
