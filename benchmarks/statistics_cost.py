@@ -18,7 +18,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import count
-from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
@@ -26,8 +25,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from drained_pipe import drained_pipe
 from machine import summarize_times, write_results
-from step_overhead import ConnectionContext, drain_pipe
+from step_overhead import ConnectionContext
 from torch import Tensor
 
 from app.spec.data.columns import Column, DataSchema
@@ -193,21 +193,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--blocks", type=int, default=15, help=f"of {BLOCK_STEPS} steps, of every network")
     blocks = parser.parse_args().blocks
-    processes = get_context("spawn")
-    ours, theirs = processes.Pipe()
-    drainer = processes.Process(target=drain_pipe, args=(theirs,), daemon=True)
-    drainer.start()
-    theirs.close()
     found, noise, times = {}, {}, {}
-    for name, (model, shape) in NETWORKS.items():
-        with tempfile.TemporaryDirectory(prefix="graftwerk-bench-") as folder:
-            comparison = Comparison(Path(folder), ours, model, shape)
-            same, _, _ = comparison.ratios(max(1, blocks // 3), False)
-            ratios, on, off = comparison.ratios(blocks, {})
-        found[name], noise[name] = round(median(ratios), 4), round(median(same), 4)
-        times[name] = {"on": summarize_times(on), "off": summarize_times(off)}
-        print(f"{name}: {found[name]} (the same twice: {noise[name]})", flush=True)
-    ours.close()
+    with drained_pipe() as pipe:
+        for name, (model, shape) in NETWORKS.items():
+            with tempfile.TemporaryDirectory(prefix="graftwerk-bench-") as folder:
+                comparison = Comparison(Path(folder), pipe, model, shape)
+                same, _, _ = comparison.ratios(max(1, blocks // 3), False)
+                ratios, on, off = comparison.ratios(blocks, {})
+            found[name], noise[name] = round(median(ratios), 4), round(median(same), 4)
+            times[name] = {"on": summarize_times(on), "off": summarize_times(off)}
+            print(f"{name}: {found[name]} (the same twice: {noise[name]})", flush=True)
     claims = [
         {
             "what": f"a training step with statistics / without, {name}, median",

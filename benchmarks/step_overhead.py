@@ -13,7 +13,6 @@ trains once, in rotating order, so that a ratio compares times taken within seco
 """
 
 import argparse
-import multiprocessing
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -26,6 +25,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from drained_pipe import drained_pipe
 from lightning_loop import run_lightning
 from machine import summarize_times, write_results
 from step_workload import BATCH, CLASSES, FEATURES, HIDDEN, LR, ROWS
@@ -89,15 +89,6 @@ class ConnectionContext:
     def has_ending_command(self) -> bool:
         """Return nothing else."""
         return False
-
-
-def drain_pipe(pipe: Connection) -> None:
-    """Read until the other end closes, in a process of its own."""
-    while True:
-        try:
-            pipe.recv_bytes()
-        except EOFError:
-            return
 
 
 def synchronized_time(device: str) -> float:
@@ -216,16 +207,12 @@ def main() -> None:
     options = parser.parse_args()
     device: str = options.device
     torch.set_num_threads(1)
-    processes = multiprocessing.get_context("spawn")
-    ours, theirs = processes.Pipe()
-    drainer = processes.Process(target=drain_pipe, args=(theirs,), daemon=True)
-    drainer.start()
-    theirs.close()
     with ExitStack() as stack:
+        pipe = stack.enter_context(drained_pipe())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="graftwerk-bench-")))
         variants: dict[str, Variant] = {
             "bare": lambda steps: bare_loop(steps, device),
-            "loop": GraftwerkLoop(folder, ours, device),
+            "loop": GraftwerkLoop(folder, pipe, device),
             "dataloader": lambda steps: dataloader_loop(steps, device),
         }
         versions = {}
@@ -234,7 +221,6 @@ def main() -> None:
             variants["lightning"] = running.seconds
             versions["lightning"] = running.release
         seconds = measure_variants(variants, options.rounds, options.steps)
-    ours.close()
 
     def ratio(over: str, under: str) -> float:
         return round(median(one / two for one, two in zip(seconds[over], seconds[under], strict=True)), 3)

@@ -9,7 +9,6 @@ variants train once, in turn:
 """
 
 import argparse
-import multiprocessing
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,8 +17,9 @@ from statistics import median
 from typing import Any, ClassVar
 
 import torch
+from drained_pipe import drained_pipe
 from machine import summarize_times, write_results
-from step_overhead import GraftwerkLoop, drain_pipe, make_examples, measure_variants, synchronized_time
+from step_overhead import GraftwerkLoop, make_examples, measure_variants, synchronized_time
 from step_workload import BATCH, FEATURES, HIDDEN, LR
 from torch import nn
 from torch.nn.functional import softplus
@@ -104,16 +104,10 @@ def main() -> None:
     options = parser.parse_args()
     device: str = options.device
     torch.set_num_threads(1)
-    processes = multiprocessing.get_context("spawn")
-    ours, theirs = processes.Pipe()
-    drainer = processes.Process(target=drain_pipe, args=(theirs,), daemon=True)
-    drainer.start()
-    theirs.close()
-    with tempfile.TemporaryDirectory(prefix="graftwerk-bench-") as folder:
-        loop = AdversarialLoop(Path(folder), ours, device)
+    with drained_pipe() as pipe, tempfile.TemporaryDirectory(prefix="graftwerk-bench-") as folder:
+        loop = AdversarialLoop(Path(folder), pipe, device)
         variants = {"plain": lambda steps: plain_loop(steps, device), "loop": loop}
         seconds = measure_variants(variants, options.rounds, options.steps)
-    ours.close()
     ratio = round(median(one / two for one, two in zip(seconds["loop"], seconds["plain"], strict=True)), 3)
     what = "a training step of two updates, loop / plain, median"
     claims = [{"what": what, "measured": ratio, "unit": "times", "bound": 1.2, "at_most": True}]

@@ -2,32 +2,38 @@
 
 Data sets come from packages (see `examples.data`) and are cached in a folder, as are finished runs: an interrupted call
 continues with the next run. Each figure is listed with its gate, and with a baseline on the same split: the test, which
-is evaluated once, with the last weights, so that nothing is selected on it.
+is evaluated once, with the last weights, so that nothing is selected on it. A call for some examples leaves the figures
+of the others in the results as they are; each run has its own date.
 """
 
-import argparse
 import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import sqrt
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import format_claim, is_within_bound, write_results
+from benchmarks.machine import RESULTS, format_claim, is_within_bound, write_results
 from examples.baselines import BASELINES
+from examples.bounds import (
+    Baseline,
+    as_good_as_baseline,
+    better_than_baseline,
+    close_to_baseline,
+    fixed_bound,
+    least_squares_bound,
+    within_a_percent,
+)
 from examples.data.__main__ import CACHE, WRITERS
 from examples.demo import run_service
+from examples.gate_runs import gate_arguments, to_claim, train_job
 from graftwerk import Client, Job
 from graftwerk.specs import read_spec, with_dataset
 
 EXAMPLES = Path(__file__).parent
-CACHE_FOLDER = Path("~/.cache/graftwerk-accuracy")
-TIMEOUT_SECONDS = 3 * 3600.0  # for a job
-
-Baseline = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,41 +51,6 @@ class Gate:
     is_upper_bound: bool = False
     types: Mapping[str, str] = field(default_factory=dict)  # of columns that are not what they look like
     prompts: tuple[Mapping[str, str], ...] = ()  # rows whose texts the network goes on with, for people
-
-
-def better_than_baseline(name: str) -> Callable[[Baseline], float]:
-    """Return a bound of one example more than the baseline: a tie does not beat it."""
-    return lambda baseline: float(baseline[name]) + 1 / int(baseline["test"])
-
-
-def close_to_baseline(name: str, share: float) -> Callable[[Baseline], float]:
-    """Return a bound a share above the baseline: what another seed may differ by."""
-    return lambda baseline: float(baseline[name]) * (1 + share)
-
-
-def as_good_as_baseline(name: str) -> Callable[[Baseline], float]:
-    """Return a bound of one standard error of the test below a baseline's share of right examples."""
-
-    def bound(baseline: Baseline) -> float:
-        share = float(baseline[name])
-        return share - sqrt(share * (1 - share) / int(baseline["test"]))
-
-    return bound
-
-
-def fixed_bound(bound: float) -> Callable[[Baseline], float]:
-    """Return a bound without a baseline."""
-    return lambda _: bound
-
-
-def within_a_percent(name: str) -> Callable[[Baseline], float]:
-    """Return a bound of one percent more than the baseline."""
-    return lambda baseline: float(baseline[name]) * 1.01
-
-
-def least_squares_bound(baseline: Baseline) -> float:
-    """Return the mean square of the closed form, plus 0.01 %."""
-    return float(baseline["mean square"]) * (1 + 1e-4)
 
 
 LOG_LOSS = "test/log_loss"
@@ -208,9 +179,7 @@ def run_gate(gate: Gate, client: Client, folder: Path) -> dict[str, Any]:
         BASELINES[gate.baseline](ensure_data(gate.data, folder) if gate.data else folder) if gate.baseline else {}
     )
     began = time.monotonic()
-    job = client.jobs.create(spec_on_data(gate, client, folder)).wait(TIMEOUT_SECONDS)
-    if job.status != "succeeded":
-        raise SystemExit(f"{gate.example}: the job {job.status}: {job.error}")
+    job = train_job(client, spec_on_data(gate, client, folder))
     values = job.document["result"]["values"]
     names = (gate.metric, *gate.extra_metrics, *([LOG_LOSS] if LOG_LOSS in values else []))
     return {
@@ -221,6 +190,7 @@ def run_gate(gate: Gate, client: Client, folder: Path) -> dict[str, Any]:
         "baseline": baseline,
         "bound": gate.bound(baseline),
         "texts": generated_texts(gate, job),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
     }
 
 
@@ -235,15 +205,10 @@ def generated_texts(gate: Gate, job: Job) -> list[str]:
     ]
 
 
-def to_claim(gate: Gate, run: Mapping[str, Any]) -> dict[str, Any]:
+def claim_of(gate: Gate, run: Mapping[str, Any]) -> dict[str, Any]:
     """Return a run as a claim of the results."""
-    return {
-        "what": f"{gate.example}: {gate.metric}",
-        "measured": round(run["values"][gate.metric], 5),
-        "unit": "",
-        "bound": round(run["bound"], 5),
-        "at_most": gate.is_upper_bound,
-    }
+    what = f"{gate.example}: {gate.metric}"
+    return to_claim(what, run["values"][gate.metric], run["bound"], at_most=gate.is_upper_bound)
 
 
 def format_log_loss(run: Mapping[str, Any]) -> str:
@@ -254,14 +219,18 @@ def format_log_loss(run: Mapping[str, Any]) -> str:
     return f"    log loss {run['values'][LOG_LOSS]:.4f}{'' if baseline is None else f', baseline {baseline:.4f}'}\n"
 
 
+def with_earlier_runs(runs: Mapping[str, Any], chosen: Sequence[Gate]) -> dict[str, Any]:
+    """Return the runs by example; of the gates that are not chosen and have none, those of the results so far."""
+    written = RESULTS / "accuracy.json"
+    earlier = json.loads(written.read_text())["runs"] if written.exists() else []
+    asked = {gate.example for gate in chosen}
+    return {run["example"]: run for run in earlier if run["example"] not in asked} | dict(runs)
+
+
 def main() -> int:
     """Run the gates; returns 1 if one is missed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = gate_arguments(__doc__)
     parser.add_argument("examples", nargs="*", metavar="EXAMPLE", help="default: all of them")
-    parser.add_argument(
-        "--folder", type=Path, default=CACHE_FOLDER, help=f"data and finished runs (default: {CACHE_FOLDER})"
-    )
-    parser.add_argument("--again", action="store_true", help="repeat finished runs")
     arguments = parser.parse_args()
     folder = arguments.folder.expanduser()
     gates = [gate for gate in GATES if not arguments.examples or gate.example in arguments.examples]
@@ -277,11 +246,12 @@ def main() -> int:
                 continue
             runs[gate.example] = run_gate(gate, client, folder)
             done.write_text(json.dumps(runs, indent=2))
-            sys.stdout.write(format_claim(to_claim(gate, runs[gate.example])) + "\n")
+            sys.stdout.write(format_claim(claim_of(gate, runs[gate.example])) + "\n")
             sys.stdout.write(format_log_loss(runs[gate.example]))
             sys.stdout.write("".join(f"    {text}\n" for text in runs[gate.example].get("texts", [])))
             sys.stdout.flush()
-    claims = [to_claim(gate, runs[gate.example]) for gate in GATES if gate.example in runs]
+    runs = with_earlier_runs(runs, gates)
+    claims = [claim_of(gate, runs[gate.example]) for gate in GATES if gate.example in runs]
     write_results("accuracy", {"runs": [runs[gate.example] for gate in GATES if gate.example in runs]}, claims)
     return 0 if all(map(is_within_bound, claims)) else 1
 

@@ -5,7 +5,6 @@ of a classifier that the service trains on the same data: the input of its last 
 generator draws to the real pictures is compared with that of the plain loop, and of an untrained generator.
 """
 
-import argparse
 import base64
 import io
 import json
@@ -23,8 +22,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from benchmarks.machine import is_within_bound, write_results
-from examples.accuracy import CACHE_FOLDER, TIMEOUT_SECONDS, ensure_data
+from examples.accuracy import ensure_data
 from examples.demo import run_service
+from examples.gate_runs import gate_arguments, to_claim, train_job
 from examples.generative_baselines import Generator, draw, read_pictures, train_gan
 from examples.reload import network_class
 from graftwerk import Client, Job
@@ -37,14 +37,6 @@ SAMPLES, SAMPLES_PER_REQUEST = 4000, 1000
 SEEDS = (0, 1)  # of the plain loop: the distance of another seed differs
 RATIO, UNTRAINED_SHARE = (1.2, 0.25)  # bounds of the distance: of the plain loop's, of an untrained one's
 Json = dict[str, Any]
-
-
-def train(client: Client, spec: Json) -> Job:
-    """Return the finished job. Raises `SystemExit` if it fails."""
-    job = client.jobs.create(spec).wait(TIMEOUT_SECONDS)
-    if job.status != "succeeded":
-        raise SystemExit(f"{spec['name']}: the job {job.status}: {job.error}")
-    return job
 
 
 def sample_pictures(job: Job, count: int) -> Tensor:
@@ -85,10 +77,10 @@ def run(client: Client, folder: Path) -> Json:
     """Train the job, the classifier and the plain loops; return the distances to the pictures of the test."""
     began = time.monotonic()
     spec = read_spec(GAN)
-    job = train(client, spec)
+    job = train_job(client, spec)
     seconds = time.monotonic() - began
     classifier = read_spec(CLASSIFIER)
-    judge = train(client, classifier | {"training": classifier["training"] | {"epochs": CLASSIFIER_EPOCHS}})
+    judge = train_job(client, classifier | {"training": classifier["training"] | {"epochs": CLASSIFIER_EPOCHS}})
     network = feature_network(judge, folder / "judge")
     real = compute_features(network, read_pictures(folder / "fashion", "t10k"))
 
@@ -125,23 +117,13 @@ def to_claims(figures: Json) -> list[Json]:
     """Return the claims about the distances."""
     plain = float(np.mean(figures["plain loops"]))
     bounds = {"the plain loop's": RATIO * plain, "an untrained generator's": UNTRAINED_SHARE * figures["untrained"]}
-    return [
-        {
-            "what": f"generative/dcgan-fashion: Frechet distance, beside {name}",
-            "measured": figures["job"],
-            "unit": "",
-            "bound": round(bound, 3),
-            "at_most": True,
-        }
-        for name, bound in bounds.items()
-    ]
+    what = "generative/dcgan-fashion: Frechet distance, beside"
+    return [to_claim(f"{what} {name}", figures["job"], round(bound, 3), at_most=True) for name, bound in bounds.items()]
 
 
 def main(names: Sequence[str] | None = None) -> int:
     """Train and write results/adversarial.json; returns 1 if a gate is missed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, default=CACHE_FOLDER, help="data and finished runs")
-    parser.add_argument("--again", action="store_true", help="repeat finished runs")
+    parser = gate_arguments(__doc__)
     parser.add_argument("--picture", type=Path, help="write samples side by side to this PNG file")
     arguments = parser.parse_args(names)
     folder: Path = arguments.folder.expanduser()

@@ -5,7 +5,6 @@ Part of ``make accuracy``. Each example of `examples/surgery` is trained as it i
 pruned to half its parameters loses half a point at most, and its ONNX graph is faster than that of the whole network.
 """
 
-import argparse
 import json
 import os
 import sys
@@ -18,9 +17,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.machine import is_within_bound, write_results
-from examples.accuracy import CACHE_FOLDER, TEXTS, TIMEOUT_SECONDS, ensure_data
+from examples.accuracy import TEXTS, ensure_data
 from examples.demo import run_service
-from graftwerk import Client, Job
+from examples.gate_runs import gate_arguments, to_claim, train_job
+from graftwerk import Client
 from graftwerk.specs import read_spec, with_dataset
 
 EXAMPLES_FOLDER = Path(__file__).parent / "surgery"
@@ -54,14 +54,6 @@ def variants(spec: Json) -> dict[str, Json]:
     return {"edited": spec, "plain": {**spec, "training": plan}}
 
 
-def train(client: Client, spec: Json, name: str) -> Job:
-    """Return the finished job. Raises `SystemExit` if it fails."""
-    job = client.jobs.create(spec).wait(TIMEOUT_SECONDS)
-    if job.status != "succeeded":
-        raise SystemExit(f"{name}: the job {job.status}: {job.error}")
-    return job
-
-
 def time_graphs(paths: Mapping[str, Path]) -> dict[str, float]:
     """Return what each ONNX graph takes for `ROWS` examples on one thread, in microseconds: the least of all rounds."""
     import onnxruntime  # noqa: PLC0415 - of the extra `onnx`
@@ -91,7 +83,7 @@ def run_example(example: LiveExample, client: Client, folder: Path) -> Json:
     graphs = {}
     for variant, document in variants(spec).items():
         began = time.monotonic()
-        job = train(client, document, f"{example.name}, {variant}")
+        job = train_job(client, document)
         figures["variants"][variant] = {
             "accuracy": round(job.document["result"]["values"][METRIC], 5),
             "parameters": job.network()["totals"]["parameters"],
@@ -109,25 +101,19 @@ def to_claims(example: LiveExample, figures: Json) -> list[Json]:
     """Return the claims of an example."""
     edited, plain = (figures["variants"][name] for name in ("edited", "plain"))
     gain = round(edited["accuracy"] - plain["accuracy"], 5)
-    claims = [_claim(f"surgery/{example.name}: test/accuracy, beside the job without edits", gain, example.min_gain)]
+    claims = [to_claim(f"surgery/{example.name}: test/accuracy, beside the job without edits", gain, example.min_gain)]
     if example.is_pruned:
         share = round(edited["parameters"] / plain["parameters"], 3)
-        claims.append(_claim(f"surgery/{example.name}: parameters left", share, PARAMETERS_SHARE, at_most=True))
+        claims.append(to_claim(f"surgery/{example.name}: parameters left", share, PARAMETERS_SHARE, at_most=True))
         ratio = round(figures["onnx_us"]["plain"] / figures["onnx_us"]["edited"], 2)
-        claims.append(_claim(f"surgery/{example.name}: ONNX, seconds of the whole / pruned network", ratio, SPEEDUP))
+        claims.append(to_claim(f"surgery/{example.name}: ONNX, seconds of the whole / pruned network", ratio, SPEEDUP))
     return claims
-
-
-def _claim(what: str, measured: float, bound: float, *, at_most: bool = False) -> Json:
-    return {"what": what, "measured": measured, "unit": "", "bound": bound, "at_most": at_most}
 
 
 def main(names: Sequence[str] | None = None) -> int:
     """Train the examples and write results/live_edits.json; returns 1 if a gate is missed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = gate_arguments(__doc__)
     parser.add_argument("examples", nargs="*", metavar="EXAMPLE", help="default: all of them")
-    parser.add_argument("--folder", type=Path, default=CACHE_FOLDER, help="data and finished runs")
-    parser.add_argument("--again", action="store_true", help="repeat finished runs")
     arguments = parser.parse_args(names)
     folder: Path = arguments.folder.expanduser()
     done = folder / "live_edits.json"

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.machine import is_within_bound, write_results
-from examples.accuracy import CACHE_FOLDER
 from examples.data.__main__ import CACHE
 from examples.data.public_tables import TABLES, Cells, PublicTable, split_rows, write_cells
 from examples.demo import run_service
+from examples.gate_runs import CACHE_FOLDER
 from examples.table_baselines import class_scores, number_scores, table_baselines
 from graftwerk import Client, Job
 

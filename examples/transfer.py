@@ -5,7 +5,6 @@ head, from scratch, and both in plain PyTorch. An encoder learns from views of u
 from 1 % of the labels, beside the same network that learns from those labels alone.
 """
 
-import argparse
 import gzip
 import json
 import os
@@ -21,8 +20,9 @@ from torch import Tensor, nn
 
 import graftwerk
 from benchmarks.machine import is_within_bound, write_results
-from examples.accuracy import CACHE_FOLDER, TIMEOUT_SECONDS, ensure_data
+from examples.accuracy import ensure_data
 from examples.demo import run_service
+from examples.gate_runs import gate_arguments, to_claim, train_job
 from graftwerk import Client, Job
 from graftwerk.specs import read_spec
 
@@ -87,10 +87,7 @@ def write_data(folder: Path) -> Path:
 
 def train(client: Client, spec: Json, name: str, **start: Any) -> Job:
     """Return the finished job. Raises `SystemExit` if it fails."""
-    job = client.jobs.create({"name": name, **spec}, **start).wait(TIMEOUT_SECONDS)
-    if job.status != "succeeded":
-        raise SystemExit(f"{name}: the job {job.status}: {job.error}")
-    return job
+    return train_job(client, {"name": name, **spec}, **start)
 
 
 def accuracy_of(job: Job) -> float:
@@ -185,21 +182,17 @@ def transfer_claims(run: Json) -> list[Json]:
     gain = ours["transfer"] - ours["scratch"]
     behind = max(plain[name] - ours[name] for name in ("transfer", "scratch"))
     return [
-        _claim("transfer of a traced resnet18: test/accuracy beside from scratch", gain, MIN_GAIN),
-        _claim("transfer of a traced resnet18: plain PyTorch is ahead by", behind, MAX_DIFFERENCE, at_most=True),
+        to_claim("transfer of a traced resnet18: test/accuracy beside from scratch", gain, MIN_GAIN),
+        to_claim("transfer of a traced resnet18: plain PyTorch is ahead by", behind, MAX_DIFFERENCE, at_most=True),
     ]
 
 
 def simclr_claims(run: Json) -> list[Json]:
     """Return the claims of the self-supervised encoder."""
     return [
-        _claim("SimCLR, then 1 % of the labels: beside those labels alone", run["tuned"] - run["supervised"], 0.0),
-        _claim("SimCLR and a linear probe: beside a probe of random weights", run["probe"] - run["random"], MIN_GAIN),
+        to_claim("SimCLR, then 1 % of the labels: beside those labels alone", run["tuned"] - run["supervised"], 0.0),
+        to_claim("SimCLR and a linear probe: beside a probe of random weights", run["probe"] - run["random"], MIN_GAIN),
     ]
-
-
-def _claim(what: str, measured: float, bound: float, *, at_most: bool = False) -> Json:
-    return {"what": what, "measured": round(measured, 5), "unit": "", "bound": bound, "at_most": at_most}
 
 
 RUNS: Mapping[str, tuple[Callable[[Client, Path], Json], Callable[[Json], list[Json]]]] = {
@@ -210,10 +203,8 @@ RUNS: Mapping[str, tuple[Callable[[Client, Path], Json], Callable[[Json], list[J
 
 def main(names: Sequence[str] | None = None) -> int:
     """Train, and write results/transfer.json; returns 1 if a gate is missed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = gate_arguments(__doc__)
     parser.add_argument("runs", nargs="*", metavar="RUN", help="transfer, simclr; default: both")
-    parser.add_argument("--folder", type=Path, default=CACHE_FOLDER, help="data and finished runs")
-    parser.add_argument("--again", action="store_true", help="repeat finished runs")
     arguments = parser.parse_args(names)
     folder: Path = arguments.folder.expanduser()
     folder.mkdir(parents=True, exist_ok=True)

@@ -18,14 +18,9 @@ from app.spec.problems import from_validation
 from app.spec.splits import SplitPlan, class_column, split_plan, without_split_columns
 from app.spec.start_from import StartFrom
 from app.spec.timestamps import Timestamp
-from app.spec.training.algorithms.catalog import ActorCritic, Algorithm
+from app.spec.training.algorithms.catalog import ActorCritic, Algorithm, AlgorithmData
 from app.spec.training.algorithms.expansion import ShortForm, WrittenJob, write_out_algorithm
-from app.spec.training.algorithms.short_form import (
-    form_problems,
-    has_algorithm,
-    with_experience_kind,
-    without_bare_names,
-)
+from app.spec.training.algorithms.short_form import form_problems, has_algorithm, without_bare_names
 from app.spec.training.losses import target_task
 from app.spec.training.objective import Head, Objective, head_pointer, objective_changes
 from app.spec.training.plan import Training
@@ -40,6 +35,7 @@ def _unchanged(value: Any) -> Any:
 
 # As the long form has them; `write_out_job` has written the others out, which the JSON Schema accepts too.
 LongModel = Annotated[Network, BeforeValidator(_unchanged, json_schema_input_type=Network | ActorCritic)]
+LongData = Annotated[Data, BeforeValidator(_unchanged, json_schema_input_type=Data | AlgorithmData)]
 LongObjective = Annotated[Objective, BeforeValidator(_unchanged, json_schema_input_type=Objective | Algorithm)]
 
 
@@ -56,7 +52,7 @@ class JobSpec(SpecModel):
     version: Annotated[int, Field(ge=1, le=1)] = 1
     name: ShortText = "untitled"
     model: LongModel = Field(examples=[{"layers": [{"kind": "Linear", "out_features": 3}]}])
-    data: Data = Field(examples=[{"kind": "builtin", "name": "iris"}])
+    data: LongData = Field(examples=[{"kind": "builtin", "name": "iris"}])
     objective: LongObjective = Field(examples=[{"loss": "CrossEntropyLoss"}])
     training: Training = Training()
     resources: Resources = Resources()
@@ -79,7 +75,7 @@ class AlgorithmJob(JobSpec):
     """A job with an algorithm, which is written out into the long form before anything else looks at it."""
 
     model: ActorCritic  # type: ignore[assignment]
-    data: EnvironmentData
+    data: AlgorithmData
     objective: Algorithm  # type: ignore[assignment]
 
 
@@ -105,11 +101,10 @@ def write_out_job(document: Any) -> WrittenJob:
     document = without_bare_names(document)
     if problems := list(form_problems(document)):
         raise InvalidInput(problems)
-    filled = with_experience_kind(document)
     try:
-        short = AlgorithmJob.model_validate(filled)
+        short = AlgorithmJob.model_validate(document)
     except ValidationError as error:
-        raise InvalidInput(from_validation(error, filled, AlgorithmJob)) from None
+        raise InvalidInput(from_validation(error, document, AlgorithmJob)) from None
     return write_out_algorithm(document, ShortForm(short.model, short.data, short.objective, short.training))
 
 

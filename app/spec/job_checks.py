@@ -15,7 +15,8 @@ from app.spec.data.environments.plan_checks import (
 )
 from app.spec.data.environments.series import environment_series
 from app.spec.data.examples.mixing import row_mixing_problems
-from app.spec.data.examples.sampling import sampling_problems
+from app.spec.data.examples.row_values import rare_class_warnings
+from app.spec.data.examples.sampling import sampling_problems, sampling_warnings
 from app.spec.data.examples.windows import read_target_problems
 from app.spec.data.feature_schema import ResolvedFeatures
 from app.spec.data.images.checks import loading_problems, mixing_loss_problems
@@ -24,7 +25,8 @@ from app.spec.hints.names import did_you_mean
 from app.spec.job import JobSpec, head_targets, job_split_plan, resolve_job_features, target_name
 from app.spec.network.validation import check_network
 from app.spec.splits import split_plan, split_problems, split_warnings, training_rows, without_split_columns
-from app.spec.training.losses import BaseLoss
+from app.spec.training.losses import BALANCED, BaseLoss
+from app.spec.training.metrics import metric_warnings
 from app.spec.training.objective import head_pointer, objective_problems
 from app.spec.training.targets import (
     CONSTANT_TARGET,
@@ -136,9 +138,25 @@ def job_warnings(
         head.has_metrics_output and not head.target for head in job.objective.all_heads().values()
     ):
         warnings += guessed_target_warnings(job.data.target, stored)
+    warnings += _balance_warnings(job, stored, features)
+    for name, compared in head_targets(job, stored, features).items():
+        if compared is not None:
+            warnings += metric_warnings(head_pointer(name), job.objective.all_heads()[name].metrics, compared)
     targets = [role.column for role in roles if role.role == "target"]
     warnings += [replace(each, pointer="/data") for each in constant_target_warnings(stored, targets)]
     return [*warnings, *split_warnings(split_plan(job.data, stored.rows), job.data, stored)]
+
+
+def _balance_warnings(job: JobSpec, stored: DataSchema, features: ResolvedFeatures) -> Iterator[Problem]:
+    """Yield what a sampler and balanced weights cannot balance, and what of the plan the run does not reach."""
+    plan = job_split_plan(job, stored, features)
+    rows, sampler = training_rows(plan, stored.rows), job.data.sampler
+    yield from sampling_warnings(sampler, stored, plan.class_column, rows)
+    for pointer, loss, source, _, _ in _compared_columns(job, stored, features):
+        if loss.options.weight == BALANCED:
+            yield from rare_class_warnings(stored, source.name, f"{pointer}/loss/weight", rows)
+    drawn = sampler.samples or rows if sampler is not None else rows
+    yield from (each.with_prefix("/training") for each in job.training.warnings(drawn))
 
 
 def _compared_columns(

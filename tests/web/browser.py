@@ -30,6 +30,17 @@ addEventListener("securitypolicyviolation", (event) =>
   console.error(`content security policy: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`));
 """
 
+# Charts are drawn anew after the page has its width. (`wait_for_function` needs eval, which the policy forbids.)
+FITS_WITHIN_MS = 5_000
+WAIT_FOR_WIDTH = """([width, limit]) => new Promise((done) => {
+  const end = performance.now() + limit;
+  const look = () => {
+    const fits = innerWidth === width && document.documentElement.scrollWidth <= width;
+    if (fits || performance.now() > end) done(fits);
+    else requestAnimationFrame(look);
+  };
+  look();
+})"""
 # What reaches beyond the window, unless it lies in a box that scrolls by itself.
 FIND_WIDE = """() => [...document.querySelectorAll("body *")].filter((each) => {
   if (each.getBoundingClientRect().right <= innerWidth + 1) return false;
@@ -116,10 +127,9 @@ def check_width(page: Page, width: int = 360) -> None:
     """Fail if the page scrolls sideways on a phone."""
     before = page.viewport_size
     page.set_viewport_size({"width": width, "height": 740})
-    page.wait_for_timeout(300)  # charts are drawn anew after the page has its width
+    fits = page.evaluate(WAIT_FOR_WIDTH, [width, FITS_WITHIN_MS])
     wide = page.evaluate(FIND_WIDE)
-    scrolls = page.evaluate("document.documentElement.scrollWidth > innerWidth")
-    assert not scrolls, f"{page.url} is wider than {width}: {wide}"
+    assert fits, f"{page.url} is wider than {width}: {wide}"
     if before is not None:
         page.set_viewport_size(before)
 

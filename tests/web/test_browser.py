@@ -39,17 +39,20 @@ def test_a_good_page_passes(fresh_page: Page) -> None:
 def test_violations_of_the_policy_are_noticed(
     fresh_page: Page, problems: PageProblems, part: str, message: str
 ) -> None:
-    show(fresh_page, GOOD.replace("<p>", f"{part}<p>"))
-    fresh_page.wait_for_timeout(100)
+    with fresh_page.expect_event("console", lambda told: message in f"console: {told.text}"):
+        show(fresh_page, GOOD.replace("<p>", f"{part}<p>"))
     assert any(message in each for each in problems.unexpected), problems.messages
     problems.expect("policy|Policy")
 
 
-@pytest.mark.parametrize("script", ["console.error('red')", "setTimeout(() => { throw new Error('red') })"])
-def test_errors_of_a_page_are_noticed(fresh_page: Page, problems: PageProblems, script: str) -> None:
+@pytest.mark.parametrize(
+    ("event", "script"),
+    [("console", "console.error('red')"), ("pageerror", "setTimeout(() => { throw new Error('red') })")],
+)
+def test_errors_of_a_page_are_noticed(fresh_page: Page, problems: PageProblems, event: str, script: str) -> None:
     show(fresh_page, GOOD)
-    fresh_page.evaluate(script)
-    fresh_page.wait_for_timeout(100)
+    with fresh_page.expect_event(event):
+        fresh_page.evaluate(script)
     assert any("red" in each for each in problems.unexpected)
     problems.expect("red")
 

@@ -37,7 +37,7 @@ from workers.protocol.child_requests import InspectionLimits, InspectRequest, In
 from workers.training.checkpoints.initial_weights import StartReport
 from workers.training.checkpoints.pretrained_embeddings import vector_problems
 from workers.training.validation.dry_run import dry_run_plan
-from workers.training.validation.experience import describe_experience
+from workers.training.validation.experience import describe_experience, dynamics_problems
 from workers.training.validation.held_out_rows import held_out_warnings
 from workers.training.validation.memory import estimate_memory
 from workers.training.validation.normalization import check_normalization
@@ -101,8 +101,11 @@ def inspect_job(
     response = _inspect_written(written, registered, limits, named, start)
     if not response.problems:
         return response
-    places, report = written.places, written.places.translate_report(response.report)
-    return InspectResponse(report, *(tuple(places.translate(each)) for each in (response.problems, response.warnings)))
+    places = written.places
+    problems = places.translate(places.without_consequences(response.problems))
+    return InspectResponse(
+        places.translate_report(response.report), tuple(problems), tuple(places.translate(response.warnings))
+    )
 
 
 def _write_out(document: Any, limits: InspectionLimits) -> WrittenJob:
@@ -149,14 +152,16 @@ def _inspect_network(
         return InspectResponse({}, (too_many_nodes_problem(count, limits.max_nodes),))
     problems += [problem.with_prefix("/model") for problem in network.problems]
     if misfits := list(body_output_problems(written.expected, network)):  # what follows from them says nothing new
-        problems = [each for each in problems if not each.pointer.startswith("/model/nodes/")] + misfits
-        return InspectResponse(_describe_network(network, schema, network.parameters), tuple(limit_problems(problems)))
+        report = _describe_network(network, schema, network.parameters)
+        return InspectResponse(bounded_counts(report), tuple(limit_problems([*problems, *misfits])))
     if not any(problem.pointer.startswith("/data") for problem in problems):
         problems += check_transforms(resolved.features, FeatureContext(stored, job.data, job.data.features or {}))
     reported = {problem.pointer for problem in problems}
     problems += [each for each in objective_problems(job, targets, network) if each.pointer not in reported]
     if isinstance(job.data, EnvironmentData):
         problems += [each for each in acting_problems(job.data, network) if each.pointer not in reported]
+        if not any(pointer.startswith("/data/dynamics") for pointer in reported):
+            problems += dynamics_problems(job.data)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         problems += length_problems(job, resolved, stored, network, invalid_nodes)
@@ -239,7 +244,7 @@ def _describe_data(
 
 def _count_nodes(document: Any) -> int:
     """Return the number of nodes in a document, at any depth, before anything is parsed."""
-    stack = [document.get("model") if isinstance(document, dict) else None]
+    stack = [document.get(part) for part in ("model", "data")] if isinstance(document, dict) else []
     count = 0
     for value in stack:  # grows while it is walked
         if isinstance(value, dict):

@@ -27,7 +27,9 @@ def size_problems(
         allowed = _format_bytes(limits.memory_limit)
         detail = f"training would take about {_format_bytes(memory.total)}, at most {allowed} are allowed"
         without_buffer = memory.total - memory.experience
-        if isinstance(job.data, EnvironmentData) and memory.experience and without_buffer < limits.memory_limit:
+        if isinstance(job.data, EnvironmentData) and (
+            without_buffer < limits.memory_limit or job.data.experience.kind == "episodes"
+        ):
             detail = f"{detail}, {_format_bytes(memory.experience)} of it for experience"
             return [*problems, buffer_problem(job.data, limits.memory_limit - without_buffer, detail)]
         each = max(1, memory.activations // memory.batch_size)

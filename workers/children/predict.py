@@ -13,7 +13,7 @@ from workers.prediction.forward import predict_rows, prepare_rows
 from workers.prediction.generation import TEXT_DESCRIPTION
 from workers.prediction.inputs.files import InputRows, read_rows
 from workers.prediction.inputs.requests import RequestBody, parse_prediction
-from workers.prediction.inputs.rows import split_from_rows, unknown_word_warnings
+from workers.prediction.inputs.rows import split_from_rows, truncation_warnings, unknown_word_warnings
 from workers.prediction.network import NetworkCache, NetworkSource, TrainedNetwork, load_network, prediction_device
 from workers.prediction.responses import render_csv, render_json
 from workers.prediction.selection import OutputSelection
@@ -97,6 +97,7 @@ def _render_predictions(
 ) -> bytes:
     warnings = [*rows.warnings, *unknown_word_warnings(rows.split, trained.required_columns)]
     prepared = prepare_rows(trained, rows.split, rows.count)
+    warnings += truncation_warnings(trained.preparation, prepared.inputs)
     predictions = predict_rows(trained, prepared, options)
     if options.outputs == ("image",) and not any("image" in fields for fields in predictions[0].values()):
         detail, hint = (

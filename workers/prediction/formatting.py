@@ -245,8 +245,10 @@ def output_formatters(
             scaling = preprocessor.target_scaling if preprocessor is not None else None
             formatter = head_formatter(head, output, target, features, scaling)
             if isinstance(preprocessor, TextPreprocessor) and formatter.about == "sequences":
-                tokens = map(preprocessor.tokenizer.id_to_token, range(preprocessor.tokenizer.get_vocab_size()))
-                formatter = replace(formatter, labels=tuple(map(str, tokens)), tokenizer=preprocessor.tokenizer)
+                labels = preprocessor.token_names
+                formatter = replace(formatter, labels=labels, tokenizer=preprocessor.tokenizer)
+            elif formatter.about == "classes" and not formatter.labels:
+                formatter = replace(formatter, labels=preparation.token_names(target.name) or ())
             sources = [stored[name] for name in features.feature_of(target.name).source_columns if stored.column(name)]
             if formatter.about == "numbers" and len(sources) == 1:
                 is_date = sources[0].type == "datetime"

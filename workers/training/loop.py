@@ -63,7 +63,7 @@ def _train(prepared: PreparedTraining) -> Outcome | PreparedTraining:  # noqa: P
         saver.save(state, epochs.passed(counters.step), {})
 
     while True:
-        step, epoch = counters.step, epochs.passed(counters.step)
+        step = counters.step
 
         # Commands
         for command in context.commands():
@@ -71,7 +71,7 @@ def _train(prepared: PreparedTraining) -> Outcome | PreparedTraining:  # noqa: P
                 continue
             recorder.flush()
             if command.verb in SAVING_VERBS:
-                saver.save_and_wait(state, epoch, {})
+                saver.save_and_wait(state, epochs.passed(step), {})
             return Outcome(ENDINGS[command.verb])
 
         # Evaluate? Not a resumed step whose evaluation has been reported before.
@@ -107,7 +107,7 @@ def _train(prepared: PreparedTraining) -> Outcome | PreparedTraining:  # noqa: P
         if improved and is_due:
             saver.drop_held()
         elif improved and plan.checkpoint.keep_best and step:
-            saver.hold(state, epoch, values, report)
+            saver.hold(state, epochs.passed(step), values, report)
 
         # Test? Not if the final checkpoint, with its report, was saved before.
         if finished:
@@ -123,6 +123,7 @@ def _train(prepared: PreparedTraining) -> Outcome | PreparedTraining:  # noqa: P
                 recorder.event("warning", warning.as_dict())
         if is_due:
             recorder.flush()
+            epoch = epochs.passed(step)
             if finished:
                 saver.save_and_wait(state, epoch, values, report, final=True, test_report=test_report)
             else:
@@ -132,7 +133,7 @@ def _train(prepared: PreparedTraining) -> Outcome | PreparedTraining:  # noqa: P
         if finished:
             agenda.end(step, context)
             final = saver.saved[-1].id
-            return Outcome(Ending.SUCCEEDED, result=training_result(state, epoch, test_report, final))
+            return Outcome(Ending.SUCCEEDED, result=training_result(state, epochs.passed(step), test_report, final))
 
         # Edit? After the evaluation of this step and before the next one: a resumed attempt repeats it here.
         if (edit := agenda.due(step, epochs, state.revision, prepared.parameters)) is not None:

@@ -1,14 +1,14 @@
 """Parameters that several routes share."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import Header, Path, Query, Request
 from pydantic import Field
 
 from app.api.http.route_table import RouteTable
-from app.errors import MalformedRequest, RequestError, UnknownParameter
+from app.errors import InvalidInput, InvalidParameter, MalformedRequest, Problem, RequestError, UnknownParameter
 from app.ids import (
     CHECKPOINT_ID_PATTERN,
     DATASET_ID_PATTERN,
@@ -18,6 +18,7 @@ from app.ids import (
     WEBHOOK_ID_PATTERN,
 )
 from app.spec.hints.names import did_you_mean
+from app.spec.json_input import parse_document
 
 PageLimit = Annotated[int, Query(ge=1, le=1000, description="Maximum number of items.")]
 JobId = Annotated[str, Path(pattern=JOB_ID_PATTERN, description="A job's id.")]
@@ -74,6 +75,18 @@ def metadata_filters(request: Request) -> Mapping[str, str]:
     if any(sign in key for key in filters for sign in '"\\'):
         raise MalformedRequest("keys of metadata with quotes or backslashes cannot be filtered by")
     return filters
+
+
+def parse_json_parameter(name: str, text: str, max_depth: int) -> Any:
+    """Return the value of a parameter that is JSON. Raises `InvalidParameter` with the place of what cannot be read."""
+    place = f"/{name}"
+    try:
+        return parse_document(text.encode(), "application/json", max_depth)
+    except InvalidInput as error:
+        raise InvalidParameter([problem.with_prefix(place) for problem in error.problems]) from None
+    except MalformedRequest as error:
+        detail = error.detail.replace("the body", "the parameter", 1)
+        raise InvalidParameter([Problem(place, error.code, detail, error.hint)]) from None
 
 
 def next_page_headers(request: Request, more: bool, after: str | int) -> dict[str, str]:

@@ -90,7 +90,7 @@ def add_exception_handlers(app: FastAPI) -> None:
 def _handle_domain_error(request: Request, error: GraftwerkError) -> Response:
     status = status_of(type(error))
     problems: Sequence[Problem] = ()
-    if isinstance(error, errors.InvalidInput | errors.NotExportable):
+    if isinstance(error, errors.InvalidInput | errors.InvalidParameter | errors.NotExportable):
         problems = error.problems
     elif error.pointer or error.hint:
         problems = [Problem(error.pointer, error.code, error.detail, error.hint)]

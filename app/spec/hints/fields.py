@@ -18,7 +18,7 @@ from app.spec.hints.places import (
     object_places,
     types_at,
 )
-from app.spec.hints.synonyms import UNNEEDED_FIELDS
+from app.spec.hints.synonyms import PLURAL_KINDS, UNNEEDED_FIELDS
 from app.spec.kinds import field_names, required_fields
 
 MAX_SUGGESTED_PLACES = 2
@@ -43,6 +43,7 @@ def _field_hints(root: Model, document: Any, path: Path) -> Iterator[str]:
     free = [name for name in fields if name not in value]
     missing = {name for each in classes for name in required_fields(each)} & set(free)
     yield UNNEEDED_FIELDS.get(fold(word), "")
+    yield _plural_kind(value, word)
     yield suggestion(_preferred(same_names(word, free), missing))
     yield _unwrapping_hint(value[word], fields)
     yield _twin_kind(root, document, parent, word)
@@ -57,6 +58,13 @@ def _field_hints(root: Model, document: Any, path: Path) -> Iterator[str]:
     yield from (f"remove it: {pointer}/{name} is there" for name in similar_names(word, present))
     listing = choices(sorted(fields)).removeprefix("one of: ")
     yield f"remove it; there are: {listing}" if listing else "remove it"
+
+
+def _plural_kind(value: Any, word: str) -> str:
+    """Return the hint to the kind that takes several values where this one takes one of them: {"columns": [a, b]}."""
+    several = value.get(word) if isinstance(value, dict) else None
+    kind = PLURAL_KINDS.get(str(value.get("kind"))) if isinstance(several, list) and len(several) > 1 else None
+    return f'set "kind" to "{kind}"' if kind is not None and word == "columns" else ""
 
 
 def _unwrapping_hint(value: Any, fields: Sequence[str]) -> str:
@@ -127,7 +135,7 @@ def missing_field_hint(name: str, value: Any, classes: Sequence[Model]) -> str:
     known = {field for each in classes for field in field_names(each)}
     for other in islice(value, MAX_CANDIDATES) if isinstance(value, dict) else ():
         if other not in known and (same_names(other, [name]) or similar_names(other, [name])):
-            return f'rename "{other}" to "{name}"'
+            return _plural_kind(value, other) or f'rename "{other}" to "{name}"'
     examples = [each.model_fields[name].examples for each in classes if name in each.model_fields]
     example = json.dumps(examples[0][0]) if examples and examples[0] else "…"
     return f'add "{name}": {example}'

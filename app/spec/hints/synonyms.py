@@ -214,6 +214,40 @@ _JOB_FIELDS = {  # of everything but layers
     "initial_alpha": "entcoef alphainit",
     "copies": "numenvs nenvs envs",
 }
+_ENVIRONMENTS = {  # Gymnasium, Stable-Baselines3, CleanRL, RLlib
+    "environment": "gym gymnasium env rl reinforcementlearning",
+    "name": "env envid environment environmentid environmentname gymid task",
+    "copies": "nenvs numenvs numenvironments nenvironments parallelenvs numworkers",
+    "wrappers": "wrapper wrapperclass envwrapper envwrappers",
+    "experience": "buffer replaybuffer memory rolloutbuffer",
+    "exploration": "actionnoise noise explorationnoise explore explorationstrategy",
+    "behaviour": "behavior behaviourpolicy behaviorpolicy",
+    "episodes": "nevalepisodes evalepisodes evaluationepisodes numepisodes nepisodes",
+    "report": "reports reported",
+    "capacity": "buffersize replaysize memorysize maxsize buffer size",
+    "start_steps": "learningstarts warmupsteps randomsteps startsteps learningstart initialsteps",
+    "steps": "nsteps rolloutsteps rolloutlength trainfreq horizon",
+    "epochs": "nepochs updateepochs numepochs",
+    "gamma": "discount discountfactor discountrate",
+    "lambda": "gaelambda lam lmbda",
+    "normalize_advantage": "normadv normalizeadvantages advantagenormalization",
+    "normalize": "normalizereturns normalizereturn",
+    "time_limit": "maxepisodesteps maxsteps episodelength horizon",
+    "observe": "observationfunction emission",
+    "replay": "replaybuffer buffer offpolicy experiencereplay memory",
+    "rollout": "rolloutbuffer onpolicy gae",
+    "gaussian": "normal normalactionnoise gaussiannoise",
+    "ornstein_uhlenbeck": "ou ounoise ornsteinuhlenbeckactionnoise ornsteinuhlenbecknoise",
+    "epsilon_greedy": "epsilon egreedy eps greedy",
+    "FrameStack": "framestackobservation vecframestack stackframes",
+    "TimeLimit": "timelimitwrapper maxepisodesteps",
+    "NormalizeObservation": "vecnormalize scaleobservation normalize",
+    "ClipReward": "cliprewardenv rewardclip",
+    "ScaleReward": "transformreward rewardscale scalereward",
+    "ClipObservation": "clipobs",
+    "box": "continuous boxspace real",
+    "discrete": "categorical multidiscrete finite",
+}
 _VALUES = {
     "cuda": "gpu",
     "float32": "fp32 32 full single",
@@ -241,6 +275,8 @@ _VALUES = {
     "refuse": "drop error",
 }
 
+# Kinds of features that read one column → those that read several.
+PLURAL_KINDS: Mapping[str, str] = {"tensor": "numbers", "category": "table"}
 _INFERRED = "remove it: the sizes of the inputs follow from the data"
 UNNEEDED_FIELDS: Mapping[str, str] = dict.fromkeys(("inputshape", "batchinputshape", "batchshape"), _INFERRED)
 UNNEEDED_KINDS: Mapping[str, str] = {
@@ -250,7 +286,7 @@ UNNEEDED_KINDS: Mapping[str, str] = {
 
 
 def _rows() -> Iterator[tuple[str, str]]:
-    for table in (_LAYER_FIELDS, _LAYERS, _KINDS_OF_TRAINING, _JOB_FIELDS, _VALUES):
+    for table in (_LAYER_FIELDS, _LAYERS, _KINDS_OF_TRAINING, _JOB_FIELDS, _ENVIRONMENTS, _VALUES):
         for name, others in table.items():
             for other in others.split():
                 yield other, name
@@ -259,7 +295,7 @@ def _rows() -> Iterator[tuple[str, str]]:
 def _by_other_name() -> dict[str, tuple[str, ...]]:
     merged: dict[str, tuple[str, ...]] = {}
     for other, name in _rows():
-        merged[other] = (*merged.get(other, ()), name)
+        merged[other] = tuple(dict.fromkeys((*merged.get(other, ()), name)))
     return merged
 
 

@@ -100,12 +100,12 @@ class Body(SpecModel):
         return topological_sort(wire_nodes(self.nodes or ()))
 
     def output_names(self) -> dict[str, str]:
-        """Return the source of each output by name; by default `output` is the last node."""
+        """Return the source of each output by name; by default `output` is the last node. An empty body has none."""
         if self.outputs:
             return dict(self.outputs)
         if self.layers is not None:
             return {"output": list(wire_layers(self.layers, ""))[-1].id}
-        return {"output": list(wire_nodes(self.nodes or ()))[-1].id}
+        return {"output": list(wire_nodes(self.nodes))[-1].id} if self.nodes else {}
 
 
 def _body_ref_tag(value: object) -> str:

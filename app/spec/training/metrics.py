@@ -1,11 +1,12 @@
 """Metrics: what is reported of the held-out examples beside the loss, by task type."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from re import fullmatch
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
+from app.errors import Problem
 from app.spec.base import validation_error
 from app.spec.data.columns import Column
 from app.spec.hints.names import choices, did_you_mean
@@ -167,6 +168,18 @@ def metric_mismatch(name: str, loss: BaseLoss, target: Column) -> tuple[str, str
     if task not in row.task_types:
         return f"{loss.kind} is about {task}, {name} is not", hint
     return _missing_part(name, loss, target), hint
+
+
+def metric_warnings(place: str, metrics: Sequence[str], target: Column) -> Iterator[Problem]:
+    """Yield a warning for each metric that has its best value whatever the network says."""
+    for position, name in enumerate(metrics):
+        settings = parse_metric(name) if name not in METRICS else None
+        if isinstance(settings, TopAccuracy) and target.classes is not None and settings.k >= target.classes:
+            detail = (
+                f'"{target.name}" has {target.classes} classes, of which {settings.k} hold the right one: {name} is 1'
+            )
+            hint = f"use k below {target.classes}" if target.classes > 2 else 'use "accuracy"'
+            yield Problem(f"{place}/metrics/{position}", "no_information", detail, hint)
 
 
 def _missing_part(name: str, loss: BaseLoss, target: Column) -> str:

@@ -9,6 +9,7 @@ from app.errors import Problem
 from app.spec.base import NonNegative, Seed, Size, SpecModel, Steps, validation_error
 from app.spec.training.checkpointing import Checkpointing
 from app.spec.training.planned_edits import PlannedEdit, planned_edit_problems
+from app.spec.training.schedules import milestone_warnings
 from app.spec.training.statistics import Statistics
 from app.spec.training.updates.target_networks import TargetNetwork
 from app.spec.training.updates.update import BaseUpdate, UpdatePlan, updates_problems
@@ -82,6 +83,25 @@ class Training(BaseUpdate):
     def all_updates(self) -> list[tuple[str, BaseUpdate]]:
         """Return the updates of a step, in order, with their pointers into the plan; by default the plan itself."""
         return [(f"/updates/{place}", update) for place, update in enumerate(self.updates)] or [("", self)]
+
+    def run_lengths(self, rows: int | None) -> dict[str, int | None]:
+        """Return the steps and the epochs of the run, by "step" and "epoch"; `rows` are those of an epoch if known."""
+        if rows is None:
+            return {"step": self.steps, "epoch": None if self.steps is not None else self.epochs or 1}
+        batches = max(1, rows // self.batch_size if self.drop_last else -(-rows // self.batch_size))
+        per_epoch = -(-batches // self.accumulate)
+        steps = self.total_steps(per_epoch)
+        return {"step": steps, "epoch": -(-steps // per_epoch)}
+
+    def warnings(self, rows: int | None) -> list[Problem]:
+        """Return what has no effect in a run with so many rows in an epoch; pointers lead into the plan."""
+        lengths, scheduled = self.run_lengths(rows), [(place, each.schedule) for place, each in self.all_updates()]
+        return [
+            found.with_prefix(f"{place}/schedule")
+            for place, schedule in scheduled
+            if schedule is not None
+            for found in milestone_warnings(schedule, lengths)
+        ]
 
     def minimised_heads(self, heads: Iterable[str]) -> tuple[str, ...]:
         """Return those of some heads whose losses are minimised; the others are evaluated only."""

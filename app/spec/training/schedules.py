@@ -1,6 +1,6 @@
 """Learning-rate schedules, and the warm-up before them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -206,6 +206,24 @@ if TYPE_CHECKING:
     Schedule = BaseSchedule
 else:
     Schedule = discriminated_union(SCHEDULE_CLASSES)
+
+
+def milestone_warnings(schedule: BaseSchedule, lengths: Mapping[str, int | None]) -> Iterator[Problem]:
+    """Yield a warning for each milestone that a run does not reach; pointers begin at the schedule.
+
+    `lengths` are the steps and the epochs of the run, by "step" and "epoch"; `None` where they are not known.
+    """
+    settings = schedule.settings()
+    interval = settings.get("interval", "epoch")
+    total = lengths[interval]
+    for position, milestone in enumerate(settings.get("milestones", ())):
+        if total is not None and milestone >= total:
+            detail = f"the run ends after {total:,} {interval}s, before this milestone"
+            hint = f"use less than {total:,}, or count in steps" if interval == "epoch" else f"use less than {total:,}"
+            yield Problem(f"/milestones/{position}", "never_reached", detail, hint)
+    if schedule.kind == "ChainedScheduler":
+        for position, part in enumerate(schedule.parts):
+            yield from (each.with_prefix(f"/schedulers/{position}") for each in milestone_warnings(part, lengths))
 
 
 class Warmup(SpecModel):

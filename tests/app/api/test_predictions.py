@@ -35,6 +35,26 @@ def labels(response: httpx.Response) -> list[Any]:
     return [row["output"]["label"] for row in response.json()["predictions"]]
 
 
+@pytest.mark.parametrize(
+    ("generate", "pointer", "code", "hint"),
+    [
+        ('{"method": {"kind": "beam", "beams": 0}}', "/generate/method/beams", "out_of_range", "use at least 1"),
+        ('{"method": "beem"}', "/generate/method", "unknown_kind", 'did you mean "beam"?'),
+        ('{"max_lenght": 5}', "/generate/max_lenght", "unknown_field", 'did you mean "max_length"?'),
+        ('{"max_length": 5, "max_length": 6}', "/generate/max_length", "duplicate_key", "keep one of them"),
+        ('{"method":', "/generate", "malformed", "check it with a JSON linter"),
+    ],
+)
+def test_a_mistake_in_the_parameter_generate_has_its_place(
+    anna: Client, generate: str, pointer: str, code: str, hint: str
+) -> None:
+    response = anna.post(f"/v1/jobs/job_{UNKNOWN[5:]}/predict", params={"generate": generate}, json={"rows": ROWS})
+    document = assert_problem(response, 400, "invalid_parameter")
+    [problem] = document["errors"]
+    assert (problem["pointer"], problem["code"], problem["hint"]) == (pointer, code, hint)
+    assert document["detail"].startswith(f"{pointer[1:]}: ")
+
+
 @pytest.fixture
 def path(api: Api, anna: Client) -> str:
     """Where the predictions of a trained job are."""

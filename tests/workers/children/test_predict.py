@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from app.spec.data.sources import BUILTIN_SCHEMAS
-from tests.workers.prediction.checkpoints import DIGITS, write_checkpoint
+from tests.workers.data.schemas import stored_schema
+from tests.workers.prediction.checkpoints import DIGITS, make_job, write_checkpoint
 from workers.children import predict
 from workers.children.server import Handlers, handle_request
 from workers.data.loading.sources import load_source
@@ -66,6 +67,38 @@ def respond(cache: NetworkCache, request: PredictRequest | CheckpointRequest) ->
     response = RESPONSES.decode(handle_request(REQUESTS.encode(request), handlers))
     assert gc.isenabled()
     return response
+
+
+def test_rows_that_are_longer_than_what_the_network_reads_are_told(tmp_path: Path, request_: PredictRequest) -> None:
+    schema = stored_schema(
+        rows=3, note={"type": "text", "longest": 9}, label={"type": "category", "labels": ("a", "b")}
+    )
+    tokenizer = {"kind": "word", "vocabulary": 10, "min_count": 1}
+    features = {
+        "words": {"kind": "text", "column": "note", "max_length": 4, "tokenizer": tokenizer},
+        "label": {"kind": "class", "column": "label"},
+    }
+    layers = [
+        {"kind": "Embedding", "embedding_dim": 2},
+        {"kind": "mean", "dim": 1},
+        {"kind": "Linear", "out_features": 2},
+    ]
+    spec = make_job({"inputs": ["words"], "layers": layers}, "CrossEntropyLoss", features=features)
+    spec["objective"]["target"] = "label"
+    source, _ = write_checkpoint(tmp_path, spec, schema, {"note": ["one two", "two", "one"], "label": ["a", "b", "a"]})
+    request = replace(request_, job=source.spec, schema=source.schema)
+
+    def warnings(*notes: str) -> list[dict[str, str]]:
+        request.body.write_text(json.dumps({"rows": [{"note": note} for note in notes]}))
+        assert respond(NetworkCache(MIB), request) == PredictResponse()
+        found: list[dict[str, str]] = json.loads(request.target.read_bytes())["warnings"]
+        return found
+
+    assert warnings("one two one two", "") == []
+    [told] = warnings("one", "one two one two one", "two " * 7)
+    assert (told["pointer"], told["code"]) == ("/columns/note", "truncated")
+    assert told["detail"].startswith('column "note": 2 rows are longer than what the network reads')
+    assert "to a length of 4" in told["detail"]
 
 
 def test_the_result_is_a_file(request_: PredictRequest) -> None:

@@ -114,6 +114,12 @@ def test_without_generation_there_are_scores_at_each_place(loaded: Loaded) -> No
     trained, _ = loaded
     (row,) = predict(trained, ROWS[:1], generate=False, outputs=["raw"])
     assert row["text"]["raw"].shape == (4, CLASSES)
+    assert trained.generator is not None
+    assert trained.generator.texts is not None
+    names = trained.generator.texts.tokenizer.id_to_token
+    (said,) = predict(trained, ROWS[:1], generate=False)
+    best = row["text"]["raw"].argmax(1).tolist()
+    assert said["text"]["label"] == [names(code) or code for code in best]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ What is fitted (means, vocabularies, tokenizers) is JSON, so that a prediction p
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -12,7 +12,7 @@ from app.errors import DataError
 from app.spec.data.base_feature import BaseFeature
 from app.spec.data.columns import DataSchema
 from app.spec.data.feature_schema import ResolvedFeatures
-from workers.data.columns import PreparedColumn, SplitColumns
+from workers.data.columns import PreparedColumn, RaggedTensor, SplitColumns
 from workers.data.features.categories import (
     CategoryPreprocessor,
     ClassPreprocessor,
@@ -124,6 +124,12 @@ class Preparation:
         """Return the preprocessors of texts."""
         return {name: each for name, each in self.preprocessors.items() if isinstance(each, TextPreprocessor)}
 
+    def token_names(self, target: str) -> tuple[str, ...] | None:
+        """Return the tokens that the numbers of a target stand for, in order; `None` if it is no text."""
+        texts = self.text_preprocessors()
+        found = next((each for name, each in texts.items() if target in (name, *each.feature.target_names(name))), None)
+        return found.token_names if found is not None else None
+
     def tokenizer_files(self) -> dict[str, str]:
         """Return the tokenizers by the names of their files: tokenizer.json, or one for each of several features."""
         texts = self.text_preprocessors()
@@ -138,6 +144,13 @@ class Preparation:
         for preprocessor in self.preprocessors.values():
             columns |= preprocessor.transform(split)
         return {name: columns[name] for name in names}
+
+    def truncated_columns(self, prepared: Mapping[str, PreparedColumn]) -> Iterator[tuple[str, int, int]]:
+        """Yield the stored columns of which rows were truncated: their name, how many rows, and the length left."""
+        for preprocessor in self.preprocessors.values():
+            column = prepared.get(preprocessor.columns[0])
+            if isinstance(column, RaggedTensor) and column.truncated_count:
+                yield preprocessor.feature.source_columns[0], column.truncated_count, int(column.lengths.max())
 
 
 def _take_over(

@@ -100,6 +100,11 @@ class TextPreprocessor(Preprocessor[TextFeature, TokenizerState]):
         return text
 
     @property
+    def token_names(self) -> tuple[str, ...]:
+        """The tokens, in the order of their numbers."""
+        return tuple(str(self.tokenizer.id_to_token(code)) for code in range(self.tokenizer.get_vocab_size()))
+
+    @property
     def _beginning(self) -> list[int]:
         return [BEGIN] if self.feature.next and self.feature.begin else []
 

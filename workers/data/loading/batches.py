@@ -79,14 +79,14 @@ class InMemoryBatches(SampledBatches):
         count = max(1, GATHER_BYTES * len(self.rows) // (self.rows.size() * size))
         rest = self.sampler.steps_per_epoch - self.sampler.position(first)[1]  # of the epoch
         steps = range(first, first + min(count, rest))
-        batches = [(step, indices, share) for step in steps for indices, share in self.sampler.batches(step)]
-        sizes = [len(indices) for _, indices, _ in batches]
-        rows = torch.cat([indices for _, indices, _ in batches])
+        batches = [(step, *bounds) for step in steps for bounds in self.sampler.bounds(step)]
+        sizes = [end - begin for _, begin, end, _ in batches]
+        rows = self.sampler.order(first)[batches[0][1] : batches[-1][2]]
         inputs, targets = self.rows.batch(rows, self.device, row_keys(self.rows, self.sampler, first, rows))
         columns = [column.split(sizes) for column in (*inputs.values(), *targets.values())]
         split = len(inputs)
         gathered: dict[int, list[WeightedBatch]] = {step: [] for step in steps}
-        for (step, _, share), *parts in zip(batches, *columns, strict=True):
+        for (step, _, _, share), *parts in zip(batches, *columns, strict=True):
             gathered[step].append(
                 (dict(zip(inputs, parts[:split], strict=True)), dict(zip(targets, parts[split:], strict=True)), share)
             )

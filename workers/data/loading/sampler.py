@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -93,27 +94,36 @@ class Sampler(Epochs):
     _order: Tensor = field(default_factory=lambda: torch.empty(0))
     _ranks: Tensor | None = None  # of the draws of the latest epoch, where a row may stand several times
 
-    @property
+    @cached_property
     def batches_per_epoch(self) -> int:
         """The number of batches of an epoch."""
         return batches_per_epoch(self.rows, self.batch_size, self.drop_last)
 
-    @property
+    @cached_property
     def steps_per_epoch(self) -> int:
         """The number of optimizer steps of an epoch; the last one may take fewer batches."""
         return -(-self.batches_per_epoch // self.accumulate)
 
     def batches(self, step: int) -> Iterator[tuple[Tensor, float]]:
         """Yield the rows of each batch of step `step` (from 0), int64, and its share of the step's examples."""
-        epoch, position = self.position(step)
-        self._load_epoch(epoch)
+        order = self.order(step)
+        for begin, end, share in self.bounds(step):
+            yield order[begin:end], share
+
+    def bounds(self, step: int) -> Iterator[tuple[int, int, float]]:
+        """Yield where each batch of a step begins and ends in `order`, and its share of the step's examples."""
         size = self.batch_size
-        first = position * self.accumulate
+        first = self.position(step)[1] * self.accumulate
         last = min(first + self.accumulate, self.batches_per_epoch)
         total = min(last * size, self.rows) - first * size
         for batch in range(first, last):
-            indices = self._order[batch * size : (batch + 1) * size]
-            yield indices, len(indices) / total
+            begin, end = batch * size, min((batch + 1) * size, self.rows)
+            yield begin, end, (end - begin) / total
+
+    def order(self, step: int) -> Tensor:
+        """Return the rows of the epoch of a step, in order: int64 (rows)."""
+        self._load_epoch(self.position(step)[0])
+        return self._order
 
     def draw_numbers(self, step: int, batch: int, indices: Tensor) -> Tensor:
         """Return a number for each drawn row, from batch `batch` of a step on: int64 (indices).
@@ -122,11 +132,10 @@ class Sampler(Epochs):
         """
         if self.weights is None or not self.replacement:
             return indices
-        epoch, position = self.position(step)
-        self._load_epoch(epoch)
+        order = self.order(step)
         if self._ranks is None:
-            self._ranks = draw_ranks(self._order.cpu()).to(self.device)
-        first = (position * self.accumulate + batch) * self.batch_size
+            self._ranks = draw_ranks(order.cpu()).to(self.device)
+        first = (self.position(step)[1] * self.accumulate + batch) * self.batch_size
         return indices + self._ranks[first : first + len(indices)] * len(self.weights)
 
     def _load_epoch(self, epoch: int) -> None:

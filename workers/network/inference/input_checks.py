@@ -21,10 +21,14 @@ META = torch.device("meta")
 
 
 class NodeError(Exception):
-    """A node does not fit its inputs. `field` is the parameter at fault, empty for the node itself."""
+    """A node does not fit its inputs. `field` is the parameter at fault, empty for the node itself.
+
+    `others` are further mistakes of the same node.
+    """
 
     def __init__(self, detail: str, hint: str = "", *, field: str = "", code: str = "shape_mismatch") -> None:
         self.detail, self.hint, self.field, self.code = detail, hint, field, code
+        self.others: tuple[NodeError, ...] = ()
         super().__init__(detail)
 
 

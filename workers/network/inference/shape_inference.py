@@ -18,7 +18,7 @@ from workers.network.inference.input_checks import META, SYMBOLIC_BATCH_SIZE, No
 from workers.network.inference.node_inference import infer_node
 from workers.network.inference.partial_network import InferredNode, PartialNetwork
 from workers.network.inference.vocabulary_sizes import VocabularySizes, check_class_count, resolve_vocabulary_size
-from workers.network.inference.weights import check_ties
+from workers.network.inference.weights import check_named_nodes, check_ties
 from workers.network.kinds.catalog import CATALOG
 from workers.network.kinds.control import ControlKind
 from workers.network.kinds.leaves import LeafKind
@@ -61,15 +61,19 @@ class _ShapeInference:
         """Infer the nodes of the body at the pointer `place`, in topological order."""
         names = body.input_names(inputs)
         result = PartialNetwork(Blueprint(names, (), {}), values=values, problems=self.problems)
-        for wired in body.wired_nodes(inputs):
+        nodes, left_out = body.wired_nodes(inputs), []
+        for wired in nodes:
             known = all(name in values for name in wired.inputs)
             trace = self._trace(wired, result, place) if known and place + wired.pointer not in self.skip else None
             values.pop(wired.id, None)  # a layer may have the name of the input of the chain
             if trace is not None:
                 result.nodes.append(trace)
                 values |= trace.named_outputs()
+            elif place + wired.pointer not in self.skip:
+                left_out.append(wired)
         result.blueprint = Blueprint(names, tuple(trace.node for trace in result.nodes), body.output_names())
         self.problems += check_ties(result.blueprint, result.nodes)
+        self.problems += check_named_nodes(left_out, [wired.id for wired in nodes], place)
         return result
 
     def _trace(self, wired: WiredNode, result: PartialNetwork, place: str) -> InferredNode | None:
@@ -94,8 +98,9 @@ class _ShapeInference:
             trace = infer_node(wired, row, parameters, inputs, place, self._spend)
             self.vocabulary_sizes.propagate(wired.node.kind, trace)
         except NodeError as error:
-            where = place + wired.pointer + (f"/{error.field}" if error.field else "")
-            self.problems.append(Problem(where, error.code, error.detail, error.hint))
+            for each in (error, *error.others):
+                where = place + wired.pointer + (f"/{each.field}" if each.field else "")
+                self.problems.append(Problem(where, each.code, each.detail, each.hint))
             return None
         except UnresolvedBodyError:
             return None

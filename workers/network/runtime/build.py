@@ -41,6 +41,8 @@ class FlowMetrics:
 
     def drain(self) -> dict[str, float]:
         """Return the means over examples since the last call, and reset."""
+        if not self._recorded:  # as after every step of a network without control flow
+            return {}
         means = {
             name: sum(value * count for value, count in records) / max(1, sum(count for _, count in records))
             for name, records in self._recorded.items()

@@ -10,7 +10,8 @@ from app.errors import InvalidInput, Problem
 from app.spec.data.columns import Column
 from app.spec.hints.names import Hints, did_you_mean
 from app.spec.problems import json_pointer
-from workers.data.columns import ParsedColumn, SplitColumns
+from workers.data.columns import ParsedColumn, PreparedColumn, SplitColumns
+from workers.data.features.preparation import Preparation
 from workers.data.types.base import ValueLimits
 from workers.data.types.catalog import TYPE_CLASSES
 from workers.data.types.images import ImageType
@@ -93,6 +94,15 @@ def unknown_word_warnings(split: SplitColumns, required: Iterable[RequiredColumn
             alike = next((label for label in labels if _plain_spelling(label) == _plain_spelling(unknown[0])), None)
             hint = "its answer follows from the other columns" if alike is None else f'did you mean "{alike[:40]}"?'
             yield Problem(json_pointer(["columns", each.name]), "unknown_word", detail, hint)
+
+
+def truncation_warnings(preparation: Preparation, prepared: Mapping[str, PreparedColumn]) -> Iterator[Problem]:
+    """Yield a warning for each column with rows of which the network does not see the end."""
+    for name, count, length in preparation.truncated_columns(prepared):
+        rows = "1 row is" if count == 1 else f"{count:,} rows are"
+        detail = f'column "{name}": {rows} longer than what the network reads, and truncated to a length of {length:,}'
+        hint = "shorten or divide them; a job whose feature has a larger max_length reads more"
+        yield Problem(json_pointer(["columns", name]), "truncated", detail, hint)
 
 
 def _plain_spelling(word: str) -> str:

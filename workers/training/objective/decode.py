@@ -93,6 +93,7 @@ class OutputDecoder:
     is_log_output: bool = False  # the output is the logarithm of the number
     classes: int = 2
     labels: tuple[str, ...] | None = None
+    tokens: tuple[str, ...] | None = None  # of a text, whose classes have no labels before its tokenizer is trained
     scaling: BaseScaling | None = None  # of a target of numbers: predictions are in the units of the data
     quantiles: tuple[float, ...] = ()  # that the last dimension of the output holds
     blank: int = 0  # of sequences: the class of no label
@@ -134,7 +135,7 @@ class OutputDecoder:
 
     def class_labels(self) -> tuple[str, ...]:
         """Return the words for classes, in order: "no" and "yes" of a decision without any; fewer if some lack."""
-        labels = self.labels or ()
+        labels = self.labels or self.tokens or ()
         return ("no", "yes") if self.task_type == "decisions" and len(labels) != 2 else labels
 
     def decode_labelled(self, output: Tensor, target: Tensor, drop_ignored: bool) -> LabelledPredictions:

@@ -159,4 +159,5 @@ def _build_head(
     preprocessor = data.preparation.preprocessors.get(column.name)
     scaling = preprocessor.target_scaling if preprocessor is not None else None
     decoder = build_decoder(head, column, head.metrics_output or first_output, target, scaling)
+    decoder = replace(decoder, tokens=data.preparation.token_names(column.name))
     return ObjectiveHead(name, loss, head.weight, decoder, head.metrics)

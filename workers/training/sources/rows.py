@@ -111,14 +111,18 @@ def row_source(
 
 def _build_sampler(job: JobSpec, data: TrainingData, revision: RevisionState) -> Sampler:
     plan, train, sampling = job.training, data.train, job.data.sampler
-    sampler = Sampler(plan.seed, len(train), plan.batch_size, plan.accumulate, plan.drop_last, train.device)
-    if sampling is not None:
-        sampler.weights, sampler.replacement = data.weights, sampling.replacement
-        sampler.rows = sampling.samples or len(train)
-    if job.data.bucket is not None:
-        sampler.lengths = train.lengths(job.data.bucket)
-    sampler.origin = revision.origins.epochs
-    return sampler
+    return Sampler(
+        plan.seed,
+        len(train) if sampling is None else sampling.samples or len(train),
+        plan.batch_size,
+        plan.accumulate,
+        plan.drop_last,
+        train.device,
+        lengths=None if job.data.bucket is None else train.lengths(job.data.bucket),
+        origin=revision.origins.epochs,
+        weights=None if sampling is None else data.weights,
+        replacement=sampling is None or sampling.replacement,
+    )
 
 
 def _build_mixing(job: JobSpec, columns: Mapping[str, Column | None], rows: ExampleSet) -> Mixing | None:

@@ -1,13 +1,15 @@
-"""What a job keeps of its steps in an environment: the bytes of its buffer, and what is said of it."""
+"""The environment of a job before it is stepped: whether it can be built, its buffer in bytes, and words for both."""
 
+from collections.abc import Iterator
 from math import prod
 from typing import Any
 
-from app.errors import Problem
+from app.errors import InvalidInput, Problem
 from app.spec.base import MAX_INT64
 from app.spec.data.columns import Column
 from app.spec.data.environments.environment import EnvironmentData, environment_schema
 from app.spec.data.environments.experience import ReplayExperience, RolloutExperience
+from workers.environments.dynamics_networks import build_dynamics
 
 ITEM_BYTES = {"float32": 4, "int64": 8}
 
@@ -39,6 +41,15 @@ def buffer_problem(data: EnvironmentData, available: int, detail: str) -> Proble
         return Problem("/data/experience/steps", "too_much_memory", detail, hint)
     hint = "play fewer episodes, or shorter ones: the wrapper TimeLimit sets their length"
     return Problem("/data/experience/episodes", "too_much_memory", detail, hint)
+
+
+def dynamics_problems(data: EnvironmentData) -> Iterator[Problem]:
+    """Yield why an environment of nodes cannot be built: shapes, types and parameters; names have been checked."""
+    if data.dynamics is not None:
+        try:
+            build_dynamics(data.dynamics)
+        except InvalidInput as error:
+            yield from (problem.with_prefix("/data/dynamics") for problem in error.problems)
 
 
 def describe_experience(data: EnvironmentData) -> dict[str, Any]:

@@ -10,14 +10,13 @@ from app.api import schemas
 from app.api.auth import ReadPrincipal
 from app.api.children.predictions import RowsFileDep, predict_rows
 from app.api.http.bodies import SPOOLED_BODY
-from app.api.http.parameters import JobId
+from app.api.http.parameters import JobId, parse_json_parameter
 from app.api.lanes import Lane, in_lane
 from app.api.openapi.routes import PREDICTION_BODY, route_responses
 from app.api.services import ServicesDep
-from app.errors import MalformedRequest
+from app.errors import InvalidParameter
 from app.ids import CHECKPOINT_ID_PATTERN
 from app.spec.base import MAX_INT64, NAME_PATTERN
-from app.spec.json_input import parse_document
 from app.spec.prediction import MAX_BATCH_SIZE, OutputForm, PredictionOptions
 from app.spec.problems import from_validation
 
@@ -75,13 +74,12 @@ def predict(
     lists = {"outputs": outputs and outputs.split(","), "select": select and select.split(",")}
     fields = {"checkpoint": checkpoint, **lists, "seed": seed, "top": top, "batch_size": batch_size}
     given: dict[str, Any] = {name: value for name, value in fields.items() if value}
+    if generate is not None:
+        given["generate"] = parse_json_parameter("generate", generate, MAX_GENERATE_DEPTH)
     try:
-        if generate is not None:
-            given["generate"] = parse_document(generate.encode(), "application/json", MAX_GENERATE_DEPTH)
         options = PredictionOptions.model_validate(given)
     except ValidationError as error:
-        (first, *_) = from_validation(error, given, PredictionOptions)
-        raise MalformedRequest(f"{first.pointer[1:]}: {first.detail}", hint=first.hint) from None
+        raise InvalidParameter(from_validation(error, given, PredictionOptions)) from None
     table = CSV in accept
     content = predict_rows(services, who.owner, job_id, rows, options, table)
     return Response(content, media_type=CSV if table else "application/json")

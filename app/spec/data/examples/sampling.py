@@ -8,7 +8,7 @@ from pydantic import Field
 from app.errors import Problem
 from app.spec.base import Size, SpecModel
 from app.spec.data.columns import Column, ColumnName, DataSchema
-from app.spec.hints.names import did_you_mean
+from app.spec.data.examples.row_values import rare_class_warnings, row_value_problems
 
 MAX_SAMPLED_ROWS = 1 << 24  # that `torch.multinomial` can tell apart
 CLASS_TYPES = ("category", "number", "text", "tensor")  # with one value per row
@@ -58,21 +58,23 @@ def sampling_problems(
         )
 
 
+def sampling_warnings(
+    sampler: Sampling | None, stored: DataSchema, classes: str | None, rows: int | None
+) -> Iterator[Problem]:
+    """Yield a warning for classes that are too many to be balanced."""
+    name = sampler.column or classes if sampler is not None and sampler.kind == "balanced" else None
+    if name is not None:
+        yield from rare_class_warnings(stored, name, f"{PLACE}/column", rows)
+
+
 def _column_problems(sampler: Sampling, name: str, stored: DataSchema) -> Iterator[Problem]:
-    column, place = stored.column(name), f"{PLACE}/column"
-    types = ("number", "tensor") if sampler.kind == "weighted" else CLASS_TYPES
-    if column is None:
-        choices = [each.name for each in stored.columns if each.type in types]
-        hint = did_you_mean(name, choices) or "one of: " + ", ".join(choices[:50])
-        yield Problem(place, "unknown_column", f'the data has no column "{name}"', hint)
-    elif column.type not in types or column.shape not in ((), (1,)):
-        detail = f'"{name}" is a column of type {column.type}{list(column.shape) or ""}'
-        what = "numbers from 0 on" if sampler.kind == "weighted" else "one word or number per row"
-        yield Problem(place, "wrong_column_type", detail, f"name a column of {what}")
-    elif column.missing:
-        detail = f'"{name}" is missing in {column.missing:,} rows, which then have no weight'
-        yield Problem(place, "missing_values", detail, "fill it, or leave these rows out")
-    elif sampler.kind == "weighted" and _least(column) < 0:
+    place, is_weighted = f"{PLACE}/column", sampler.kind == "weighted"
+    types = ("number", "tensor") if is_weighted else CLASS_TYPES
+    values = "numbers from 0 on" if is_weighted else "one word or number per row"
+    problems = list(row_value_problems(stored, name, place, types, values, "have no weight"))
+    yield from problems
+    column = stored.column(name)
+    if is_weighted and column is not None and not problems and _least(column) < 0:
         detail = f'"{name}" is {_least(column):g} in some row, which is no weight'
         yield Problem(place, "out_of_range", detail, "use numbers from 0 on")
 

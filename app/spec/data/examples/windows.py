@@ -13,6 +13,7 @@ from app.errors import Problem
 from app.spec.base import Name, OneOrMany, Size, SpecModel
 from app.spec.data.base_feature import BaseFeature
 from app.spec.data.columns import Column, ColumnName, DataSchema
+from app.spec.data.examples.row_values import row_value_problems
 from app.spec.hints.names import did_you_mean
 
 FUTURE_SUFFIX = "_future"
@@ -86,19 +87,10 @@ class Windows(SpecModel):
 
     def _column_problems(self, stored: DataSchema) -> Iterator[Problem]:
         for name, field in self.columns.items():
-            column, types = stored.column(name), TIME_TYPES if field == "time" else SERIES_TYPES
-            place = f"/data/windows/{field}"
-            if column is None:
-                choices = [each.name for each in stored.columns if each.type in types]
-                hint = did_you_mean(name, choices) or "one of: " + ", ".join(choices[:50])
-                yield Problem(place, "unknown_column", f'the data has no column "{name}"', hint)
-            elif column.type not in types or column.shape not in ((), (1,)):
-                detail = f'"{name}" is a column of type {column.type}{list(column.shape) or ""}'
-                what = "dates or numbers" if field == "time" else "one word or number per row"
-                yield Problem(place, "wrong_column_type", detail, f"name a column of {what}")
-            elif column.missing:
-                detail = f'"{name}" is missing in {column.missing:,} rows, which then belong to no place in time'
-                yield Problem(place, "missing_values", detail, "fill it, or leave these rows out")
+            types = TIME_TYPES if field == "time" else SERIES_TYPES
+            values = "dates or numbers" if field == "time" else "one word or number per row"
+            place, lack = f"/data/windows/{field}", "belong to no place in time"
+            yield from row_value_problems(stored, name, place, types, values, lack)
         if self.series == self.time:
             yield Problem("/data/windows/series", "contradiction", "the time cannot tell series apart", "remove it")
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from app.spec.base import Count, Finite, NonNegative, Positive, Probability, Size, SpecModel, Steps
-from app.spec.data.environments.experience import Capacity, CopySteps
+from app.spec.data.environments.environment import EnvironmentData
+from app.spec.data.environments.experience import Capacity, CopySteps, Experience
 from app.spec.kinds import Kind, KindModel, create_kind_models, discriminated_union
 from app.spec.network.nodes import Body
 from app.spec.training.optimizers import Optimizer
@@ -167,3 +168,9 @@ class ActorCritic(SpecModel):
     blocks: Annotated[dict[str, Body], Field(max_length=253)] = Field(
         default_factory=dict, description="Blocks that the bodies use by name."
     )
+
+
+class AlgorithmData(EnvironmentData):
+    """An environment for an algorithm, which says itself what is kept of the experience unless the user does."""
+
+    experience: Experience | None = None  # type: ignore[assignment]

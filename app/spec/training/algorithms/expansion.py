@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.errors import InvalidInput
-from app.spec.data.environments.environment import EnvironmentData, environment_schema
-from app.spec.training.algorithms.catalog import EXPERIENCE_SETTINGS, ActorCritic, BaseAlgorithm
+from app.spec.data.environments.environment import environment_schema
+from app.spec.data.environments.experience import EXPERIENCE_CLASSES
+from app.spec.training.algorithms.catalog import EXPERIENCE_SETTINGS, ActorCritic, AlgorithmData, BaseAlgorithm
 from app.spec.training.algorithms.dqn import write_dqn
 from app.spec.training.algorithms.graph import ExpectedOutput, Graph
 from app.spec.training.algorithms.places import Places
@@ -32,7 +33,7 @@ class ShortForm:
     """The parts of a job with an algorithm, as they were read."""
 
     model: ActorCritic
-    data: EnvironmentData
+    data: AlgorithmData
     objective: BaseAlgorithm
     training: Training
 
@@ -66,8 +67,9 @@ def write_out_algorithm(document: Mapping[str, Any], short: ShortForm) -> Writte
     graph.places.generated["/model/nodes"] = "/model"
     graph.places.generated["/objective/heads"] = "/objective"
     read = {source for node in graph.nodes for source in node.get("inputs", ())}
+    columns = _column_names(algorithm, short.data)
     model = {
-        "inputs": [column.name for column in environment_schema(short.data).columns if column.name in read],
+        "inputs": [name for name in columns if name in read],
         "nodes": graph.nodes,
         "outputs": graph.outputs,
         "blocks": {**(document["model"].get("blocks") or {}), **blocks},
@@ -79,6 +81,12 @@ def write_out_algorithm(document: Mapping[str, Any], short: ShortForm) -> Writte
         "training": PlanWriter(document.get("training") or {}, objective, short.training, algorithm).write(graph),
     }
     return WrittenJob({**document, **written}, graph.places, tuple(graph.expected))
+
+
+def _column_names(algorithm: BaseAlgorithm, data: AlgorithmData) -> list[str]:
+    """Return the columns that a network can read, in their order."""
+    experience = EXPERIENCE_CLASSES[algorithm.row.experience].model_validate({"kind": algorithm.row.experience})
+    return [column.name for column in environment_schema(data.model_copy(update={"experience": experience})).columns]
 
 
 def _heads(graph: Graph) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from app.errors import InvalidInput, Problem
+from app.errors import Problem
 
 
 @dataclass
@@ -30,9 +30,18 @@ class Places:
         """Return problems with the user's places, each once: a setting may be written out at several places."""
         return list(dict.fromkeys(replace(each, pointer=self.original(each.pointer)) for each in problems))
 
-    def error(self, error: InvalidInput) -> InvalidInput:
-        """Return the same error with the user's places."""
-        return InvalidInput(self.translate(error.problems))
+    def without_consequences(self, problems: Iterable[Problem]) -> list[Problem]:
+        """Return problems without those of parts that nobody wrote, if there are others: they follow from these."""
+        found = list(problems)
+        own = [each for each in found if not self._is_generated(each.pointer)]
+        return own or found
+
+    def _is_generated(self, pointer: str) -> bool:
+        while pointer and pointer not in self.moved:
+            if pointer in self.generated:
+                return True
+            pointer = pointer.rpartition("/")[0]
+        return False
 
     def translate_report(self, report: Any) -> Any:
         """Return a report, a JSON document, in which each "pointer" is the user's place."""

@@ -42,20 +42,6 @@ def without_bare_names(document: Mapping[str, Any]) -> dict[str, Any]:
     return plain
 
 
-def with_experience_kind(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the document with the kind of its experience, without which the data section cannot be read.
-
-    Beside an unknown algorithm, which is reported, any kind will do.
-    """
-    data, kind = document.get("data"), _section(document, "objective").get("kind")
-    given = data.get("experience", {}) if isinstance(data, dict) else None
-    if not isinstance(data, dict) or not isinstance(given, dict):
-        return document
-    row = ALGORITHMS.get(kind) if isinstance(kind, str) else None
-    experience = row.experience if row is not None else "replay"
-    return {**document, "data": {**data, "experience": {"kind": experience, **given}}}
-
-
 def form_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield what stands in the way of reading the short form."""
     objective, data = _section(document, "objective"), _section(document, "data")

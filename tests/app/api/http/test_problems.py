@@ -53,6 +53,7 @@ EXPECTED = {
     "unsupported_media_type": 415,
     "range_not_satisfiable": 416,
     "unknown_parameter": 400,
+    "invalid_parameter": 400,
     "unauthenticated": 401,
     "forbidden": 403,
     "unavailable": 503,
@@ -78,10 +79,10 @@ EXPECTED = {
     "too_many_pending": 429,
     "backup_refused": 500,
 }
+PROBLEM = Problem("/a", "x", "y", "z")
 MADE: dict[type[GraftwerkError], GraftwerkError] = {
-    errors.InvalidInput: errors.InvalidInput([Problem("/a", "x", "y", "z")]),
-    InspectionError: InspectionError([Problem("/a", "x", "y", "z")], {"nodes": []}),
-    errors.NotExportable: errors.NotExportable([Problem("/a", "x", "y", "z")]),
+    **{kind: kind([PROBLEM]) for kind in (errors.InvalidInput, errors.InvalidParameter, errors.NotExportable)},
+    InspectionError: InspectionError([PROBLEM], {"nodes": []}),
     errors.WrongOffset: errors.WrongOffset(7),
     errors.RangeNotSatisfiable: errors.RangeNotSatisfiable(7),
     errors.TooManyRequests: errors.TooManyRequests(6.2),

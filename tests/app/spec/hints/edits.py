@@ -215,7 +215,7 @@ def _set_here(found: re.Match[str], problem: Problem, document: Any) -> Iterator
 
 def _set_beside(found: re.Match[str], problem: Problem, document: Any) -> Iterator[Any]:
     """A field of the object at the pointer, or beside what the pointer names; a bare kind is replaced."""
-    field, here = found[1], value_at(document, problem.pointer)
+    field, here = found[1], value_at(document, problem.pointer) if exists(document, problem.pointer) else None
     if isinstance(here, str) and field == "kind" and parts(problem.pointer)[-1].isdigit():
         yield edited(document, put(problem.pointer, found[2]))
         return

@@ -85,6 +85,7 @@ UPLOAD = DataSchema(
     columns=(
         Column(name="review", type="text", longest=400),
         Column(name="stars", type="number"),
+        Column(name="votes", type="number"),
         Column(name="town", type="category", labels=("Ulm", "Paris")),
         Column(name="mood", type="category", labels=("bad", "good")),
     ),

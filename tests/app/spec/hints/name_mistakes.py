@@ -22,6 +22,12 @@ FIELDS: dict[str, Mistake] = {
     "patiance": Mistake("table", [rename("/training/early_stop/patience", "patiance")]),
     "momentun": Mistake("pictures", [rename(f"{OPTIMIZER}/momentum", "momentun")]),
     "colum": Mistake("graph", [rename("/data/features/review/column", "colum")]),
+    "columns of a tensor": Mistake(
+        "graph", [put("/data/features/stars", {"kind": "tensor", "columns": ["stars", "votes"]})]
+    ),
+    "columns of a category": Mistake(
+        "graph", [put("/data/features/stars", {"kind": "category", "columns": ["stars", "town"]})]
+    ),
     "column of numbers": Mistake("graph", [rename("/data/features/stars/columns", "column")]),
     "quux": Mistake("table", [put("/training/quux", 1)]),
     "quux in a layer": Mistake("table", [put(f"{FIRST}/quux", 1)]),

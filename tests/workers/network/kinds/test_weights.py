@@ -122,8 +122,8 @@ def test_tied_weights_are_counted_and_named_once() -> None:
     [
         (HEAD | {"out_features": 8}, "/layers/2/tie/weight", "weight of head is 8x6, but words.weight is 9x6"),
         (HEAD | {"tie": {"weight": "word.weight"}}, "/layers/2/tie/weight", "word.weight is no weight"),
-        (HEAD | {"tie": {"wight": "words.weight"}}, "/layers/2/tie", "head has no weight wight"),
-        (HEAD | {"init": {"wight": "zeros"}}, "/layers/2/init", "head has no weight wight"),
+        (HEAD | {"tie": {"wight": "words.weight"}}, "/layers/2/tie/wight", "head has no weight wight"),
+        (HEAD | {"init": {"wight": "zeros"}}, "/layers/2/init/wight", "head has no weight wight"),
         (HEAD | {"init": {"weight": "zeros"}}, "/layers/2/init", "another node's"),
         (HEAD | {"init": {"bias": "orthogonal"}}, "/layers/2/init", "orthogonal needs a tensor of 2 or more"),
         (HEAD | {"parametrization": "spectral_norm"}, "/layers/2/parametrization", "another node's"),
@@ -144,6 +144,20 @@ def test_what_does_not_fit_has_a_place(changed: dict[str, Any], pointer: str, de
     assert problem.pointer == pointer
     assert detail in problem.detail
     assert problem.hint
+
+
+def test_all_mistakes_about_weights_are_told_at_once() -> None:
+    wrong: dict[str, Any] = HEAD | {"init": {"wight": "zeros", "weight": "ones", "bias": "orthogonal"}}
+    wrong |= {"tie": {"weight": "wards.weight", "bios": "words.weight"}}
+    problems = infer_model([*TIED[:2], wrong], WORDS).problems
+    assert [(each.pointer, each.code) for each in problems] == [
+        ("/layers/2/init/wight", "unknown_weight"),
+        ("/layers/2/init", "contradiction"),
+        ("/layers/2/init", "invalid_value"),
+        ("/layers/2/tie/bios", "unknown_weight"),
+        ("/layers/2/tie/weight", "unknown_weight"),
+    ]
+    assert problems[-1].hint == 'did you mean "words"?'
 
 
 def test_a_weight_that_is_computed_cannot_be_tied_to() -> None:

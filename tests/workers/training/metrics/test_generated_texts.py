@@ -12,6 +12,7 @@ from app.storage.catalog import open_store
 from tests.workers.data.schemas import stored_schema
 from tests.workers.training.datasets import LIMITS, DatasetHarness, InMemoryDataset, dataset_job
 from tests.workers.training.harness import rows_of
+from tests.workers.training.metrics.test_classification_report import stored_report
 from workers.children.inspect import inspect_job
 from workers.network.runtime.free_run import free_run
 from workers.training.objective.sequences import edit_distances
@@ -114,6 +115,20 @@ def test_metrics_of_an_evaluation_are_of_texts_without_a_teacher(tmp_path: Path)
     assert match == sum(text == true and ended for text, true, ended in texts) / len(texts)
     assert rate == pytest.approx(sum(distances) / sum(len(true) for _, true, _ in texts))
     assert 0 < rate < 1
+
+
+def test_the_report_names_tokens_not_their_numbers(tmp_path: Path) -> None:
+    harness = DatasetHarness(tmp_path, open_store(str(tmp_path / "store"), {}), corpus=reversal_dataset())
+    job = reversal_job(metrics=("accuracy",))
+    job["training"] |= {"steps": 2, "evaluate": {"every_steps": 2}}
+    (head,) = stored_report(harness, harness.run(job).context.saved[-1])["heads"]
+    names = [row["label"] for row in head["classes"]]
+    assert names[:4] == ["[PAD]", "[UNK]", "[BEGIN]", "[END]"]
+    assert sorted(names[4:6]) == ["a", "b"]  # of which the more frequent one is the first
+    assert head["worst"]
+    for each in head["worst"]:
+        assert "".join(each["target"]) == each["values"]["turned"] + "[END]"
+        assert len(each["predicted"]) == len(each["target"])
 
 
 @pytest.mark.parametrize(

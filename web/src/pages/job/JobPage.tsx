@@ -7,10 +7,10 @@ import type { PageProps } from "../../shell/routes";
 import { ErrorBoundary } from "../../ui/ErrorBoundary";
 import { Loading, Message, NotLoaded, Problems } from "../../ui/Message";
 import { Tabs } from "../../ui/Tabs";
-import { useJobFeed, type JobFeed } from "./feed";
+import { connectionOf, useJobFeed, type JobFeed } from "./feed";
 import { JobHeader } from "./JobHeader";
 import { TABS, type JobTabProps } from "./tabs";
-import { hasEnded, progressOf, type Progress } from "../../curves/progress";
+import { progressOf, type Progress } from "../../curves/progress";
 import "./job.css";
 
 const WAITING_MS = 3000; // a place in the queue moves without an event of the job; a request that failed is tried again
@@ -40,7 +40,7 @@ function OneJob({ id, tab }: { id: string; tab: string }) {
     if (job) document.title = `${job.name} · Graftwerk`;
   }, [job?.name]);
   if (!job) return error ? <Problems error={error} retry={reload} /> : <Loading what="the job" />;
-  const connection = hasEnded(job.status) ? "done" : state;
+  const connection = connectionOf(job.status, state, error);
   return (
     <>
       <JobHeader job={job} progress={progress} connection={connection} reload={reload} />

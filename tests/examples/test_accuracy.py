@@ -1,0 +1,25 @@
+"""The results of `make accuracy`: a call for some examples leaves the figures of the others."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from examples import accuracy
+from examples.accuracy import GATES, with_earlier_runs
+
+
+def test_runs_that_are_not_asked_for_stay_in_the_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accuracy, "RESULTS", tmp_path)
+    chosen, other, third = GATES[:3]
+    new = {chosen.example: {"example": chosen.example, "bound": 2.0}}
+    assert with_earlier_runs(new, [chosen]) == new
+    earlier = [{"example": gate.example, "bound": 1.0} for gate in (chosen, other, third)]
+    (tmp_path / "accuracy.json").write_text(json.dumps({"runs": earlier}))
+    kept = with_earlier_runs({**new, third.example: {"example": third.example, "bound": 3.0}}, [chosen])
+    assert {name: run["bound"] for name, run in kept.items()} == {
+        chosen.example: 2.0,  # trained now
+        other.example: 1.0,  # of the results
+        third.example: 3.0,  # finished before, in the folder of this machine
+    }
+    assert with_earlier_runs({}, GATES) == {}
