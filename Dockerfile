@@ -4,13 +4,15 @@ FROM python:3.11-slim-trixie AS builder
 
 # Options for pip, for example an index with CPU-only torch wheels.
 ARG PIP_EXTRA=""
+# The optional dependencies; also "box2d" and "mujoco": environments of Gymnasium that need those packages.
+ARG EXTRAS="server,worker,postgres,s3,onnx"
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /build
 RUN python -m venv /opt/graftwerk
 # Dependencies first: a change of the code does not install torch again.
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 RUN mkdir app graftwerk workers migrations \
- && /opt/graftwerk/bin/pip install ${PIP_EXTRA} -c constraints.txt '.[server,worker,postgres,s3,onnx]'
+ && /opt/graftwerk/bin/pip install ${PIP_EXTRA} -c constraints.txt ".[${EXTRAS}]"
 COPY app app
 COPY graftwerk graftwerk
 COPY migrations migrations

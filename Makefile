@@ -59,7 +59,7 @@ lint: .venv/.installed ## style, types, import contracts, dependencies and what 
 audit: .venv/.installed ## known vulnerabilities in the pinned versions; fails where they cannot be looked up
 	$(BIN)/python .ci/audit.py --required
 
-# Peers live in environments of their own: make bench LIGHTNING=DIR/bin/python MLFLOW=DIR/bin/python TENSORBOARD=DIR/bin/python
+# Peers live in environments of their own: make bench LIGHTNING=DIR/bin/python MLFLOW=DIR/bin/python TENSORBOARD=DIR/bin/python SB3=DIR/bin/python
 bench: .venv/.installed ## the measurements behind the README's numbers
 	@$(BIN)/python benchmarks/statistics_cost.py
 	@$(BIN)/python benchmarks/step_overhead.py $(if $(LIGHTNING),--lightning-python $(LIGHTNING))
@@ -76,6 +76,7 @@ bench: .venv/.installed ## the measurements behind the README's numbers
 	@$(BIN)/python benchmarks/recovery.py
 	@$(BIN)/python benchmarks/sequence_lengths.py
 	@$(BIN)/python benchmarks/surgery.py
+	@$(BIN)/python benchmarks/reinforcement.py $(if $(SB3),--sb3-python $(SB3))
 	@$(BIN)/python benchmarks/dashboard.py $(if $(MLFLOW),--mlflow-python $(MLFLOW)) $(if $(TENSORBOARD),--tensorboard-python $(TENSORBOARD))
 	@$(BIN)/python benchmarks/table.py
 
@@ -83,7 +84,8 @@ parity: .venv/.installed ## the kinds of networks beside torch's own samples of 
 	@$(BIN)/python benchmarks/torch_parity.py $(ARGS)
 
 accuracy: .venv/.installed ## what the examples reach on real data, beside simpler ways; ARGS="tweets-gru" for some
-	@$(BIN)/python -m examples.accuracy $(ARGS)
+	@$(if $(filter rl/%,$(ARGS)),,$(BIN)/python -m examples.accuracy $(ARGS))
+	@$(if $(and $(ARGS),$(if $(filter rl/%,$(ARGS)),,no)),,$(BIN)/python -m examples.returns $(ARGS))
 	@$(if $(ARGS),,$(BIN)/python -m examples.live_edits)
 	@$(if $(ARGS),,$(BIN)/python -m examples.transfer)
 	@$(if $(ARGS),,$(BIN)/python -m examples.adversarial)

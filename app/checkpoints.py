@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Select, delete, or_, select, update
@@ -19,6 +20,15 @@ Mode = Literal["min", "max"]
 READ_GRACE_SECONDS = 3600.0  # after the last request for its files, in which a checkpoint is not removed
 TOUCH_INTERVAL_SECONDS = 60.0  # between two notes of it
 KEPT_REVISIONS = 10  # the last revisions of a job of which one checkpoint stays, to go back to or to fork
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedCheckpoint:
+    """A checkpoint whose row is gone."""
+
+    job_id: str
+    id: str
+    paths: tuple[str, ...]  # of the files that no other checkpoint lists
 
 
 def add(
@@ -207,15 +217,22 @@ def _newest_by_revision(rows: Sequence[CheckpointRow]) -> set[str]:
     return {newest[revision] for revision in sorted(newest)[-KEPT_REVISIONS:]}
 
 
-def remove(session: Session, rows: Sequence[CheckpointRow]) -> list[CheckpointRow]:
+def remove(session: Session, rows: Sequence[CheckpointRow]) -> list[RemovedCheckpoint]:
     """Delete the rows of checkpoints that were not read recently, and return them: the caller removes their files after
-    the commit.
+    the commit. A file that another checkpoint of the job lists too stays with that one.
     """
     unread = delete(CheckpointRow).where(
         CheckpointRow.id.in_([row.id for row in rows]), _not_read_within(READ_GRACE_SECONDS)
     )
     gone = set(session.scalars(unread.returning(CheckpointRow.id).execution_options(synchronize_session=False)))
-    return [row for row in rows if row.id in gone]
+    jobs = {row.job_id for row in rows if row.id in gone}
+    left = session.scalars(select(CheckpointRow.files).where(CheckpointRow.job_id.in_(jobs)))
+    listed = {file["path"] for files in left for file in files}
+    return [
+        RemovedCheckpoint(row.job_id, row.id, tuple(file["path"] for file in row.files if file["path"] not in listed))
+        for row in rows
+        if row.id in gone
+    ]
 
 
 def _sort_by_metric(rows: Sequence[CheckpointRow], monitor: str, mode: Mode) -> list[CheckpointRow]:

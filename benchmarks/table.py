@@ -29,6 +29,7 @@ COMPARED_SYSTEMS = {
     "mlflow": "MLflow",
     "tensorboard": "TensorBoard",
     "lightning": "Lightning",
+    "stable_baselines3": "Stable-Baselines3",
 }  # key of a document → the system of that version
 GENERATED_SECTION = re.compile(r"(<!-- measurements -->\n).*?(<!-- end -->)", re.DOTALL)
 NO_RESULTS = "Nothing has been measured yet: `make bench`."

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app import checkpoints
 from app.access import audit, idempotency, sessions
+from app.checkpoints import RemovedCheckpoint
 from app.datasets import uploads
 from app.db.session import Database
 from app.db.tables import CheckpointRow, EventRow, JobRow, now
@@ -64,10 +65,11 @@ def _uploads(db: Database, store: ArtifactStore, settings: Settings) -> int:
 
 
 def _checkpoints(db: Database, store: ArtifactStore, settings: Settings) -> int:
-    rows = db.run(_drop_checkpoints, settings.keep_checkpoints_seconds) if settings.keep_checkpoints_seconds else ()
-    for row in rows:
-        remove_checkpoint_files(store, row.job_id, row.id, [file["path"] for file in row.files])
-    return len(rows)
+    seconds = settings.keep_checkpoints_seconds
+    removed = db.run(_drop_checkpoints, seconds) if seconds else ()
+    for each in removed:
+        remove_checkpoint_files(store, each.job_id, each.id, each.paths)
+    return len(removed)
 
 
 def _events(db: Database, store: ArtifactStore, settings: Settings) -> int:
@@ -102,7 +104,7 @@ def _purge_deleted_jobs(session: Session, seconds: float) -> Sequence[str]:
     return ids
 
 
-def _drop_checkpoints(session: Session, seconds: float) -> Sequence[CheckpointRow]:
+def _drop_checkpoints(session: Session, seconds: float) -> Sequence[RemovedCheckpoint]:
     """Remove the unreferenced checkpoints of jobs that ended `seconds` ago. Returns them; their files go afterwards."""
     referenced = CheckpointRow.id.in_(checkpoints.referenced_ids_query())
     ids = _lock_job_ids(session, _ended_before(seconds), exists().where(CheckpointRow.job_id == JobRow.id, ~referenced))

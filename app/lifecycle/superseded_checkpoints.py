@@ -3,8 +3,8 @@
 from sqlalchemy.orm import Session
 
 from app import checkpoints
+from app.checkpoints import RemovedCheckpoint
 from app.db.session import Database
-from app.db.tables import CheckpointRow
 from app.faultpoints import faultpoint
 from app.jobs import repository
 from app.storage.protocol import ArtifactStore
@@ -13,13 +13,13 @@ from app.storage.removal import remove_checkpoint_files
 
 def prune(db: Database, store: ArtifactStore, job_id: str, fence: int) -> None:
     """Remove the rows of superseded checkpoints, then their files. Raises `StaleFence`."""
-    rows = db.run(_remove_rows, job_id, fence)
+    removed = db.run(_remove_rows, job_id, fence)
     faultpoint("before_removal")
-    for row in rows:
-        remove_checkpoint_files(store, job_id, row.id, [file["path"] for file in row.files])
+    for each in removed:
+        remove_checkpoint_files(store, job_id, each.id, each.paths)
 
 
-def _remove_rows(session: Session, job_id: str, fence: int) -> list[CheckpointRow]:
+def _remove_rows(session: Session, job_id: str, fence: int) -> list[RemovedCheckpoint]:
     job = repository.lock_for_attempt(session, job_id, fence)  # another job may be about to start from a checkpoint
     plan = checkpoints.checkpoint_plan(session, job)
     rows = checkpoints.prunable_checkpoints(session, job_id, plan.keep_last, plan.keep_best, plan.monitor, plan.mode)

@@ -15,6 +15,7 @@ NAVIGATION: Mapping[str, tuple[str, ...]] = {
         "docs/report.md",
         "docs/surgery.md",
         "docs/inside.md",
+        "docs/reinforcement.md",
         "docs/systems.md",
     ),
     "Data": ("docs/data.md", "docs/images.md", "docs/text.md"),

@@ -104,7 +104,7 @@ def test_examples_in_the_spec_are_valid() -> None:
     whole, *others = json_blocks(page)
     parts = [each for each in others if each.keys() <= JobSpec.model_fields.keys()]
     [environment] = [each for each in others if each.get("kind") == "environment"]
-    [acting] = [each for each in parts if each.get("data", {}).get("kind") == "environment"]
+    [acting] = [each for each in parts if "experience" in each.get("data", {})]
     parts.append(acting | {"data": {name: acting["data"][name] for name in ("action", "report")} | environment})
     others = [each for each in others if each is not environment]
     networks = [each for each in others if "optimizer" not in each and each not in parts]
@@ -122,7 +122,7 @@ def test_examples_in_the_spec_are_valid() -> None:
         schema = uploaded or named_dataset_schema(job)
         assert schema is not None
         assert not check_job(job, schema, max_nodes=100)
-        assert inspect_job(document, uploaded, InspectionLimits(100, 10**8, 1 << 34)).problems == ()
+        assert inspect_job(document, uploaded, InspectionLimits(200, 10**8, 1 << 34)).problems == ()
 
 
 def json_blocks(page: str) -> list[Any]:

@@ -39,6 +39,9 @@ def digits_spec(name: str, layers: list[dict[str, Any]], **training: Any) -> dic
     }
 
 
+FULL_SEGMENT = {"kind": "replay", "capacity": 50_000, "start_steps": 17_000}  # a segment of the buffer that is full
+
+
 def environment_spec(name: str, environment: str, algorithm: str, model: dict[str, int], **data: Any) -> dict[str, Any]:
     """Return a small job whose network acts in an environment; `model` has the outputs of its parts."""
     checkpoint = {"every_steps": 40, "every_seconds": None, "keep_best": 0, "keep_last": 2}
@@ -82,7 +85,7 @@ SPECS = {
             epochs=10,
             average={"kind": "ema", "decay": 0.99},
         ),
-        environment_spec("replay", "Pendulum-v1", "sac", {"actor": 2, "critic": 1}),
+        environment_spec("replay", "Pendulum-v1", "sac", {"actor": 2, "critic": 1}, experience=FULL_SEGMENT),
         environment_spec("rollouts", "CartPole-v1", "ppo", {"actor": 2, "critic": 1}, copies=2),
     )
 }

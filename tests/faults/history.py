@@ -71,6 +71,7 @@ class History:
 
 
 DETERMINISTIC_FILES = ("weights.safetensors", "state.safetensors")  # state.json tells seconds, too
+SEGMENT_PREFIX = "segment-"
 
 
 def read_job(session: Session, job_id: str) -> JobRecord | None:
@@ -114,4 +115,8 @@ def golden_run(record: JobRecord) -> GoldenRun:
 
 def deterministic_hashes(files: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """Return the hashes of the files whose every bit is a function of the spec."""
-    return {file["name"]: file["sha256"] for file in files if file["name"] in DETERMINISTIC_FILES}
+    return {
+        file["name"]: file["sha256"]
+        for file in files
+        if file["name"].startswith((*DETERMINISTIC_FILES, SEGMENT_PREFIX))
+    }

@@ -1,7 +1,7 @@
 """Inspects a job: builds its network on the meta device, and reports shapes, costs and every problem."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from re import fullmatch, match
 from typing import Any
@@ -151,17 +151,13 @@ def _inspect_network(
     if (count := network.count_nodes()) > limits.max_nodes:
         return InspectResponse({}, (too_many_nodes_problem(count, limits.max_nodes),))
     problems += [problem.with_prefix("/model") for problem in network.problems]
-    if misfits := list(body_output_problems(written.expected, network)):  # what follows from them says nothing new
-        report = _describe_network(network, schema, network.parameters)
-        return InspectResponse(bounded_counts(report), tuple(limit_problems([*problems, *misfits])))
+    problems += (misfits := list(body_output_problems(written.expected, network)))
     if not any(problem.pointer.startswith("/data") for problem in problems):
         problems += check_transforms(resolved.features, FeatureContext(stored, job.data, job.data.features or {}))
     reported = {problem.pointer for problem in problems}
     problems += [each for each in objective_problems(job, targets, network) if each.pointer not in reported]
-    if isinstance(job.data, EnvironmentData):
-        problems += [each for each in acting_problems(job.data, network) if each.pointer not in reported]
-        if not any(pointer.startswith("/data/dynamics") for pointer in reported):
-            problems += dynamics_problems(job.data)
+    if isinstance(job.data, EnvironmentData) and not misfits:  # it would act by what has another shape than is meant
+        problems += _environment_problems(job.data, network, reported)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         problems += length_problems(job, resolved, stored, network, invalid_nodes)
@@ -195,6 +191,16 @@ def _inspect_network(
         **_describe_data(job, stored, resolved, roles),
     }
     return InspectResponse(bounded_counts(report), tuple(limit_problems(problems)), tuple(limit_problems(warned)))
+
+
+def _environment_problems(data: EnvironmentData, network: PartialNetwork, reported: set[str]) -> Iterator[Problem]:
+    """Yield why the network cannot act in an environment, and what is wrong with dynamics of nodes.
+
+    `reported` are the pointers of problems that are known.
+    """
+    yield from (each for each in acting_problems(data, network) if each.pointer not in reported)
+    if not any(pointer.startswith("/data/dynamics") for pointer in reported):
+        yield from dynamics_problems(data)
 
 
 def _as_warning(problem: Problem) -> Problem:

@@ -92,7 +92,7 @@ def _output_problems(name: str, network: PartialNetwork, dynamics: Dynamics) -> 
             detail = f"{name} has {len(outputs)} outputs ({', '.join(outputs)}), and gives the {RESULT_OF[name]} alone"
             yield Problem("/outputs", "unknown_output", detail, f'"outputs": {{"{RESULT_OF[name]}": …}}')
             return
-        wanted = {next(iter(outputs)): RESULT_OF[name]}
+        roles = {next(iter(outputs)): RESULT_OF[name]}
     else:
         for missing in [each for each in (STATE, REWARD) if each not in outputs]:
             hint = 'add "outputs": {"state": …, "reward": …}, with the nodes that compute them'
@@ -100,8 +100,8 @@ def _output_problems(name: str, network: PartialNetwork, dynamics: Dynamics) -> 
         for unknown in [each for each in outputs if each not in STEP_OUTPUTS]:
             detail = f'step has an output "{unknown}" that nothing reads'
             yield Problem(f"/outputs/{unknown}", "unknown_output", detail, "use state, reward and terminated")
-        wanted = {each: each for each in outputs if each in STEP_OUTPUTS}
-    for output, role in wanted.items():
+        roles = {each: each for each in outputs if each in STEP_OUTPUTS}
+    for output, role in roles.items():
         value = network.values[outputs[output]]
         dtype = str(value.dtype).removeprefix("torch.")
         shapes, dtypes, what = _expected(role, dynamics)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from app.errors import DataError, InvalidInput, NumericError
+from app.errors import DataError, InvalidInput
 from app.spec.data.environments.dynamics import Dynamics
 from app.spec.data.environments.spaces import DiscreteSpace
 from workers.data.rng import step_seed
@@ -51,7 +51,7 @@ class DynamicsSimulation:
             return self._arrive(copies, state)
 
     def advance(self, copies: Sequence[int], actions: Tensor) -> Outcome:
-        """Make one step of some copies. Raises `NumericError` if a state, an observation or a reward is not finite."""
+        """Make one step of some copies. Raises `DataError` if a state, an observation or a reward is not finite."""
         for copy in copies:
             self._steps[copy] += 1
         with torch.no_grad(), self._random_numbers(self._networks.step, copies):
@@ -116,11 +116,11 @@ class DynamicsSimulation:
         return observation
 
     def _check(self, copies: Sequence[int], values: np.ndarray, what: str, network: str) -> None:
-        """Raise `NumericError` if a value is not finite."""
+        """Raise `DataError` if a value is not finite."""
         if is_finite(values):
             return
         place = int(np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(1))[0])
         copy = copies[place]
         where = f"at step {self._steps[copy]} of an episode" if self._steps[copy] else "at the beginning of an episode"
         detail = f"the {what} of copy {copy} is not finite {where}"
-        raise NumericError(detail, pointer=f"{POINTER}/{network}", hint=FINITE_HINT)
+        raise DataError(detail, pointer=f"{POINTER}/{network}", hint=FINITE_HINT)

@@ -5,6 +5,7 @@ Copy c of n plays the episodes c, c + n, c + 2n and so on.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -52,8 +53,8 @@ class Environments:
     def step(self, actions: Tensor) -> Transition:
         """Make one step of every copy. A copy whose episode ended begins its next one, which `observe` shows.
 
-        Raises `NumericError` if an action, a state, an observation or a reward is not finite, and `DataError` for
-        actions of another shape, or class numbers that the space has not.
+        Raises `NumericError` if an action is not finite, and `DataError` if a state, an observation or a reward is not,
+        for actions of another shape, and for class numbers that the space has not.
         """
         before, actions = self.observe(), self.actions.fit(actions)
         outcome = self.advance(self._all, actions)
@@ -84,18 +85,21 @@ class Environments:
     def advance(self, copies: Sequence[int], actions: Tensor) -> Outcome:
         """Make one step of some copies, with actions (N, *action) of the space. Rewards are the environment's own.
 
-        Raises `NumericError` if a state, an observation or a reward is not finite.
+        Raises `DataError` if a state, an observation or a reward is not finite.
         """
         outcome = self._simulation.advance(copies, actions)
-        observation, truncated = outcome.observation, outcome.truncated
+        truncated = outcome.truncated
         for place, copy in enumerate(copies):
             self._lengths[copy] += 1
             self._totals[copy] += outcome.reward[place]
             is_cut = truncated[place] or self._lengths[copy] == self._limit
             truncated[place] = is_cut and not outcome.terminated[place]
+        if not self._wrappers:
+            return outcome
+        observation = outcome.observation
         for wrapper in self._wrappers:
             observation = wrapper.follow(copies, observation)
-        return Outcome(observation, outcome.reward, outcome.terminated, truncated)
+        return replace(outcome, observation=observation)
 
     def learned(self, rewards: list[float]) -> list[float]:
         """Return what the wrappers make of rewards."""

@@ -117,7 +117,7 @@ def run_episodes(
     """Return the results of the episodes 0 to `episodes` - 1; `None` if `should_stop()` before a step.
 
     They do not depend on how many copies play at once, except for the rounding of the policy in batches of other
-    sizes. The last number of outputs is their mean over a step's elements. Raises as `Environments.step` does.
+    sizes. A reported output with several numbers per row counts by their mean. Raises as `Environments.step` does.
     """
     results = _Results(episodes, reported)
     for step in play_episodes(environments, policy, range(episodes), action):

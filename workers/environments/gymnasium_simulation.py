@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from app.errors import NumericError
+from app.errors import DataError
 from app.spec.data.environments.catalog import ENVIRONMENTS
 from workers.environments.gymnasium_package import make_environment
 from workers.environments.simulation import is_finite
@@ -47,7 +47,7 @@ class GymnasiumSimulation:
         return torch.from_numpy(observations)
 
     def advance(self, copies: Sequence[int], actions: Tensor) -> Outcome:
-        """Make one step of some copies. Raises `NumericError` if an observation or a reward is not finite."""
+        """Make one step of some copies. Raises `DataError` if an observation or a reward is not finite."""
         observations = np.empty((len(copies), *self._shape), self._dtype)
         rewards, terminated, truncated = [], [], []
         for place, (copy, action) in enumerate(zip(copies, self._own_actions(actions), strict=True)):
@@ -94,4 +94,4 @@ class GymnasiumSimulation:
                 what = "the observation" if np.isfinite(reward) else "the reward"
                 step = len(self._actions[copy])
                 detail = f"{what} of {self.name} is not finite at step {step} of an episode of copy {copy}"
-                raise NumericError(detail, pointer="/data/name", hint=DIVERGED_HINT)
+                raise DataError(detail, pointer="/data/name", hint=DIVERGED_HINT)

@@ -26,7 +26,7 @@ class Simulation(Protocol):
     def advance(self, copies: Sequence[int], actions: Tensor) -> Outcome:
         """Make one step of some copies, with actions (N, *action) that lie in the space.
 
-        Raises `NumericError` if a state, an observation or a reward is not finite.
+        Raises `DataError` if a state, an observation or a reward is not finite.
         """
         ...
 

@@ -53,7 +53,7 @@ def _train(prepared: PreparedTraining) -> Outcome | PreparedTraining:  # noqa: P
         restored = prepared.restored_checkpoint
         report, test_report = restored.report_at, None if restored.forked else restored.test_report
         state.load(restored.tensors, restored.state_json, forked=restored.forked)
-        saver.resume_at(restored.step)
+        saver.resume_at(restored.step, () if restored.forked else restored.segments)
     counters = state.counters
     recorder = _recorder(prepared)
     statistics = StatisticsSampler(state, plan)

@@ -5,12 +5,12 @@ The order of the examples and the dropout of a step are not stored: they are fun
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Literal, NotRequired
 
 from torch import Tensor
 
-from workers.data.loading.batch_source import BatchSource
+from workers.data.loading.batch_source import BatchSource, Segment
 from workers.network.runtime.build import BuiltNetwork
 from workers.training.optim.schedules import JsonState
 from workers.training.optim.target_networks import FollowingNode
@@ -134,6 +134,13 @@ class TrainState:
             tensors |= {f"{optimizer_prefix(place)}{name}": value for name, value in update.state_tensors().items()}
         tensors |= {f"{SOURCE_PREFIX}{name}": value for name, value in self.source.state_dict().items()}
         return {name: value.detach() for name, value in tensors.items()}
+
+    def segments(self) -> list[Segment]:
+        """Return those of the tensors of which a step changes a part alone, by parts, without copying."""
+        return [
+            replace(each, tensors={f"{SOURCE_PREFIX}{name}": value for name, value in each.tensors.items()})
+            for each in self.source.segments()
+        ]
 
     def state_json(self) -> StateJson:
         """Return everything that is not a tensor. Floats survive JSON exactly in Python."""

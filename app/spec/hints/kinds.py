@@ -14,7 +14,7 @@ CATALOG_HINT = "GET /v1/catalog lists all kinds"
 
 def unknown_kind_hint(word: str, root: Model, document: Any, path: Path) -> str:
     """Return the kinds that a word means, or resembles, of those that may stand at a place; or else all of them."""
-    classes = classes_at(root, document, path)
+    classes = classes_at(root, document, path) or classes_at(root, document, [*path, 0])  # one in place of a list
     suggested = [kind for each in classes if _is_suggested(each, path) for kind in kinds_of(each)]
     others = {kind: each for each in classes for kind in kinds_of(each) if kind not in suggested}
     for search in (same_names, similar_names):

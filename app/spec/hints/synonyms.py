@@ -6,6 +6,8 @@ allowed where the mistake stands. They are written as `app.spec.hints.names.fold
 
 from collections.abc import Iterator, Mapping
 
+from app.spec.hints.environment_words import ENVIRONMENT_WORDS
+
 _LAYER_FIELDS = {  # Keras, transformers, JAX, other classes of torch
     "out_features": "units size outputsize outputdim outdim outputs out nout numoutputs features hiddensize hiddendim "
     "hidden hiddenunits width dim numclasses nclasses numlabels outchannels",
@@ -210,43 +212,7 @@ _JOB_FIELDS = {  # of everything but layers
     "target_every": "targetupdateinterval targetnetworkfrequency targetupdatefreq targetupdateevery",
     "epsilon_start": "epsstart starte explorationinitialeps",
     "epsilon_end": "epsend ende explorationfinaleps",
-    "epsilon_steps": "explorationfraction epsdecay epsilondecay",
-    "initial_alpha": "entcoef alphainit",
     "copies": "numenvs nenvs envs",
-}
-_ENVIRONMENTS = {  # Gymnasium, Stable-Baselines3, CleanRL, RLlib
-    "environment": "gym gymnasium env rl reinforcementlearning",
-    "name": "env envid environment environmentid environmentname gymid task",
-    "copies": "nenvs numenvs numenvironments nenvironments parallelenvs numworkers",
-    "wrappers": "wrapper wrapperclass envwrapper envwrappers",
-    "experience": "buffer replaybuffer memory rolloutbuffer",
-    "exploration": "actionnoise noise explorationnoise explore explorationstrategy",
-    "behaviour": "behavior behaviourpolicy behaviorpolicy",
-    "episodes": "nevalepisodes evalepisodes evaluationepisodes numepisodes nepisodes",
-    "report": "reports reported",
-    "capacity": "buffersize replaysize memorysize maxsize buffer size",
-    "start_steps": "learningstarts warmupsteps randomsteps startsteps learningstart initialsteps",
-    "steps": "nsteps rolloutsteps rolloutlength trainfreq horizon",
-    "epochs": "nepochs updateepochs numepochs",
-    "gamma": "discount discountfactor discountrate",
-    "lambda": "gaelambda lam lmbda",
-    "normalize_advantage": "normadv normalizeadvantages advantagenormalization",
-    "normalize": "normalizereturns normalizereturn",
-    "time_limit": "maxepisodesteps maxsteps episodelength horizon",
-    "observe": "observationfunction emission",
-    "replay": "replaybuffer buffer offpolicy experiencereplay memory",
-    "rollout": "rolloutbuffer onpolicy gae",
-    "gaussian": "normal normalactionnoise gaussiannoise",
-    "ornstein_uhlenbeck": "ou ounoise ornsteinuhlenbeckactionnoise ornsteinuhlenbecknoise",
-    "epsilon_greedy": "epsilon egreedy eps greedy",
-    "FrameStack": "framestackobservation vecframestack stackframes",
-    "TimeLimit": "timelimitwrapper maxepisodesteps",
-    "NormalizeObservation": "vecnormalize scaleobservation normalize",
-    "ClipReward": "cliprewardenv rewardclip",
-    "ScaleReward": "transformreward rewardscale scalereward",
-    "ClipObservation": "clipobs",
-    "box": "continuous boxspace real",
-    "discrete": "categorical multidiscrete finite",
 }
 _VALUES = {
     "cuda": "gpu",
@@ -286,7 +252,7 @@ UNNEEDED_KINDS: Mapping[str, str] = {
 
 
 def _rows() -> Iterator[tuple[str, str]]:
-    for table in (_LAYER_FIELDS, _LAYERS, _KINDS_OF_TRAINING, _JOB_FIELDS, _ENVIRONMENTS, _VALUES):
+    for table in (_LAYER_FIELDS, _LAYERS, _KINDS_OF_TRAINING, _JOB_FIELDS, ENVIRONMENT_WORDS, _VALUES):
         for name, others in table.items():
             for other in others.split():
                 yield other, name

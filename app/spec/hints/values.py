@@ -10,7 +10,7 @@ from app.ids import CHECKPOINT_ID_PATTERN, DATASET_ID_PATTERN, WEBHOOK_ID_PATTER
 from app.spec.base import MAX_INT64
 from app.spec.hints.names import choices
 from app.spec.hints.places import Model, accepts, element_classes, field_types, kinds_of, tag_field
-from app.spec.kinds import required_fields
+from app.spec.kinds import field_names, required_fields
 
 MAX_SHOWN_VALUE = 80  # characters of a value in a hint
 MAX_CONVERTED_LENGTH = 200  # of a text or a list
@@ -135,7 +135,7 @@ def _plain_number(bound: float) -> int | float:
 def form_hint(kind: str, value: Any, context: Mapping[str, Any], classes: Sequence[Model]) -> str:
     """Return what form a value must have, for an error of Pydantic of this type; an empty string if it is plain."""
     if classes and len(classes) <= MAX_TRIED_CLASSES:
-        fields = choices(name for each in classes for name in each.model_fields)
+        fields = choices(name for each in classes for name in field_names(each))
         return f"write an object, with {fields}" if fields else "write an object"
     if kind == "tuple_type" and isinstance(value, dict):
         return "write a list of its values"

@@ -103,9 +103,8 @@ class Body(SpecModel):
         """Return the source of each output by name; by default `output` is the last node. An empty body has none."""
         if self.outputs:
             return dict(self.outputs)
-        if self.layers is not None:
-            return {"output": list(wire_layers(self.layers, ""))[-1].id}
-        return {"output": list(wire_nodes(self.nodes))[-1].id} if self.nodes else {}
+        nodes = list(wire_layers(self.layers, "") if self.layers is not None else wire_nodes(self.nodes or ()))
+        return {"output": nodes[-1].id} if nodes else {}
 
 
 def _body_ref_tag(value: object) -> str:

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 from app.errors import Problem
 from app.spec.base import Name, OneOrMany, Positive, SpecModel, validation_error
 from app.spec.data.columns import Column, ColumnName
-from app.spec.hints.names import did_you_mean
+from app.spec.hints.names import choices, did_you_mean
 from app.spec.training.losses import OUTPUT_LOSS, Loss
 from app.spec.training.metrics import Metric, metric_mismatch
 
@@ -144,7 +144,8 @@ def objective_problems(
         for field, output in named.items():
             if output is not None and output not in outputs:
                 detail = f'the network has no output "{output}"'
-                problems.append(Problem(f"{pointer}/{field}", "unknown_output", detail, did_you_mean(output, outputs)))
+                hint = did_you_mean(output, outputs) or choices(outputs)
+                problems.append(Problem(f"{pointer}/{field}", "unknown_output", detail, hint))
         if head.has_loss_target and head.scores is not None:
             detail = f"{head.loss.kind} and its metrics compare the same output with the target"
             problems.append(Problem(f"{pointer}/scores", "contradiction", detail, "remove scores"))

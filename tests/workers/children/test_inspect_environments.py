@@ -91,3 +91,8 @@ def test_problems_of_the_network_and_of_the_environment_are_told_at_once() -> No
     }
     pointers = {each.pointer for each in inspect_job(document, None, LIMITS).problems}
     assert pointers >= {"/data/exploration/kind", "/data/report/0", "/training/epochs", "/objective/heads/other/loss"}
+
+
+def test_an_empty_network_of_dynamics_is_a_problem_of_its_form() -> None:
+    told = [(each.pointer, each.code) for each in inspect_job(own_job(reset={}), None, LIMITS).problems]
+    assert told == [("/data/dynamics/reset", "network_form")]

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.errors import DataError, NumericError
+from app.errors import DataError
 from tests.workers.environments.catalog_environments import random_actions
 from tests.workers.environments.dynamics_documents import CARTPOLE, NOISY, PENDULUM, dynamics, node
 from tests.workers.environments.test_gymnasium_simulation import played, saved
@@ -145,7 +145,7 @@ def with_step(**changes: Any) -> dict[str, Any]:
 def test_what_is_not_finite_is_named(document: dict[str, Any], what: str, network: str) -> None:
     environment = environments(document, 3)
     environment.step(torch.zeros(3, 1))
-    with pytest.raises(NumericError) as raised:
+    with pytest.raises(DataError) as raised:
         environment.step(torch.tensor([[0.0], [-0.5], [0.0]]))
     assert raised.value.detail == f"the {what} of copy 1 is not finite at step 2 of an episode"
     assert raised.value.pointer == f"/data/dynamics/{network}"
@@ -153,12 +153,12 @@ def test_what_is_not_finite_is_named(document: dict[str, Any], what: str, networ
 
 def test_a_first_state_that_is_not_finite_is_named() -> None:
     document = NOISY | {"reset": {"layers": ["log"]}}
-    with pytest.raises(NumericError, match="the state of copy 0 is not finite at the beginning of an episode"):
+    with pytest.raises(DataError, match="the state of copy 0 is not finite at the beginning of an episode"):
         environments(document, 2).observe()
 
 
 def test_an_observation_that_is_not_finite_is_named() -> None:
-    with pytest.raises(NumericError, match="the observation of copy") as raised:
+    with pytest.raises(DataError, match="the observation of copy") as raised:
         environments(NOISY | {"observe": {"layers": ["log"]}}, 20).observe()
     assert raised.value.pointer == "/data/dynamics/observe"
 

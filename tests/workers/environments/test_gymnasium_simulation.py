@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.errors import NumericError
+from app.errors import DataError
 from app.spec.data.environments.catalog import ENVIRONMENTS
 from tests.workers.environments.catalog_environments import INSTALLED, environments, random_actions
 from workers.environments.environments import Environments
@@ -141,7 +141,7 @@ def test_a_simulation_that_diverges_is_named(monkeypatch: pytest.MonkeyPatch) ->
     environment.step(torch.zeros(2, 1))
     broken = environment._simulation._environments[1]  # type: ignore[attr-defined]
     monkeypatch.setattr(broken, "state", np.array([np.nan, 0.0]))
-    with pytest.raises(NumericError, match=r"Pendulum-v1 is not finite at step 2 of an episode of copy 1") as raised:
+    with pytest.raises(DataError, match=r"Pendulum-v1 is not finite at step 2 of an episode of copy 1") as raised:
         environment.step(torch.zeros(2, 1))
     assert raised.value.pointer == "/data/name"
 

@@ -1,6 +1,7 @@
 """What training reads its batches from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -11,6 +12,18 @@ from workers.data.columns import PreparedColumn
 WeightedBatch = tuple[Mapping[str, Tensor], Mapping[str, Tensor], float]
 NO_VALUES: Mapping[str, float] = {}
 NO_STATE: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Some rows of large tensors of a state, by the names of the whole tensors.
+
+    As long as `version` is the same, so is the content. The rows of all segments, by number, are the whole tensors.
+    """
+
+    number: int  # from 0 on
+    version: int
+    tensors: Mapping[str, Tensor]
 
 
 class BatchSource(Protocol):
@@ -43,6 +56,10 @@ class BatchSource(Protocol):
     def state_dict(self) -> Mapping[str, Tensor]:
         """Return the tensors that a checkpoint must hold for the next step to be the same, without copying."""
         return {}
+
+    def segments(self) -> Sequence[Segment]:
+        """Return those tensors of `state_dict` of which a step changes a part alone, by parts, without copying."""
+        return ()
 
     def state_json(self) -> Mapping[str, Any]:
         """Return the rest of what a checkpoint must hold, as JSON."""

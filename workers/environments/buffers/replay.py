@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from math import prod
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,7 +36,8 @@ class ReplayBuffer:
         if not self._stored:
             self._allocate(columns)
         size = len(transition.reward)
-        packed = torch.cat([columns[name].reshape(size, -1).float() for name in self._shapes], 1)
+        parts = [columns[name].numpy().reshape(size, -1) for name in self._shapes]
+        packed = torch.from_numpy(np.concatenate(parts, 1, dtype=np.float32))  # faster than torch's `cat`
         first = min(size, self.capacity - self._next)
         for name, stored in self._stored.items():
             values = packed if name == PACKED else columns[name]

@@ -20,11 +20,13 @@ from app.ids import new_id
 from app.storage.protocol import ArtifactStore
 from app.storage.removal import remove_files
 from workers.data.features.preparation import Preparation
+from workers.data.loading.batch_source import Segment
 from workers.exports.weights import export_weights
 from workers.network.codegen.source import write_source
 from workers.network.runtime.build import BuiltNetwork
 from workers.protocol.assignment import CheckpointRef
 from workers.protocol.messages import SavedCheckpoint, SavedFile
+from workers.training.checkpoints.segments import StoredSegments, is_segment, join_segments, write_segments
 from workers.training.metrics.reports.classification_report import REPORT_FILE, TEST_REPORT_FILE
 from workers.training.optim.schedules import JsonState
 from workers.training.state import StateJson, published_weights
@@ -52,6 +54,7 @@ class CheckpointSnapshot:
     final: bool
     test_report: JsonState | None = None  # of the test, in the final checkpoint
     revision: int = 1
+    segments: Sequence[Segment] = ()  # of the state, beside `tensors`; those that are stored already have no tensors
 
     @property
     def folder(self) -> str:
@@ -60,14 +63,20 @@ class CheckpointSnapshot:
 
 
 def write_checkpoint(
-    snapshot: CheckpointSnapshot, export: ExportFunction, store: ArtifactStore, prefix: str, workdir: Path
+    snapshot: CheckpointSnapshot,
+    export: ExportFunction,
+    store: ArtifactStore,
+    prefix: str,
+    workdir: Path,
+    stored: StoredSegments,
 ) -> SavedCheckpoint:
-    """Store the files of a checkpoint durably under `prefix`.
+    """Store the files of a checkpoint durably under `prefix`, but for the segments that are stored already.
 
     If one of them fails, all are removed. Raises `StorageFull` and `Unavailable`.
     """
     step, folder = snapshot.step, workdir / f"step-{snapshot.folder}"
     files: list[SavedFile] = []
+    listed = stored.listed(snapshot.segments)
     try:
         with _raise_storage_full(workdir):
             folder.mkdir(parents=True)
@@ -78,16 +87,17 @@ def write_checkpoint(
                 public.append(_write_json(folder / REPORT_FILE, document))
             if snapshot.test_report is not None:
                 public.append(_write_json(folder / TEST_REPORT_FILE, snapshot.test_report))
-            for path in (*public, folder / STATE_TENSORS_FILE, folder / STATE_JSON_FILE):
-                stored = store.put_file(f"{prefix}/{snapshot.folder}/{path.name}", path)
-                files.append(SavedFile(path.name, stored.key, stored.size, stored.sha256, path in public))
+            segments = write_segments(snapshot.segments, folder)
+            for path in (*public, folder / STATE_TENSORS_FILE, folder / STATE_JSON_FILE, *segments):
+                put = store.put_file(f"{prefix}/{snapshot.folder}/{path.name}", path)
+                files.append(SavedFile(path.name, put.key, put.size, put.sha256, path in public))
     except BaseException:
         remove_files(store, [file.path for file in files])
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     values = {name: value for name, value in snapshot.values.items() if math.isfinite(value)}
-    place = (step, snapshot.epoch, values, tuple(files), snapshot.final)
+    place = (step, snapshot.epoch, values, (*files, *listed), snapshot.final)
     return SavedCheckpoint(new_id("ckpt"), *place, revision=snapshot.revision)
 
 
@@ -119,6 +129,7 @@ class RestoredCheckpoint:
     report: JsonState | None = None  # of the evaluation at this step, if there was one
     test_report: JsonState | None = None  # of the test, if the training had come to its end
     forked: bool = False  # whether it is another job's, whose whole state is taken over
+    segments: tuple[SavedFile, ...] = ()  # the files of its segments, which are among `tensors`
 
     def report_at(self, step: int) -> JsonState | None:
         """Return the report of the evaluation at `step`; `None` for that of another job."""
@@ -132,18 +143,23 @@ def restore_checkpoint(
     for candidate in candidates:
         paths = {}
         for file in candidate.files:
-            if file["name"] in (*REQUIRED_FILES, REPORT_FILE, TEST_REPORT_FILE):
+            if file["name"] in (*REQUIRED_FILES, REPORT_FILE, TEST_REPORT_FILE) or is_segment(file["name"]):
                 path = _fetch_verified(file, store, workdir / f"{candidate.id}-{file['name']}")
                 if path is not None:
                     paths[file["name"]] = path
-        if paths.keys() >= set(REQUIRED_FILES):
+        segments = [file for file in candidate.files if is_segment(file["name"])]
+        if paths.keys() >= {*REQUIRED_FILES, *(file["name"] for file in segments)}:
             numbers, preparation = (json.loads(paths[name].read_text()) for name in (STATE_JSON_FILE, PREPARATION_FILE))
             report, test_report = (
                 json.loads(paths[name].read_text()) if name in paths else None
                 for name in (REPORT_FILE, TEST_REPORT_FILE)
             )
-            tensors = load_file(paths[STATE_TENSORS_FILE])
-            return RestoredCheckpoint(candidate.id, candidate.step, tensors, numbers, preparation, report, test_report)
+            tensors = load_file(paths[STATE_TENSORS_FILE]) | join_segments(
+                {file["name"]: paths[file["name"]] for file in segments}
+            )
+            content = (tensors, numbers, preparation, report, test_report)
+            files = tuple(SavedFile(**file) for file in segments)
+            return RestoredCheckpoint(candidate.id, candidate.step, *content, segments=files)
     return None
 
 

@@ -3,7 +3,7 @@
 import json
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,8 +17,9 @@ from app.errors import StorageFull, Unavailable
 from app.faultpoints import faultpoint
 from app.spec.training.checkpointing import Checkpointing
 from app.storage.protocol import ArtifactStore
-from workers.protocol.messages import ProgressReport, SavedCheckpoint
+from workers.protocol.messages import ProgressReport, SavedCheckpoint, SavedFile
 from workers.training.checkpoints.files import CheckpointSnapshot, ExportFunction, ReportFunction, write_checkpoint
+from workers.training.checkpoints.segments import StoredSegments
 from workers.training.context import Context
 from workers.training.optim.schedules import JsonState
 from workers.training.state import TrainState
@@ -64,6 +65,7 @@ class CheckpointSaver:
     saved: list[SavedCheckpoint] = field(default_factory=list)  # those of this attempt, oldest first
     _last_warning_at: float = float("-inf")
     _cpu_copies: dict[str, Tensor] = field(default_factory=dict)  # reused, which is several times as fast
+    _segments: StoredSegments = field(default_factory=StoredSegments)
     _newest: tuple[int, int] | None = None  # step and revision of the newest announced checkpoint
     _queued: tuple[int, int] | None = None  # of the last one that a thread was asked to write
     _held: Snapshot | None = None  # the best state, if it came too soon after a checkpoint to be saved at once
@@ -81,9 +83,10 @@ class CheckpointSaver:
         """The step of the newest announced checkpoint, if it is of this revision."""
         return self._newest[0] if self._newest is not None and self._newest[1] == self.revision else None
 
-    def resume_at(self, step: int) -> None:
-        """Begin at a step that has a checkpoint of this revision."""
+    def resume_at(self, step: int, segments: Sequence[SavedFile] = ()) -> None:
+        """Begin at a step that has a checkpoint of this revision; `segments` are files of it, if it is of this job."""
         self._newest = (step, self.revision)
+        self._segments.update(segments)
 
     @property
     def is_writing(self) -> bool:
@@ -193,8 +196,12 @@ class CheckpointSaver:
         test_report: JsonState | None = None,
     ) -> Snapshot:
         """Copy the state, into the memory of the copy before if it may be reused."""
-        copies, on_gpu = {}, False
+        copies, on_gpu, parts = {}, False, state.segments()
+        segmented = {name for part in parts for name in part.tensors}
+        segments = [self._segments.copy(part) for part in parts]
         for name, value in state.state_tensors().items():
+            if name in segmented:
+                continue
             copy = self._cpu_copies.get(name) if reuse else None
             if copy is None or (copy.shape, copy.dtype) != (value.shape, value.dtype):
                 copy = torch.empty(value.shape, dtype=value.dtype, pin_memory=value.is_cuda)
@@ -206,7 +213,8 @@ class CheckpointSaver:
         if copied is not None:
             copied.record()
         numbers, step = json.dumps(state.state_json()), state.counters.step
-        content = CheckpointSnapshot(step, epoch, values, copies, numbers, report, final, test_report, self.revision)
+        place = (test_report, self.revision, segments)
+        content = CheckpointSnapshot(step, epoch, values, copies, numbers, report, final, *place)
         return Snapshot(content, self.export, copied)
 
     def _write_after_held(self, snapshot: Snapshot, held: Snapshot | None) -> None:
@@ -227,7 +235,8 @@ class CheckpointSaver:
         try:
             if snapshot.copied is not None:
                 snapshot.copied.synchronize()
-            saved = write_checkpoint(content, snapshot.export, self.store, self.prefix, self.workdir)
+            saved = write_checkpoint(content, snapshot.export, self.store, self.prefix, self.workdir, self._segments)
+            self._segments.update(saved.files)
             self.context.save(replace(saved, seconds=time.monotonic() - began))
             self.saved.append(saved)
             self._newest, self.last_write_failed = (content.step, content.revision), False

@@ -41,6 +41,8 @@ class TorchSchedule:
     def after_step(self, epoch_ended: bool) -> None:
         """Move on after an optimizer step."""
         if self.interval == "step" or (self.interval == "epoch" and epoch_ended):
+            # Rates count the loop's steps: torch would warn of an update that is not taken at the first one (`every`).
+            vars(self.scheduler.optimizer)["_opt_called"] = True
             self.scheduler.step()
 
     def after_evaluation(self, values: Mapping[str, float]) -> None:

@@ -64,7 +64,7 @@ def _wrapper_problems(data: EnvironmentData) -> Iterator[Problem]:
             yield Problem(place, "contradiction", detail, "remove it: an Embedding reads such an observation")
         if wrapper.kind in BOUNDED_WRAPPERS and settings["low"] >= settings["high"]:
             detail = f"the lower bound {settings['low']:g} is not below the upper bound {settings['high']:g}"
-            yield Problem(f"{place}/low", "contradiction", detail, "exchange low and high")
+            yield Problem(f"{place}/low", "contradiction", detail, "give low a smaller number, or high a larger one")
         for field in ("mean", "std"):
             numbers, width = settings.get(field), space.shape[-1] if space.shape else 1
             if isinstance(numbers, tuple) and len(numbers) != width:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from app.spec.base import Count, Name, Probability, Size, SpecModel
 from app.spec.data.columns import Column
@@ -42,8 +42,6 @@ class RolloutExperience(SpecModel):
     A rollout serves epochs * ceil(steps * copies / batch_size) steps of the loop. Advantages are by generalised
     advantage estimation (Schulman et al. 2016).
     """
-
-    model_config = ConfigDict(populate_by_name=True)
 
     example: ClassVar[Mapping[str, object]] = {"steps": 128, "epochs": 10, "log_prob": "log_prob", "value": "value"}
 

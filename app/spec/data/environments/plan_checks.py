@@ -85,9 +85,9 @@ def _batch_problems(data: EnvironmentData, plan: Training) -> Iterator[Problem]:
     if not isinstance(experience, RolloutExperience):
         return
     transitions = experience.steps * data.copies
-    steps = f"{experience.steps} steps of {data.copies} {'copy' if data.copies == 1 else 'copies'}"
     if plan.batch_size > transitions:
-        detail = f"a rollout has {transitions} transitions ({steps}), fewer than a batch"
+        kept = f"steps x copies = {experience.steps} x {data.copies} = {transitions}"
+        detail = f"a rollout has fewer transitions ({kept}) than a batch"
         hint = f'use at most {transitions}, or "steps": {-(-plan.batch_size // data.copies)} in the experience'
         yield Problem("/training/batch_size", "contradiction", detail, hint)
     elif experience.normalize_advantage and 1 in (plan.batch_size, transitions % plan.batch_size):

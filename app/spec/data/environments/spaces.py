@@ -35,7 +35,7 @@ class BoxSpace(SpecModel):
         for least, most in zip(self.lows, self.highs, strict=True):
             if least is not None and most is not None and least >= most:
                 detail = f"the lower bound {least:g} is not below the upper bound {most:g}"
-                raise validation_error("contradiction", detail, "exchange low and high")
+                raise validation_error("contradiction", detail, "give low a smaller number, or high a larger one")
         return self
 
     @property

@@ -8,7 +8,6 @@ from app.errors import InvalidInput
 from app.spec.data.environments.environment import environment_schema
 from app.spec.data.environments.experience import EXPERIENCE_CLASSES
 from app.spec.training.algorithms.catalog import EXPERIENCE_SETTINGS, ActorCritic, AlgorithmData, BaseAlgorithm
-from app.spec.training.algorithms.dqn import write_dqn
 from app.spec.training.algorithms.graph import ExpectedOutput, Graph
 from app.spec.training.algorithms.places import Places
 from app.spec.training.algorithms.plan import PlanWriter
@@ -16,6 +15,7 @@ from app.spec.training.algorithms.policy_gradients import write_ppo, write_reinf
 from app.spec.training.algorithms.short_form import body_problems, setting_problems, used_bodies
 from app.spec.training.algorithms.soft_actor_critic import write_sac
 from app.spec.training.algorithms.td3 import write_td3
+from app.spec.training.algorithms.values import write_dqn
 from app.spec.training.plan import Training
 
 WRITERS: Mapping[str, Callable[..., None]] = {

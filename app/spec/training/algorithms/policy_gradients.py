@@ -125,7 +125,7 @@ def _gaussian(
         entropy = graph.chain(log_std, ("log_std_sum", "sum", _ROW), ("entropy", "add", {"scalar": constant}))
         graph.outputs["entropy"] = entropy
         return Policy(log_prob, entropy, ("policy",))
-    total = graph.add("log_std_sum", "sum", log_std, dim=0, keepdim=True)
+    total = graph.add("log_std_sum", "sum", log_std, dim=0)
     entropy = graph.add("entropy", "add", total, scalar=constant)
     rows = graph.add("no_entropy", "zeros", node, shape=[1])  # of every observation it is the same
     graph.outputs["entropy"] = graph.add("entropy_of_rows", "add", rows, entropy)

@@ -75,7 +75,7 @@ def _model_problems(kind: str, document: Mapping[str, Any]) -> Iterator[Problem]
         is_given = model.get(name) is not None
         if is_given and name not in row.bodies and not (name == "trunk" and row.has_trunk):
             yield Problem(f"/model/{name}", "contradiction", f"{kind} has no {name}", "remove it")
-        elif name in row.bodies and not is_given and model and not long:
+        elif name in row.bodies and not is_given and isinstance(document.get("model"), dict) and not long:
             hint = f'add "{name}": {{"layers": […]}}'
             yield Problem(f"/model/{name}", "missing", f"{kind} needs a network called {name}", hint)
         if name in _section(model, "blocks"):
@@ -118,18 +118,18 @@ def used_bodies(model: ActorCritic, algorithm: BaseAlgorithm) -> dict[str, UsedB
 def body_problems(bodies: Mapping[str, UsedBody], algorithm: BaseAlgorithm, data: EnvironmentData) -> Iterator[Problem]:
     """Yield bodies that do not fit an algorithm or the spaces of an environment."""
     space, kind = data.action_space, algorithm.kind
-    wanted = algorithm.row.actions
-    if wanted == "box" and isinstance(space, DiscreteSpace):
+    required = algorithm.row.actions
+    if required == "box" and isinstance(space, DiscreteSpace):
         detail = f"{kind} gives numbers as actions, and the actions of this environment are one of {space.n} classes"
         yield Problem("/objective/kind", "contradiction", detail, 'use "dqn" or "ppo"')
-    elif wanted == "discrete" and isinstance(space, BoxSpace):
+    elif required == "discrete" and isinstance(space, BoxSpace):
         detail = f"{kind} chooses one of several classes, and the actions of this environment are numbers"
         yield Problem("/objective/kind", "contradiction", detail, 'use "sac", "td3" or "ppo"')
     elif isinstance(space, BoxSpace) and len(space.shape) != 1:
         place = "/data/dynamics/action/shape" if data.dynamics is not None else "/data/name"
         detail = f"{kind} gives actions of one dimension, and these have the shape {list(space.shape)}"
         yield Problem(place, "shape_mismatch", detail, "declare them as one list of numbers")
-    elif wanted == "box" and not space.is_bounded:
+    elif required == "box" and not space.is_bounded:
         place = "/data/dynamics/action" if data.dynamics is not None else "/data/name"
         yield Problem(place, "unbounded", f"{kind} needs bounds of the actions", 'add "low" and "high", or use "ppo"')
     for name, body in bodies.items():

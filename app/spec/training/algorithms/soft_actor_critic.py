@@ -95,8 +95,8 @@ def _write_critic_loss(
 
 def _write_alpha_loss(graph: Graph, settings: Mapping[str, Any], actions: int, alpha: str) -> None:
     """Add the loss by which the temperature rises while the entropy is below its target."""
-    wanted = settings["target_entropy"]
-    entropy = -float(actions) if wanted == "auto" else wanted
+    target = settings["target_entropy"]
+    entropy = -float(actions) if target == "auto" else target
     excess = graph.add("entropy_gap", "add", "log_prob", place="/objective/target_entropy", scalar=entropy)
     fixed = graph.add("fixed_entropy_gap", "stop_gradient", excess)
     graph.add_loss("alpha", graph.chain(graph.add("alpha_gap", "mul", fixed, alpha), ("alpha_objective", "neg", {})))

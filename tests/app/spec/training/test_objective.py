@@ -115,7 +115,10 @@ MISTAKES: list[tuple[Any, tuple[str, str, str]]] = [
     ({"loss": CROSS, "target": "lable"}, ("/objective/target", "unknown_column", 'did you mean "label"?')),
     (head(output="fisrt"), ("/objective/heads/one/output", "unknown_output", 'did you mean "first"?')),
     (head(scores="second"), ("/objective/heads/one/scores", "contradiction", "remove scores")),
-    (head(loss={"kind": OUTPUT_LOSS}, scores="thrid"), ("/objective/heads/one/scores", "unknown_output", "")),
+    (
+        head(loss={"kind": OUTPUT_LOSS}, scores="thrid"),
+        ("/objective/heads/one/scores", "unknown_output", "one of: first, second"),
+    ),
     (
         head(loss={"kind": OUTPUT_LOSS}, metrics=["accuracy"]),
         (

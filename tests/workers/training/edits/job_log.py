@@ -8,7 +8,6 @@ from random import Random
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from tests.workers.training.crashes import SimulatedCrash
@@ -25,7 +24,7 @@ from workers.protocol.messages import (
     SavedCheckpoint,
     StatisticsSample,
 )
-from workers.training.checkpoints.files import STATE_JSON_FILE, STATE_TENSORS_FILE
+from workers.training.checkpoints.files import restore_checkpoint
 from workers.training.context import MemoryContext
 from workers.training.loop import train
 
@@ -138,14 +137,11 @@ class JobLog:
 
 def stored_state(laboratory: TrainingHarness, saved: SavedCheckpoint) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return every tensor and number of a checkpoint, without times."""
-    paths = {
-        file.name: laboratory.store.fetch(file.path, laboratory.folder / f"{saved.id}-{file.name}")
-        for file in saved.files
-        if file.name in (STATE_TENSORS_FILE, STATE_JSON_FILE)
-    }
-    numbers = json.loads(paths[STATE_JSON_FILE].read_text())
+    restored = restore_checkpoint(resume_candidates(saved), laboratory.store, laboratory.folder)
+    assert restored is not None
+    numbers = json.loads(json.dumps(restored.state_json))
     numbers["counters"].pop("elapsed")
-    return load_file(paths[STATE_TENSORS_FILE]), numbers
+    return dict(restored.tensors), numbers
 
 
 def assert_equal_states(

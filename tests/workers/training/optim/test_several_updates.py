@@ -10,7 +10,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from app.errors import NumericError
 from tests.workers.training.harness import TrainingHarness, digits_job, resume_candidates
-from tests.workers.training.optim.gan_jobs import gan_job
+from tests.workers.training.optim.gan_jobs import ADAM, gan_job
 from workers.training.loop import train
 
 LAYERS = [
@@ -177,3 +177,10 @@ def test_one_update_leaves_out_what_its_loss_does_not_need(laboratory: TrainingH
     )
     assert weights.pop("drawn.num_batches_tracked") > own.pop("drawn.num_batches_tracked") == 0
     assert all(own[name].equal(weight) for name, weight in weights.items() if not name.startswith("drawn."))
+
+
+def test_rates_move_at_every_step_whether_or_not_the_update_is_taken(laboratory: TrainingHarness) -> None:
+    schedule = {"kind": "ExponentialLR", "gamma": 0.5, "interval": "step"}
+    attempt = laboratory.run(gan_job(generator={"every": 3, "schedule": schedule}, steps=4))
+    [group] = attempt.prepared.state.updates[1].optimizer.param_groups
+    assert group["lr"] == ADAM["lr"] * 0.5**4

@@ -21,8 +21,8 @@ def body_output_problems(expected: Sequence[ExpectedOutput], draft: PartialNetwo
         if tuple(value.shape[1:]) == each.shape and value.is_floating_point():
             continue
         reported.add(each.layer)
-        body, wanted = each.body.removeprefix("/model/"), describe_shape((SYMBOLIC_BATCH_SIZE, *each.shape))
-        detail = f"the {body} gives {describe_tensor(value)}, and is to give {each.meaning}: {wanted}"
+        body, required = each.body.removeprefix("/model/"), describe_shape((SYMBOLIC_BATCH_SIZE, *each.shape))
+        detail = f"the {body} gives {describe_tensor(value)}, and is to give {each.meaning}: {required}"
         width = each.shape[-1]
         if each.is_linear and value.ndim == 1 + len(each.shape):
             yield Problem(f"{each.layer}/out_features", "shape_mismatch", detail, f'set "out_features" to {width}')

@@ -44,7 +44,7 @@ WRONG: list[tuple[dict[str, Any], dict[str, str]]] = [
         continuous_job({"wrappers": [FRAMES, SCALED, CLIPPED]}),
         {
             "/data/wrappers/1/mean": "shape_mismatch: give one number, or 3",
-            "/data/wrappers/2/low": "contradiction: exchange low and high",
+            "/data/wrappers/2/low": "contradiction: give low a smaller number, or high a larger one",
         },
     ),
     (
@@ -95,7 +95,7 @@ WRONG: list[tuple[dict[str, Any], dict[str, str]]] = [
             "/data/action": 'unknown_output: name the one that there is: "action": "output"',
             "/data/experience/log_prob": 'unknown_output: name the one that there is: "log_prob": "output"',
             "/data/experience/value": 'unknown_output: name the one that there is: "value": "output"',
-            "/objective/output": "unknown_output: ",
+            "/objective/output": "unknown_output: one of: output",
         },
     ),
     (

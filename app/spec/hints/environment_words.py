@@ -1,0 +1,38 @@
+"""Names of environments and of what is kept of them in other libraries, in the form of `app.spec.hints.synonyms`."""
+
+from collections.abc import Mapping
+
+ENVIRONMENT_WORDS: Mapping[str, str] = {  # Gymnasium, Stable-Baselines3, CleanRL, RLlib
+    "environment": "gym gymnasium env rl reinforcementlearning",
+    "name": "env envid environment environmentid environmentname gymid task",
+    "copies": "nenvs numenvs numenvironments nenvironments parallelenvs numworkers",
+    "wrappers": "wrapper wrapperclass envwrapper envwrappers",
+    "experience": "buffer replaybuffer memory rolloutbuffer",
+    "exploration": "actionnoise noise explorationnoise explore explorationstrategy",
+    "behaviour": "behavior behaviourpolicy behaviorpolicy",
+    "episodes": "nevalepisodes evalepisodes evaluationepisodes numepisodes nepisodes",
+    "report": "reports reported",
+    "capacity": "buffersize replaysize memorysize maxsize buffer size",
+    "start_steps": "learningstarts warmupsteps randomsteps startsteps learningstart initialsteps",
+    "steps": "nsteps rolloutsteps rolloutlength trainfreq horizon",
+    "epochs": "nepochs updateepochs numepochs",
+    "gamma": "discount discountfactor discountrate",
+    "lambda": "gaelambda lam lmbda",
+    "normalize_advantage": "normadv normalizeadvantages advantagenormalization",
+    "normalize": "normalizereturns normalizereturn",
+    "time_limit": "maxepisodesteps maxsteps episodelength horizon",
+    "observe": "observationfunction emission",
+    "replay": "replaybuffer buffer offpolicy experiencereplay memory",
+    "rollout": "rolloutbuffer onpolicy gae",
+    "gaussian": "normal normalactionnoise gaussiannoise",
+    "ornstein_uhlenbeck": "ou ounoise ornsteinuhlenbeckactionnoise ornsteinuhlenbecknoise",
+    "epsilon_greedy": "epsilon egreedy eps greedy",
+    "FrameStack": "framestackobservation vecframestack stackframes",
+    "TimeLimit": "timelimitwrapper maxepisodesteps",
+    "NormalizeObservation": "vecnormalize scaleobservation normalize",
+    "ClipReward": "cliprewardenv rewardclip",
+    "ScaleReward": "transformreward rewardscale scalereward",
+    "ClipObservation": "clipobs",
+    "box": "continuous boxspace real",
+    "discrete": "categorical multidiscrete finite",
+}
