@@ -27,7 +27,7 @@ from workers.network.runtime.build import BuiltNetwork
 from workers.protocol.assignment import CheckpointRef
 from workers.protocol.messages import SavedCheckpoint, SavedFile
 from workers.training.checkpoints.segments import StoredSegments, is_segment, join_segments, write_segments
-from workers.training.metrics.classification_report import REPORT_FILE, TEST_REPORT_FILE
+from workers.training.metrics.reports.classification_report import REPORT_FILE, TEST_REPORT_FILE
 from workers.training.optim.schedules import JsonState
 from workers.training.state import StateJson, published_weights
 

@@ -13,14 +13,14 @@ from app.spec.training.objective import series_prefix
 from workers.data.loading.examples import ExampleSet
 from workers.data.loading.streaming import EvaluationExamples
 from workers.training.devices import Precision
-from workers.training.metrics.classification_report import (
+from workers.training.metrics.generated_texts import GeneratedTextEvaluator
+from workers.training.metrics.metrics import MetricAccumulator
+from workers.training.metrics.reports.classification_report import (
     ACCUMULATORS,
     ReportAccumulator,
     evaluation_report,
     nan_to_none,
 )
-from workers.training.metrics.generated_texts import GeneratedTextEvaluator
-from workers.training.metrics.metrics import MetricAccumulator
 from workers.training.metrics.worst_examples import WorstExamples, describe_worst
 from workers.training.objective.decode import OutputDecoder
 from workers.training.objective.objective import ObjectiveHead

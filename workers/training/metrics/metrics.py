@@ -15,8 +15,8 @@ from app.spec.training.losses import TaskType
 from app.spec.training.metric_families import TopAccuracy, parse_metric
 from app.spec.training.metrics import SPAN_METRICS
 from workers.training.devices import allow_nondeterminism
-from workers.training.metrics.classification_report import SCORE_NAMES, precision_recall_f1
 from workers.training.metrics.entity_spans import SpanCounts, TagScheme
+from workers.training.metrics.reports.classification_report import SCORE_NAMES, precision_recall_f1
 from workers.training.objective.decode import LabelledPredictions, OutputDecoder
 
 # isort: split

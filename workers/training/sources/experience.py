@@ -15,8 +15,8 @@ from workers.environments.build import EVALUATION_STREAM, build_environments
 from workers.environments.environments import Environments
 from workers.environments.evaluation import EpisodeResults, run_episodes
 from workers.network.runtime.build import BuiltNetwork, flow_metrics
-from workers.training.metrics.episode_report import episode_report
 from workers.training.metrics.evaluation import EvaluationInterrupted, EvaluationResult
+from workers.training.metrics.reports.episode_report import episode_report
 from workers.training.sources.collector import Collector, CollectorParts
 from workers.training.sources.episodes import EpisodeCollector
 from workers.training.sources.policy import Policy

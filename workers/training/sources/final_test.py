@@ -16,8 +16,8 @@ from workers.network.runtime.build import BuiltNetwork
 from workers.protocol.assignment import CheckpointRef
 from workers.training.checkpoints.files import read_published_weights
 from workers.training.devices import Precision
-from workers.training.metrics.classification_report import REPORT_VERSION
 from workers.training.metrics.evaluation import MIN_EVALUATION_BATCH, evaluate
+from workers.training.metrics.reports.classification_report import REPORT_VERSION
 from workers.training.objective.objective import ObjectiveHead
 from workers.training.optim.schedules import JsonState
 from workers.training.results import finite_or_none

@@ -27,7 +27,7 @@ from tests.workers.training.multi_head import (
 )
 from workers.protocol.messages import Ending, SavedCheckpoint
 from workers.training.metrics import samples
-from workers.training.metrics.classification_report import ACCUMULATORS, evaluation_report
+from workers.training.metrics.reports.classification_report import ACCUMULATORS, evaluation_report
 from workers.training.objective.decode import build_decoder
 from workers.training.objective.losses import target_cast
 from workers.training.objective.objective import ObjectiveHead

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from app.spec.data.environments.component_names import ComponentNames
 from workers.environments.evaluation import EpisodeResults
-from workers.training.metrics.classification_report import REPORT_VERSION
+from workers.training.metrics.reports.classification_report import REPORT_VERSION
 
 MAX_COMPONENTS = 32  # of an observation or an action that are kept
 DIGITS = 6  # significant ones of the numbers of the recorded episode

@@ -14,9 +14,9 @@ from app.spec.training.losses import TaskType
 from app.spec.training.metrics import MAX_CLASSES, is_iob_tag_set
 from workers.training.devices import allow_nondeterminism
 from workers.training.metrics.entity_spans import TagScheme
-from workers.training.metrics.regression_report import RegressionAccumulator
+from workers.training.metrics.reports.regression_report import RegressionAccumulator
+from workers.training.metrics.reports.sequence_report import SequenceAccumulator
 from workers.training.metrics.score_curves import ScoreAccumulator
-from workers.training.metrics.sequence_report import SequenceAccumulator
 from workers.training.objective.decode import LabelledPredictions, OutputDecoder
 from workers.training.objective.objective import ObjectiveHead
 from workers.training.results import finite_or_none

@@ -16,7 +16,7 @@ from tests.workers.training.sources.environment_jobs import LIMIT, replay_job
 from workers.environments.build import EVALUATION_STREAM
 from workers.environments.evaluation import EpisodeResults, RecordedEpisode
 from workers.environments.simulation import episode_seed
-from workers.training.metrics.episode_report import MAX_COMPONENTS, episode_report
+from workers.training.metrics.reports.episode_report import MAX_COMPONENTS, episode_report
 
 PLAY = """
 import json, sys
