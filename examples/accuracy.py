@@ -16,9 +16,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
-from torch import Tensor
-
 from benchmarks.machine import RESULTS, format_claim, is_within_bound, machine_info, write_results
 from examples.baselines import BASELINES
 from examples.bounds import (
@@ -32,7 +29,6 @@ from examples.bounds import (
 from examples.data.__main__ import CACHE, WRITERS
 from examples.demo import run_service
 from examples.gate_runs import gate_arguments, to_claim, train_job
-from examples.plain_characters import initial_weights
 from graftwerk import Client, Job
 from graftwerk.specs import read_spec, with_dataset
 
@@ -55,7 +51,6 @@ class Gate:
     types: Mapping[str, str] = field(default_factory=dict)  # of columns that are not what they look like
     prompts: tuple[Mapping[str, str], ...] = ()  # rows whose texts the network goes on with, for people
     equals: str | None = None  # the figure of the baseline that it must not differ from by more than the bound, a share
-    initial: Callable[[], Mapping[str, Tensor]] | None = None  # weights that the job starts from, as its baseline does
 
 
 LOG_LOSS = "test/log_loss"
@@ -117,7 +112,6 @@ GATES: tuple[Gate, ...] = (
         is_upper_bound=True,
         prompts=({"text": "The "}, {"text": "A function "}),
         equals="bits per character",
-        initial=initial_weights,
     ),
     Gate(
         "real/dates-attention",
@@ -178,12 +172,7 @@ def spec_on_data(gate: Gate, client: Client, folder: Path) -> dict[str, Any]:
     vectors = (
         client.datasets.add(ensure_data("vectors", folder) / gate.vectors).id if gate.vectors is not None else None
     )
-    spec = with_dataset(read_spec(EXAMPLES / f"{gate.example}.json"), dataset, vectors)
-    if gate.initial is not None:
-        path = folder / "initial.safetensors"
-        save_file(dict(gate.initial()), path)
-        spec["start_from"] = {"dataset": client.datasets.add(path, format="weights").id}
-    return spec
+    return with_dataset(read_spec(EXAMPLES / f"{gate.example}.json"), dataset, vectors)
 
 
 def run_gate(gate: Gate, client: Client, folder: Path) -> dict[str, Any]:

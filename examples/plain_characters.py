@@ -1,8 +1,8 @@
 """The network of `real/characters-lstm.json` in a plain loop: ``python -m examples.plain_characters FOLDER``.
 
 What a user of PyTorch would write: the same layers, optimizer, schedule and number of steps. Its bits per character are
-what the job is compared with. Another seed changes them by two percent, so both begin with the same weights, and see
-the windows in the same order: that of the job, which is a function of its seed.
+what the job is compared with. Another order of the windows changes them by two percent, so both have the same: that of
+the job, a function of its seed, as its initial weights are, which are those that torch draws.
 """
 
 import json
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from examples.data.files import read_jsonl
-from workers.data.loading.sampler import bucketed_permutation
+from workers.data.loading.sampler import epoch_permutation
 
 SIZE, WIDTH, VOCABULARY, FIRST = 128, 32, 100, 4  # FIRST: numbers before those of characters, as the service has them
 EPOCHS, BATCH_SIZE, RATE, CLIP_NORM, SEED = 10, 64, 0.005, 1.0, 0
@@ -39,14 +39,9 @@ class CharacterModel(nn.Module):
 
 
 def initial_model() -> CharacterModel:
-    """Return the model with its initial weights, always the same."""
+    """Return the model with the initial weights of the job."""
     torch.manual_seed(SEED)
     return CharacterModel()
-
-
-def initial_weights() -> dict[str, Tensor]:
-    """Return the initial weights under the names that they have in the job's network."""
-    return {f"write.{name}": value for name, value in initial_model().state_dict().items()}
 
 
 def number_characters(texts: Sequence[str]) -> dict[str, int]:
@@ -66,9 +61,8 @@ def characters_baseline(folder: Path) -> dict[str, Any]:
     optimizer = torch.optim.Adam(model.parameters(), RATE)
     steps = math.ceil(len(windows) / BATCH_SIZE)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=EPOCHS * steps)
-    lengths = torch.full((len(windows),), windows.shape[1])
     for epoch in range(EPOCHS):
-        for rows in bucketed_permutation(SEED, epoch, lengths, BATCH_SIZE).split(BATCH_SIZE):
+        for rows in epoch_permutation(SEED, epoch, len(windows)).split(BATCH_SIZE):
             text = windows[rows]
             optimizer.zero_grad()
             loss(model(text[:, :-1]).flatten(0, 1), text[:, 1:].flatten()).backward()

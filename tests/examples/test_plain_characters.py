@@ -10,7 +10,7 @@ from app.spec.data.columns import Column, DataSchema
 from app.spec.data.sequence_features import Tokenizer
 from app.spec.job import parse_job
 from examples.data.files import write_jsonl
-from examples.plain_characters import characters_baseline, initial_model, initial_weights, number_characters
+from examples.plain_characters import characters_baseline, initial_model, number_characters
 from tests.examples.example_runner import EXAMPLES_FOLDER
 from workers.data.tokenizers import SPECIAL_TOKENS, train_tokenizer
 from workers.network.runtime.build import build
@@ -19,10 +19,13 @@ EXAMPLE = json.loads((EXAMPLES_FOLDER / "real" / "characters-lstm.json").read_te
 TEXTS = ["abracadabra, the end", "A b c of it"]
 
 
-def test_the_job_s_network_takes_its_initial_weights_and_says_the_same() -> None:
+def test_the_job_begins_with_its_weights() -> None:
     column = Column(name="text", shape=(9,), dtype="int64", classes=100)
-    network = build(parse_job(EXAMPLE).model, DataSchema(columns=(column,), rows={}, inputs=("text",)), ("text",))
-    network.load_state_dict(initial_weights(), strict=True)
+    job = parse_job(EXAMPLE)
+    torch.manual_seed(job.training.seed)
+    network = build(job.model, DataSchema(columns=(column,), rows={}, inputs=("text",)), ("text",))
+    drawn = initial_model().state_dict()
+    assert all(value.equal(drawn[name.removeprefix("write.")]) for name, value in network.state_dict().items())
     tokens = torch.randint(4, 90, (3, 9))
     with torch.no_grad():
         assert network({"text": tokens})["text"].allclose(initial_model()(tokens), atol=1e-6)
