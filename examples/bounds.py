@@ -32,11 +32,6 @@ def fixed_bound(bound: float) -> Callable[[Baseline], float]:
     return lambda _: bound
 
 
-def within_a_percent(name: str) -> Callable[[Baseline], float]:
-    """Return a bound of one percent more than the baseline."""
-    return lambda baseline: float(baseline[name]) * 1.01
-
-
 def least_squares_bound(baseline: Baseline) -> float:
     """Return the mean square of the closed form, plus 0.01 %."""
     return float(baseline["mean square"]) * (1 + 1e-4)

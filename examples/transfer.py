@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 import graftwerk
+import workers.torch_setup  # noqa: F401 - comes before torchvision
 from benchmarks.machine import is_within_bound, write_results
 from examples.accuracy import ensure_data
 from examples.demo import run_service

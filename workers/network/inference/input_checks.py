@@ -61,10 +61,16 @@ RANK_INCREASING_KINDS = frozenset({"stack", "unsqueeze"})  # their `dim` is one 
 
 
 def describe_shape(shape: Sequence[int]) -> str:
-    """Return a shape in words: "20x4x4 per example", "one number per example", "10x3" (without a batch)."""
+    """Return a shape in words: "20x4x4 per example", "one number per example", "10x3" and "2Nx3" (without a batch)."""
     batched = bool(shape) and shape[0] == SYMBOLIC_BATCH_SIZE
-    inner = "x".join("N" if size == SYMBOLIC_BATCH_SIZE else str(size) for size in (shape[1:] if batched else shape))
+    inner = "x".join(map(_describe_size, shape[1:] if batched else shape))
     return (inner or "one number") + (" per example" if batched else "")
+
+
+def _describe_size(size: int) -> str:
+    """Return a size in words: 8, or 2N of twice the batch size."""
+    batches, rest = divmod(size, SYMBOLIC_BATCH_SIZE)
+    return str(size) if rest or not batches else f"{batches if batches > 1 else ''}N"
 
 
 def describe_tensor(value: Tensor) -> str:

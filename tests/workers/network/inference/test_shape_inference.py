@@ -141,6 +141,8 @@ def test_a_chain_reads_the_first_input_alone() -> None:
         ((10, 3), "10x3"),
         ((4, SYMBOLIC_BATCH_SIZE), "4xN"),
         ((), "one number"),
+        ((2 * SYMBOLIC_BATCH_SIZE, 3), "2Nx3"),
+        ((2 * SYMBOLIC_BATCH_SIZE,), "2N"),
     ],
 )
 def test_shapes_in_words(shape: tuple[int, ...], words: str) -> None:
