@@ -29,8 +29,8 @@ def report(
         print_json(document)
         return
     episodes = document.get("episodes")
-    seen = f"{episodes['count']:,} episodes" if episodes else f"{document['rows']:,} validation examples"
-    out().print(f"{document['checkpoint_id']} at step {document['step']}, {seen}", markup=False)
+    examined = f"{episodes['count']:,} episodes" if episodes else f"{document['rows']:,} validation examples"
+    out().print(f"{document['checkpoint_id']} at step {document['step']}, {examined}", markup=False)
     if episodes:
         _print_episodes(episodes)
     for head in document["heads"]:
