@@ -6,7 +6,6 @@ GraftwerkError
 │   ├── MalformedRequest, BodyTimeout, InvalidInput (carries every problem, each with a JSON Pointer)
 │   ├── Conflict      InvalidState, WrongOffset, NotExportable, NotPredictable, IdempotencyKeyInUse, StaleFence
 │   ├── IdempotencyKeyReused, ContentTooLarge, UnsupportedMediaType, RangeNotSatisfiable, UnknownParameter
-│   ├── InvalidParameter (carries every problem)
 │   └── QuotaExceeded what may be used is used up; for now: TooManyQueuedJobs, TooManyPendingEdits
 ├── Unavailable       try again later: DatabaseUnavailable, ServiceOverloaded, TooManyRequests
 └── TrainingError     an attempt ended because of the job itself; StorageFull is of a request's files too
@@ -195,17 +194,6 @@ class UnknownParameter(RequestError):
     """The route does not know this query parameter."""
 
     code = "unknown_parameter"
-
-
-class InvalidParameter(RequestError):
-    """A query parameter has problems."""
-
-    code = "invalid_parameter"
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = tuple(problems)
-        first = self.problems[0]
-        super().__init__(f"{first.pointer[1:]}: {first.detail}", pointer=first.pointer, hint=first.hint)
 
 
 class Unauthenticated(GraftwerkError):

@@ -8,7 +8,7 @@ from fastapi import Header, Path, Query, Request
 from pydantic import Field
 
 from app.api.http.route_table import RouteTable
-from app.errors import InvalidInput, InvalidParameter, MalformedRequest, Problem, RequestError, UnknownParameter
+from app.errors import InvalidInput, MalformedRequest, Problem, RequestError, UnknownParameter
 from app.ids import (
     CHECKPOINT_ID_PATTERN,
     DATASET_ID_PATTERN,
@@ -38,6 +38,17 @@ class PreconditionFailed(RequestError):
     """The object has changed since the version in If-Match."""
 
     code = "precondition_failed"
+
+
+class InvalidParameter(RequestError):
+    """A query parameter has problems."""
+
+    code = "invalid_parameter"
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        first = self.problems[0]
+        super().__init__(f"{first.pointer[1:]}: {first.detail}", pointer=first.pointer, hint=first.hint)
 
 
 async def check_parameters(request: Request) -> None:

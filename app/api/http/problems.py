@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from app import errors
 from app.api.children.inspector import InspectionError
-from app.api.http.parameters import PreconditionFailed
+from app.api.http.parameters import InvalidParameter, PreconditionFailed
 from app.api.http.responses import JsonResponse
 from app.api.http.route_table import RouteTable
 from app.api.lanes import SAFE_METHODS
@@ -90,7 +90,7 @@ def add_exception_handlers(app: FastAPI) -> None:
 def _handle_domain_error(request: Request, error: GraftwerkError) -> Response:
     status = status_of(type(error))
     problems: Sequence[Problem] = ()
-    if isinstance(error, errors.InvalidInput | errors.InvalidParameter | errors.NotExportable):
+    if isinstance(error, errors.InvalidInput | errors.NotExportable | InvalidParameter):
         problems = error.problems
     elif error.pointer or error.hint:
         problems = [Problem(error.pointer, error.code, error.detail, error.hint)]

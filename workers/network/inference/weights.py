@@ -51,13 +51,13 @@ def _initialiser_errors(
         if not any(fnmatchcase(each, pattern) for each in shapes):
             detail = f"{name} has no weight {pattern}"
             yield NodeError(detail, choices(shapes), field=f"init/{pattern}", code="unknown_weight")
-    told = set[str]()  # kinds: one that cannot fill a bias cannot fill any of them
+    reported = set[str]()  # kinds: one that cannot fill a bias cannot fill any of them
     for each, initialiser in filled.items():
         if each in tie:
             detail = f"{each} of {name} is another node's, which has its own initial values"
             yield NodeError(detail, "remove it from init", field="init", code="contradiction")
-        elif initialiser.kind not in told and (error := _shape_error(name, each, initialiser.kind, shapes[each])):
-            told.add(initialiser.kind)
+        elif initialiser.kind not in reported and (error := _shape_error(name, each, initialiser.kind, shapes[each])):
+            reported.add(initialiser.kind)
             yield error
 
 

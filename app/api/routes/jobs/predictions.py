@@ -10,11 +10,10 @@ from app.api import schemas
 from app.api.auth import ReadPrincipal
 from app.api.children.predictions import RowsFileDep, predict_rows
 from app.api.http.bodies import SPOOLED_BODY
-from app.api.http.parameters import JobId, parse_json_parameter
+from app.api.http.parameters import InvalidParameter, JobId, parse_json_parameter
 from app.api.lanes import Lane, in_lane
 from app.api.openapi.routes import PREDICTION_BODY, route_responses
 from app.api.services import ServicesDep
-from app.errors import InvalidParameter
 from app.ids import CHECKPOINT_ID_PATTERN
 from app.spec.base import MAX_INT64, NAME_PATTERN
 from app.spec.prediction import MAX_BATCH_SIZE, OutputForm, PredictionOptions

@@ -11,6 +11,7 @@ from fastapi import Request
 
 from app import errors
 from app.api.children.inspector import InspectionError
+from app.api.http.parameters import InvalidParameter
 from app.db.session import Database
 from app.errors import GraftwerkError, Problem
 from tests.app.api.client import Api, Client, assert_problem
@@ -81,21 +82,18 @@ EXPECTED = {
 }
 PROBLEM = Problem("/a", "x", "y", "z")
 MADE: dict[type[GraftwerkError], GraftwerkError] = {
-    **{kind: kind([PROBLEM]) for kind in (errors.InvalidInput, errors.InvalidParameter, errors.NotExportable)},
+    **{kind: kind([PROBLEM]) for kind in (errors.InvalidInput, errors.NotExportable, InvalidParameter)},
     InspectionError: InspectionError([PROBLEM], {"nodes": []}),
     errors.WrongOffset: errors.WrongOffset(7),
     errors.RangeNotSatisfiable: errors.RangeNotSatisfiable(7),
     errors.TooManyRequests: errors.TooManyRequests(6.2),
 }
+RETRIED_SOON = ("overloaded", "unavailable", "database_unavailable", "database_full", "idempotency_key_in_use")
 HEADERS = {
     "wrong_offset": ("upload-offset", "7"),
     "range_not_satisfiable": ("content-range", "bytes */7"),
     "rate_limited": ("retry-after", "7"),
-    "overloaded": ("retry-after", "2"),
-    "unavailable": ("retry-after", "2"),
-    "database_unavailable": ("retry-after", "2"),
-    "database_full": ("retry-after", "2"),
-    "idempotency_key_in_use": ("retry-after", "2"),
+    **dict.fromkeys(RETRIED_SOON, ("retry-after", "2")),
     "unauthenticated": ("www-authenticate", 'Bearer realm="graftwerk"'),
 }
 KINDS = sorted(set(every(GraftwerkError)), key=lambda kind: kind.__name__)
