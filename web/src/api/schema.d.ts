@@ -1204,6 +1204,100 @@ export interface components {
             trunk: components["schemas"]["Body"] | null;
         };
         /**
+         * AlgorithmData
+         * @description An environment for an algorithm, which says itself what is kept of the experience unless the user does.
+         */
+        AlgorithmData: {
+            /**
+             * Action
+             * @description The output that is done in evaluations and predictions.
+             * @default action
+             */
+            action: string;
+            /**
+             * Behaviour
+             * @description The output that is done when experience is collected. Default: that of `action`.
+             * @default null
+             */
+            behaviour: string | null;
+            /**
+             * Copies
+             * @description Copies that are stepped together.
+             * @default 1
+             */
+            copies: number;
+            /**
+             * @description An environment of nodes, in place of a name.
+             * @default null
+             */
+            dynamics: components["schemas"]["Dynamics"] | null;
+            /**
+             * Episodes
+             * @description Episodes of an evaluation.
+             * @default 100
+             */
+            episodes: number;
+            /**
+             * Experience
+             * @default null
+             */
+            experience: ("replay" | "rollout" | "episodes") | (components["schemas"]["ReplayExperience"] | components["schemas"]["RolloutExperience"] | components["schemas"]["EpisodesExperience"]) | null;
+            /**
+             * Exploration
+             * @description What is added to the behaviour.
+             * @default null
+             */
+            exploration: ("gaussian" | "ornstein_uhlenbeck" | "epsilon_greedy") | (components["schemas"]["gaussian"] | components["schemas"]["ornstein_uhlenbeck"] | components["schemas"]["epsilon_greedy"]) | null;
+            /**
+             * Kind
+             * @constant
+             */
+            kind: "environment";
+            /**
+             * Name
+             * @description One of Gymnasium's.
+             * @default null
+             * @example CartPole-v1
+             * @example Pendulum-v1
+             * @example Acrobot-v1
+             * @example MountainCar-v0
+             * @example MountainCarContinuous-v0
+             * @example FrozenLake-v1
+             * @example FrozenLake8x8-v1
+             * @example CliffWalking-v1
+             * @example CliffWalkingSlippery-v1
+             * @example Taxi-v4
+             * @example LunarLander-v3
+             * @example LunarLanderContinuous-v3
+             * @example BipedalWalker-v3
+             * @example BipedalWalkerHardcore-v3
+             * @example InvertedPendulum-v5
+             * @example InvertedDoublePendulum-v5
+             * @example Reacher-v5
+             * @example Pusher-v5
+             * @example Swimmer-v5
+             * @example Hopper-v5
+             * @example HalfCheetah-v5
+             * @example Walker2d-v5
+             * @example Ant-v5
+             * @example Humanoid-v5
+             * @example HumanoidStandup-v5
+             */
+            name: string | null;
+            /**
+             * Report
+             * @description Further outputs that read observations alone: their means over the steps of an evaluation.
+             * @default []
+             */
+            report: string | string[];
+            /**
+             * Wrappers
+             * @description What the environment is changed by, from the inside to the outside.
+             * @default []
+             */
+            wrappers: ("NormalizeObservation" | "ClipReward" | "ScaleReward") | (components["schemas"]["TimeLimit"] | components["schemas"]["FrameStack"] | components["schemas"]["NormalizeObservation"] | components["schemas"]["ClipObservation"] | components["schemas"]["ClipReward"] | components["schemas"]["ScaleReward"]) | (("NormalizeObservation" | "ClipReward" | "ScaleReward") | (components["schemas"]["TimeLimit"] | components["schemas"]["FrameStack"] | components["schemas"]["NormalizeObservation"] | components["schemas"]["ClipObservation"] | components["schemas"]["ClipReward"] | components["schemas"]["ScaleReward"]))[];
+        };
+        /**
          * AuditEntry
          * @description An action, or refused requests.
          */
@@ -3460,7 +3554,7 @@ export interface components {
              *       "name": "iris"
              *     }
              */
-            data: components["schemas"]["BuiltinData"] | components["schemas"]["TorchvisionData"] | components["schemas"]["UploadedData"] | components["schemas"]["EnvironmentData"];
+            data: (components["schemas"]["BuiltinData"] | components["schemas"]["TorchvisionData"] | components["schemas"]["UploadedData"] | components["schemas"]["EnvironmentData"]) | components["schemas"]["AlgorithmData"];
             /**
              * Max Seconds
              * @default null
@@ -7008,6 +7102,7 @@ export interface components {
 }
 export type Action = components['schemas']['Action'];
 export type ActorCritic = components['schemas']['ActorCritic'];
+export type AlgorithmData = components['schemas']['AlgorithmData'];
 export type AuditEntry = components['schemas']['AuditEntry'];
 export type AuditPage = components['schemas']['AuditPage'];
 export type AverageKind = components['schemas']['AverageKind'];
