@@ -11,10 +11,15 @@ from pydantic import BaseModel
 from pydantic.json_schema import CoreRef, GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from app.spec.data.environments.experience import EXPERIENCES
+from app.spec.data.environments.exploration import EXPLORATIONS
+from app.spec.data.environments.spaces import SPACES
+from app.spec.data.environments.wrappers import WRAPPERS
 from app.spec.data.features import FEATURE_CLASSES
 from app.spec.data.images.transforms import MIXING_TRANSFORMS, TRANSFORMS
 from app.spec.edits.operations import OPERATION_NAMES
 from app.spec.network.nodes import NODE_KINDS, BaseNode
+from app.spec.training.algorithms.catalog import ALGORITHMS
 from app.spec.training.losses import LOSSES
 from app.spec.training.optimizers import OPTIMIZERS
 from app.spec.training.schedules import SCHEDULES
@@ -32,11 +37,16 @@ KIND_UNIONS: Mapping[frozenset[str], tuple[str, str]] = {
     frozenset(AVERAGES): ("AverageKind", "average"),
     frozenset(TRANSFORMS): ("TransformKind", "transform"),
     frozenset({**TRANSFORMS, **MIXING_TRANSFORMS}): ("TrainingTransformKind", "transform"),
+    frozenset(SPACES): ("SpaceKind", "space"),
+    frozenset(WRAPPERS): ("WrapperKind", "wrapper"),
+    frozenset(EXPLORATIONS): ("ExplorationKind", "exploration"),
+    frozenset(EXPERIENCES): ("ExperienceKind", "experience"),
+    frozenset(ALGORITHMS): ("AlgorithmKind", "algorithm"),
 }
 # Tags of the other unions that `kind` selects → the names of their schemas.
 NAMED_UNIONS: Mapping[frozenset[str], str] = {
     frozenset(FEATURE_CLASSES): "Feature",
-    frozenset({"builtin", "torchvision", "dataset"}): "Data",
+    frozenset({"builtin", "torchvision", "dataset", "environment"}): "Data",
     frozenset({"builtin", "torchvision", "upload"}): "DatasetSource",
     frozenset(OPERATION_NAMES): "Operation",
 }

@@ -1241,13 +1241,13 @@ export interface components {
              * Experience
              * @default null
              */
-            experience: ("replay" | "rollout" | "episodes") | (components["schemas"]["ReplayExperience"] | components["schemas"]["RolloutExperience"] | components["schemas"]["EpisodesExperience"]) | null;
+            experience: components["schemas"]["ExperienceKind"] | null;
             /**
              * Exploration
              * @description What is added to the behaviour.
              * @default null
              */
-            exploration: ("gaussian" | "ornstein_uhlenbeck" | "epsilon_greedy") | (components["schemas"]["gaussian"] | components["schemas"]["ornstein_uhlenbeck"] | components["schemas"]["epsilon_greedy"]) | null;
+            exploration: components["schemas"]["ExplorationKind"] | null;
             /**
              * Kind
              * @constant
@@ -1295,8 +1295,17 @@ export interface components {
              * @description What the environment is changed by, from the inside to the outside.
              * @default []
              */
-            wrappers: ("NormalizeObservation" | "ClipReward" | "ScaleReward") | (components["schemas"]["TimeLimit"] | components["schemas"]["FrameStack"] | components["schemas"]["NormalizeObservation"] | components["schemas"]["ClipObservation"] | components["schemas"]["ClipReward"] | components["schemas"]["ScaleReward"]) | (("NormalizeObservation" | "ClipReward" | "ScaleReward") | (components["schemas"]["TimeLimit"] | components["schemas"]["FrameStack"] | components["schemas"]["NormalizeObservation"] | components["schemas"]["ClipObservation"] | components["schemas"]["ClipReward"] | components["schemas"]["ScaleReward"]))[];
+            wrappers: components["schemas"]["WrapperKind"] | components["schemas"]["WrapperKind"][];
         };
+        /**
+         * AlgorithmKind
+         * @description A algorithm, by its `kind`. `GET /v1/catalog` has the schema of each kind.
+         */
+        AlgorithmKind: ("sac" | "td3" | "dqn" | "ppo" | "reinforce") | ({
+            kind: string;
+        } & {
+            [key: string]: unknown;
+        });
         /**
          * AuditEntry
          * @description An action, or refused requests.
@@ -1392,34 +1401,6 @@ export interface components {
             outputs: {
                 [key: string]: string;
             } | null;
-        };
-        /**
-         * BoxSpace
-         * @description A tensor of numbers, float32, each of which may have a lower and an upper bound.
-         */
-        BoxSpace: {
-            /**
-             * High
-             * @description The upper bound, in the same form.
-             * @default null
-             */
-            high: number | number[] | null;
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            kind: "box";
-            /**
-             * Low
-             * @description The lower bound: of all elements, or one for each along the last dimension.
-             * @default null
-             */
-            low: number | number[] | null;
-            /**
-             * Shape
-             * @description Of one observation or action, without the batch dimension.
-             */
-            shape: number[];
         };
         /**
          * BuiltinData
@@ -1717,42 +1698,6 @@ export interface components {
             kind: "class";
         };
         /**
-         * ClipObservation
-         * @description Every element of the observation is clamped.
-         */
-        ClipObservation: {
-            /** High */
-            high: number;
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            kind: "ClipObservation";
-            /** Low */
-            low: number;
-        };
-        /**
-         * ClipReward
-         * @description The reward that is learned from is clamped.
-         */
-        ClipReward: {
-            /**
-             * High
-             * @default 1
-             */
-            high: number;
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            kind: "ClipReward";
-            /**
-             * Low
-             * @default -1
-             */
-            low: number;
-        };
-        /**
          * Column
          * @description One column of a data set.
          */
@@ -1920,6 +1865,7 @@ export interface components {
              */
             x: "step" | "epoch" | "elapsed" | "time";
         };
+        Data: components["schemas"]["BuiltinData"] | components["schemas"]["TorchvisionData"] | components["schemas"]["UploadedData"] | components["schemas"]["EnvironmentData"];
         /**
          * DataSchema
          * @description The columns of a data set and the sizes of its splits.
@@ -2125,86 +2071,6 @@ export interface components {
          */
         DeliveryStatus: "pending" | "delivered" | "failed";
         /**
-         * DiscreteSpace
-         * @description One of `n` values, which are the integers from 0 on, int64.
-         */
-        DiscreteSpace: {
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            kind: "discrete";
-            /** N */
-            n: number;
-        };
-        /**
-         * DQN
-         * @description Deep Q-network (Mnih et al. 2015), double by default (van Hasselt et al. 2016). epsilon_steps is a tenth of the run by default.
-         */
-        DQN: {
-            /**
-             * Capacity
-             * @default 100000
-             */
-            capacity: number;
-            /**
-             * Double
-             * @default true
-             */
-            double: boolean;
-            /**
-             * Epsilon End
-             * @default 0.05
-             */
-            epsilon_end: number;
-            /**
-             * Epsilon Start
-             * @default 1
-             */
-            epsilon_start: number;
-            /**
-             * Epsilon Steps
-             * @default null
-             */
-            epsilon_steps: number | null;
-            /**
-             * Gamma
-             * @default 0.99
-             */
-            gamma: number;
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            kind: "dqn";
-            /**
-             * Loss
-             * @default SmoothL1Loss
-             * @enum {string}
-             */
-            loss: "SmoothL1Loss" | "MSELoss";
-            /**
-             * Start Steps
-             * @default 1000
-             */
-            start_steps: number;
-            /**
-             * Steps
-             * @default 1
-             */
-            steps: number;
-            /**
-             * Target Every
-             * @default 500
-             */
-            target_every: number;
-            /**
-             * Tau
-             * @default 1
-             */
-            tau: number;
-        };
-        /**
          * DryRun
          * @description What an edit would do.
          */
@@ -2252,13 +2118,13 @@ export interface components {
              *       ]
              *     }
              */
-            action: components["schemas"]["BoxSpace"] | components["schemas"]["DiscreteSpace"];
+            action: components["schemas"]["SpaceKind"];
             /**
              * Observation
              * @description What `observe` gives. Default: the state.
              * @default null
              */
-            observation: (components["schemas"]["BoxSpace"] | components["schemas"]["DiscreteSpace"]) | null;
+            observation: components["schemas"]["SpaceKind"] | null;
             /**
              * @description Input state (N, …); output observation (N, …). Default: the state is observed.
              * @default null
@@ -2535,13 +2401,13 @@ export interface components {
              *       "start_steps": 1000
              *     }
              */
-            experience: ("replay" | "rollout" | "episodes") | (components["schemas"]["ReplayExperience"] | components["schemas"]["RolloutExperience"] | components["schemas"]["EpisodesExperience"]);
+            experience: components["schemas"]["ExperienceKind"];
             /**
              * Exploration
              * @description What is added to the behaviour.
              * @default null
              */
-            exploration: ("gaussian" | "ornstein_uhlenbeck" | "epsilon_greedy") | (components["schemas"]["gaussian"] | components["schemas"]["ornstein_uhlenbeck"] | components["schemas"]["epsilon_greedy"]) | null;
+            exploration: components["schemas"]["ExplorationKind"] | null;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -2589,62 +2455,7 @@ export interface components {
              * @description What the environment is changed by, from the inside to the outside.
              * @default []
              */
-            wrappers: ("NormalizeObservation" | "ClipReward" | "ScaleReward") | (components["schemas"]["TimeLimit"] | components["schemas"]["FrameStack"] | components["schemas"]["NormalizeObservation"] | components["schemas"]["ClipObservation"] | components["schemas"]["ClipReward"] | components["schemas"]["ScaleReward"]) | (("NormalizeObservation" | "ClipReward" | "ScaleReward") | (components["schemas"]["TimeLimit"] | components["schemas"]["FrameStack"] | components["schemas"]["NormalizeObservation"] | components["schemas"]["ClipObservation"] | components["schemas"]["ClipReward"] | components["schemas"]["ScaleReward"]))[];
-        };
-        /**
-         * EpisodesExperience
-         * @description Whole episodes with the weights of one moment, all of whose steps are one batch (Williams 1992).
-         */
-        EpisodesExperience: {
-            /**
-             * Episodes
-             * @description Episodes in each step of the loop.
-             * @default 8
-             */
-            episodes: number;
-            /**
-             * Gamma
-             * @description The discount of a reward that is one step later.
-             * @default 0.99
-             */
-            gamma: number;
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            kind: "episodes";
-            /**
-             * Normalize
-             * @description Whether the returns of a batch have zero mean and unit variance.
-             * @default true
-             */
-            normalize: boolean;
-        };
-        /**
-         * epsilon_greedy
-         * @description A random action in place of the behaviour's, with a probability that falls linearly from start to end over the first steps of the loop (Mnih et al. 2015).
-         */
-        epsilon_greedy: {
-            /**
-             * End
-             * @default 0.05
-             */
-            end: number;
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            kind: "epsilon_greedy";
-            /**
-             * Start
-             * @default 1
-             */
-            start: number;
-            /**
-             * Steps
-             * @default 10000
-             */
-            steps: number;
+            wrappers: components["schemas"]["WrapperKind"] | components["schemas"]["WrapperKind"][];
         };
         /**
          * Evaluation
@@ -2717,6 +2528,24 @@ export interface components {
             /** Items */
             items: components["schemas"]["Event"][];
         };
+        /**
+         * ExperienceKind
+         * @description A experience, by its `kind`. `GET /v1/catalog` has the schema of each kind.
+         */
+        ExperienceKind: ("replay" | "rollout" | "episodes") | ({
+            kind: string;
+        } & {
+            [key: string]: unknown;
+        });
+        /**
+         * ExplorationKind
+         * @description A exploration, by its `kind`. `GET /v1/catalog` has the schema of each kind.
+         */
+        ExplorationKind: ("gaussian" | "ornstein_uhlenbeck" | "epsilon_greedy") | ({
+            kind: string;
+        } & {
+            [key: string]: unknown;
+        });
         /**
          * Failure
          * @description Why a job failed.
@@ -2793,19 +2622,6 @@ export interface components {
             what: "weights" | "everything";
         };
         /**
-         * FrameStack
-         * @description The last observations along a new first dimension, (frames, *observation), the newest last; before there are as many, the first one stands for those that lack.
-         */
-        FrameStack: {
-            /** Frames */
-            frames: number;
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            kind: "FrameStack";
-        };
-        /**
          * Freeze
          * @description The parameters of nodes are not trained any more.
          */
@@ -2851,22 +2667,6 @@ export interface components {
             rows: number;
             /** Step */
             step: number;
-        };
-        /**
-         * gaussian
-         * @description Normal noise is added to the action, independent at every step and clamped to the space (Fujimoto et al. 2018); std is in halves of the range of each element: 0.1 is a tenth of the largest action of a symmetric range.
-         */
-        gaussian: {
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            kind: "gaussian";
-            /**
-             * Std
-             * @default 0.1
-             */
-            std: number;
         };
         /**
          * GenerationOptions
@@ -3554,7 +3354,7 @@ export interface components {
              *       "name": "iris"
              *     }
              */
-            data: (components["schemas"]["BuiltinData"] | components["schemas"]["TorchvisionData"] | components["schemas"]["UploadedData"] | components["schemas"]["EnvironmentData"]) | components["schemas"]["AlgorithmData"];
+            data: components["schemas"]["Data"] | components["schemas"]["AlgorithmData"];
             /**
              * Max Seconds
              * @default null
@@ -3590,7 +3390,7 @@ export interface components {
              *       "loss": "CrossEntropyLoss"
              *     }
              */
-            objective: components["schemas"]["Objective"] | ("sac" | "td3" | "dqn" | "ppo" | "reinforce") | (components["schemas"]["SAC"] | components["schemas"]["TD3"] | components["schemas"]["DQN"] | components["schemas"]["PPO"] | components["schemas"]["REINFORCE"]);
+            objective: components["schemas"]["Objective"] | components["schemas"]["AlgorithmKind"];
             /**
              * Priority
              * @default 0
@@ -4295,27 +4095,6 @@ export interface components {
             [key: string]: unknown;
         });
         /**
-         * NormalizeObservation
-         * @description (observation - mean) / std with fixed numbers: one for all elements, or one for each along the last dimension.
-         */
-        NormalizeObservation: {
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            kind: "NormalizeObservation";
-            /**
-             * Mean
-             * @default 0
-             */
-            mean: number | number[];
-            /**
-             * Std
-             * @default 1
-             */
-            std: number | number[];
-        };
-        /**
          * NumbersFeature
          * @description Columns of numbers side by side: float32 (k).
          */
@@ -4406,32 +4185,6 @@ export interface components {
             [key: string]: unknown;
         });
         /**
-         * ornstein_uhlenbeck
-         * @description Noise that drifts from step to step is added to the action (Lillicrap et al. 2016): x becomes x - theta * x * dt + std * sqrt(dt) * normal, from 0 at the beginning of each episode; in halves of the range of each element.
-         */
-        ornstein_uhlenbeck: {
-            /**
-             * Dt
-             * @default 0.01
-             */
-            dt: number;
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            kind: "ornstein_uhlenbeck";
-            /**
-             * Std
-             * @default 0.5
-             */
-            std: number;
-            /**
-             * Theta
-             * @default 0.15
-             */
-            theta: number;
-        };
-        /**
          * PlannedEdit
          * @description Operations that the plan applies by itself: at a trigger, at intervals, or when a loss is not finite.
          *
@@ -4457,72 +4210,6 @@ export interface components {
             operations: (components["schemas"]["Insert"] | components["schemas"]["Remove"] | components["schemas"]["Replace"] | components["schemas"]["Rename"] | components["schemas"]["Widen"] | components["schemas"]["Narrow"] | components["schemas"]["Deepen"] | components["schemas"]["GrowVocabulary"] | components["schemas"]["GrowClasses"] | components["schemas"]["Freeze"] | components["schemas"]["Unfreeze"] | components["schemas"]["Reinit"] | components["schemas"]["Set"] | components["schemas"]["SwapOptimizer"] | components["schemas"]["Scale"])[];
             /** @default null */
             until: components["schemas"]["Until"] | null;
-        };
-        /**
-         * PPO
-         * @description Proximal policy optimisation (Schulman et al. 2017) with generalised advantage estimation.
-         */
-        PPO: {
-            /**
-             * Actor Optimizer
-             * @default null
-             */
-            actor_optimizer: components["schemas"]["OptimizerKind"] | null;
-            /**
-             * Clip Range
-             * @default 0.2
-             */
-            clip_range: number;
-            /**
-             * Critic Optimizer
-             * @default null
-             */
-            critic_optimizer: components["schemas"]["OptimizerKind"] | null;
-            /**
-             * Entropy Coefficient
-             * @default 0
-             */
-            entropy_coefficient: number;
-            /**
-             * Epochs
-             * @default 10
-             */
-            epochs: number;
-            /**
-             * Gamma
-             * @default 0.99
-             */
-            gamma: number;
-            /**
-             * Initial Std
-             * @default 1
-             */
-            initial_std: number;
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            kind: "ppo";
-            /**
-             * Lambda
-             * @default 0.95
-             */
-            lambda: number;
-            /**
-             * Normalize Advantage
-             * @default true
-             */
-            normalize_advantage: boolean;
-            /**
-             * Steps
-             * @default 256
-             */
-            steps: number;
-            /**
-             * Value Coefficient
-             * @default 0.5
-             */
-            value_coefficient: number;
         };
         /**
          * Predicted
@@ -4921,42 +4608,6 @@ export interface components {
             version: string;
         };
         /**
-         * REINFORCE
-         * @description The policy gradient of whole episodes (Williams 1992); a batch is the steps of `episodes` episodes.
-         */
-        REINFORCE: {
-            /**
-             * Entropy Coefficient
-             * @default 0
-             */
-            entropy_coefficient: number;
-            /**
-             * Episodes
-             * @default 8
-             */
-            episodes: number;
-            /**
-             * Gamma
-             * @default 0.99
-             */
-            gamma: number;
-            /**
-             * Initial Std
-             * @default 1
-             */
-            initial_std: number;
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            kind: "reinforce";
-            /**
-             * Normalize
-             * @default true
-             */
-            normalize: boolean;
-        };
-        /**
          * Reinit
          * @description The weights of a node are drawn again, and the optimiser forgets them.
          */
@@ -5025,35 +4676,6 @@ export interface components {
             with: components["schemas"]["NodeKind"];
         };
         /**
-         * ReplayExperience
-         * @description The last transitions, of which every step draws a batch, uniformly with replacement (Lin 1992).
-         */
-        ReplayExperience: {
-            /**
-             * Capacity
-             * @description Transitions that are kept; the oldest are overwritten.
-             * @default 100000
-             */
-            capacity: number;
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            kind: "replay";
-            /**
-             * Start Steps
-             * @description Transitions of random actions, uniform over the space, before the first step.
-             * @default 1000
-             */
-            start_steps: number;
-            /**
-             * Steps
-             * @description Steps of every copy in each step of the loop.
-             * @default 1
-             */
-            steps: number;
-        };
-        /**
          * Report
          * @description A spec that would be accepted.
          */
@@ -5119,128 +4741,6 @@ export interface components {
              * @default null
              */
             step: number | null;
-        };
-        /**
-         * RolloutExperience
-         * @description Steps of every copy with the weights of one moment, and several passes over them (Schulman et al. 2017).
-         *
-         *     A rollout serves epochs * ceil(steps * copies / batch_size) steps of the loop. Advantages are by generalised
-         *     advantage estimation (Schulman et al. 2016).
-         */
-        RolloutExperience: {
-            /**
-             * Epochs
-             * @description Passes over a rollout.
-             * @default 10
-             */
-            epochs: number;
-            /**
-             * Gamma
-             * @description The discount of a reward that is one step later.
-             * @default 0.99
-             */
-            gamma: number;
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            kind: "rollout";
-            /**
-             * Lambda
-             * @description Of generalised advantage estimation.
-             * @default 0.95
-             */
-            lambda: number;
-            /**
-             * Log Prob
-             * @description The output with the logarithm of the probability of `behaviour`.
-             * @default log_prob
-             */
-            log_prob: string;
-            /**
-             * Normalize Advantage
-             * @description Whether the advantages of a batch have zero mean and unit variance.
-             * @default true
-             */
-            normalize_advantage: boolean;
-            /**
-             * Steps
-             * @description Steps of every copy in a rollout.
-             * @default 128
-             */
-            steps: number;
-            /**
-             * Value
-             * @description The output with the value of the observation.
-             * @default value
-             */
-            value: string;
-        };
-        /**
-         * SAC
-         * @description Soft actor-critic (Haarnoja et al. 2018): a squashed Gaussian policy of high entropy, two critics, and a temperature alpha that holds the entropy at target_entropy (auto: -A for A actions, scaled to [-1, 1]).
-         */
-        SAC: {
-            /**
-             * Actor Optimizer
-             * @default null
-             */
-            actor_optimizer: components["schemas"]["OptimizerKind"] | null;
-            /**
-             * Alpha
-             * @default auto
-             */
-            alpha: number | "auto";
-            /**
-             * Alpha Optimizer
-             * @default null
-             */
-            alpha_optimizer: components["schemas"]["OptimizerKind"] | null;
-            /**
-             * Capacity
-             * @default 100000
-             */
-            capacity: number;
-            /**
-             * Critic Optimizer
-             * @default null
-             */
-            critic_optimizer: components["schemas"]["OptimizerKind"] | null;
-            /**
-             * Gamma
-             * @default 0.99
-             */
-            gamma: number;
-            /**
-             * Initial Alpha
-             * @default 1
-             */
-            initial_alpha: number;
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            kind: "sac";
-            /**
-             * Start Steps
-             * @default 1000
-             */
-            start_steps: number;
-            /**
-             * Steps
-             * @default 1
-             */
-            steps: number;
-            /**
-             * Target Entropy
-             * @default auto
-             */
-            target_entropy: number | "auto";
-            /**
-             * Tau
-             * @default 0.005
-             */
-            tau: number;
         };
         /**
          * sample
@@ -5312,27 +4812,6 @@ export interface components {
             op: "scale";
             /** Path */
             path: string;
-        };
-        /**
-         * ScaleReward
-         * @description The reward that is learned from is (reward + shift) * factor.
-         */
-        ScaleReward: {
-            /**
-             * Factor
-             * @default 1
-             */
-            factor: number;
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            kind: "ScaleReward";
-            /**
-             * Shift
-             * @default 0
-             */
-            shift: number;
         };
         /**
          * ScheduleKind
@@ -5507,6 +4986,15 @@ export interface components {
              * @default null
              */
             link: string | null;
+        };
+        /**
+         * SpaceKind
+         * @description A space, by its `kind`. `GET /v1/catalog` has the schema of each kind.
+         */
+        SpaceKind: {
+            kind: string;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * Split
@@ -5804,72 +5292,6 @@ export interface components {
             tau: number;
         };
         /**
-         * TD3
-         * @description Twin delayed deep deterministic policy gradient (Fujimoto et al. 2018). Noise is in halves of the range of each action.
-         */
-        TD3: {
-            /**
-             * Actor Optimizer
-             * @default null
-             */
-            actor_optimizer: components["schemas"]["OptimizerKind"] | null;
-            /**
-             * Capacity
-             * @default 100000
-             */
-            capacity: number;
-            /**
-             * Critic Optimizer
-             * @default null
-             */
-            critic_optimizer: components["schemas"]["OptimizerKind"] | null;
-            /**
-             * Exploration Noise
-             * @default 0.1
-             */
-            exploration_noise: number;
-            /**
-             * Gamma
-             * @default 0.99
-             */
-            gamma: number;
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            kind: "td3";
-            /**
-             * Noise Clip
-             * @default 0.5
-             */
-            noise_clip: number;
-            /**
-             * Policy Delay
-             * @default 2
-             */
-            policy_delay: number;
-            /**
-             * Start Steps
-             * @default 1000
-             */
-            start_steps: number;
-            /**
-             * Steps
-             * @default 1
-             */
-            steps: number;
-            /**
-             * Target Noise
-             * @default 0.2
-             */
-            target_noise: number;
-            /**
-             * Tau
-             * @default 0.005
-             */
-            tau: number;
-        };
-        /**
          * TensorFeature
          * @description A column that is a tensor already.
          */
@@ -5950,19 +5372,6 @@ export interface components {
             tokenizer: ("word" | "bpe" | "wordpiece" | "character") | components["schemas"]["Tokenizer"];
             /** @default null */
             vectors: components["schemas"]["Vectors"] | null;
-        };
-        /**
-         * TimeLimit
-         * @description Truncates an episode after this many steps; the environment's own limit holds too.
-         */
-        TimeLimit: {
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            kind: "TimeLimit";
-            /** Steps */
-            steps: number;
         };
         /**
          * Tokenizer
@@ -6941,6 +6350,15 @@ export interface components {
             /** Items */
             items: components["schemas"]["Worker"][];
         };
+        /**
+         * WrapperKind
+         * @description A wrapper, by its `kind`. `GET /v1/catalog` has the schema of each kind.
+         */
+        WrapperKind: ("NormalizeObservation" | "ClipReward" | "ScaleReward") | ({
+            kind: string;
+        } & {
+            [key: string]: unknown;
+        });
     };
     responses: {
         /** @description A parameter is unknown or invalid, or the body cannot be read. */
@@ -7103,12 +6521,12 @@ export interface components {
 export type Action = components['schemas']['Action'];
 export type ActorCritic = components['schemas']['ActorCritic'];
 export type AlgorithmData = components['schemas']['AlgorithmData'];
+export type AlgorithmKind = components['schemas']['AlgorithmKind'];
 export type AuditEntry = components['schemas']['AuditEntry'];
 export type AuditPage = components['schemas']['AuditPage'];
 export type AverageKind = components['schemas']['AverageKind'];
 export type Beam = components['schemas']['beam'];
 export type Body = components['schemas']['Body'];
-export type BoxSpace = components['schemas']['BoxSpace'];
 export type BuiltinData = components['schemas']['BuiltinData'];
 export type BuiltinSource = components['schemas']['BuiltinSource'];
 export type Catalog = components['schemas']['Catalog'];
@@ -7120,12 +6538,11 @@ export type CheckpointFile = components['schemas']['CheckpointFile'];
 export type Checkpointing = components['schemas']['Checkpointing'];
 export type CheckpointPage = components['schemas']['CheckpointPage'];
 export type ClassFeature = components['schemas']['ClassFeature'];
-export type ClipObservation = components['schemas']['ClipObservation'];
-export type ClipReward = components['schemas']['ClipReward'];
 export type Column = components['schemas']['Column'];
 export type ColumnRole = components['schemas']['ColumnRole'];
 export type Condition = components['schemas']['Condition'];
 export type Curves = components['schemas']['Curves'];
+export type Data = components['schemas']['Data'];
 export type DataSchema = components['schemas']['DataSchema'];
 export type Dataset = components['schemas']['Dataset'];
 export type DatasetPage = components['schemas']['DatasetPage'];
@@ -7137,8 +6554,6 @@ export type Delivery = components['schemas']['Delivery'];
 export type DeliveryAttempt = components['schemas']['DeliveryAttempt'];
 export type DeliveryPage = components['schemas']['DeliveryPage'];
 export type DeliveryStatus = components['schemas']['DeliveryStatus'];
-export type DiscreteSpace = components['schemas']['DiscreteSpace'];
-export type Dqn = components['schemas']['DQN'];
 export type DryRun = components['schemas']['DryRun'];
 export type Dynamics = components['schemas']['Dynamics'];
 export type EarlyStop = components['schemas']['EarlyStop'];
@@ -7149,20 +6564,18 @@ export type EditPage = components['schemas']['EditPage'];
 export type EditRequest = components['schemas']['EditRequest'];
 export type EditState = components['schemas']['EditState'];
 export type EnvironmentData = components['schemas']['EnvironmentData'];
-export type EpisodesExperience = components['schemas']['EpisodesExperience'];
-export type EpsilonGreedy = components['schemas']['epsilon_greedy'];
 export type Evaluation = components['schemas']['Evaluation'];
 export type EvaluationRequest = components['schemas']['EvaluationRequest'];
 export type Event = components['schemas']['Event'];
 export type EventPage = components['schemas']['EventPage'];
+export type ExperienceKind = components['schemas']['ExperienceKind'];
+export type ExplorationKind = components['schemas']['ExplorationKind'];
 export type Failure = components['schemas']['Failure'];
 export type FBeta = components['schemas']['FBeta'];
 export type Feature = components['schemas']['Feature'];
 export type Fork = components['schemas']['Fork'];
-export type FrameStack = components['schemas']['FrameStack'];
 export type Freeze = components['schemas']['Freeze'];
 export type FunctionDifference = components['schemas']['FunctionDifference'];
-export type Gaussian = components['schemas']['gaussian'];
 export type GenerationOptions = components['schemas']['GenerationOptions'];
 export type GradientNoise = components['schemas']['GradientNoise'];
 export type Greedy = components['schemas']['greedy'];
@@ -7206,14 +6619,11 @@ export type NewWebhook = components['schemas']['NewWebhook'];
 export type NgramsFeature = components['schemas']['NgramsFeature'];
 export type NodeChange = components['schemas']['NodeChange'];
 export type NodeKind = components['schemas']['NodeKind'];
-export type NormalizeObservation = components['schemas']['NormalizeObservation'];
 export type NumbersFeature = components['schemas']['NumbersFeature'];
 export type Objective = components['schemas']['Objective'];
 export type Operation = components['schemas']['Operation'];
 export type OptimizerKind = components['schemas']['OptimizerKind'];
-export type OrnsteinUhlenbeck = components['schemas']['ornstein_uhlenbeck'];
 export type PlannedEdit = components['schemas']['PlannedEdit'];
-export type Ppo = components['schemas']['PPO'];
 export type Predicted = components['schemas']['Predicted'];
 export type PredictedOutput = components['schemas']['PredictedOutput'];
 export type Prediction = components['schemas']['Prediction'];
@@ -7225,21 +6635,16 @@ export type ProposalReason = components['schemas']['ProposalReason'];
 export type ProposalRequest = components['schemas']['ProposalRequest'];
 export type Question = components['schemas']['Question'];
 export type Readiness = components['schemas']['Readiness'];
-export type Reinforce = components['schemas']['REINFORCE'];
 export type Reinit = components['schemas']['Reinit'];
 export type Remove = components['schemas']['Remove'];
 export type Rename = components['schemas']['Rename'];
 export type Replace = components['schemas']['Replace'];
-export type ReplayExperience = components['schemas']['ReplayExperience'];
 export type Report = components['schemas']['Report'];
 export type Resources = components['schemas']['Resources'];
 export type Rollback = components['schemas']['Rollback'];
-export type RolloutExperience = components['schemas']['RolloutExperience'];
-export type Sac = components['schemas']['SAC'];
 export type Sample = components['schemas']['sample'];
 export type Sampling = components['schemas']['Sampling'];
 export type Scale = components['schemas']['Scale'];
-export type ScaleReward = components['schemas']['ScaleReward'];
 export type ScheduleKind = components['schemas']['ScheduleKind'];
 export type SchemaWarning = components['schemas']['SchemaWarning'];
 export type Series = components['schemas']['Series'];
@@ -7248,6 +6653,7 @@ export type SessionLink = components['schemas']['SessionLink'];
 export type Set = components['schemas']['Set'];
 export type SignedIn = components['schemas']['SignedIn'];
 export type SignIn = components['schemas']['SignIn'];
+export type SpaceKind = components['schemas']['SpaceKind'];
 export type Split = components['schemas']['Split'];
 export type StartFrom = components['schemas']['StartFrom'];
 export type State = components['schemas']['State'];
@@ -7258,10 +6664,8 @@ export type SwapOptimizer = components['schemas']['SwapOptimizer'];
 export type TableFeature = components['schemas']['TableFeature'];
 export type TagsFeature = components['schemas']['TagsFeature'];
 export type TargetNetwork = components['schemas']['TargetNetwork'];
-export type Td3 = components['schemas']['TD3'];
 export type TensorFeature = components['schemas']['TensorFeature'];
 export type TextFeature = components['schemas']['TextFeature'];
-export type TimeLimit = components['schemas']['TimeLimit'];
 export type Tokenizer = components['schemas']['Tokenizer'];
 export type TopAccuracy = components['schemas']['TopAccuracy'];
 export type TorchvisionData = components['schemas']['TorchvisionData'];
@@ -7290,6 +6694,7 @@ export type WindowOrigin = components['schemas']['WindowOrigin'];
 export type Windows = components['schemas']['Windows'];
 export type Worker = components['schemas']['Worker'];
 export type WorkerPage = components['schemas']['WorkerPage'];
+export type WrapperKind = components['schemas']['WrapperKind'];
 export type ResponseBadRequest = components['responses']['BadRequest'];
 export type ResponseConflict = components['responses']['Conflict'];
 export type ResponseContentTooLarge = components['responses']['ContentTooLarge'];
