@@ -39,6 +39,9 @@ PLAN = {"optimizer": {"kind": "AdamW", "lr": 0.001}, "batch_size": 100, "epochs"
 FEW_PLAN = {"optimizer": {"kind": "AdamW", "lr": 0.0005}, "batch_size": 50, "epochs": 30}
 WHOLE_PLAN = {"optimizer": {"kind": "AdamW", "lr": 0.003}, "groups": []}  # of the encoder too, beside the probe
 MAX_DIFFERENCE, MIN_GAIN = 0.04, 0.02  # of accuracies: to plain PyTorch, and to beginning anew
+# Of the layer upon SimCLR beside one upon random weights: 0.063 was measured, and the difference of two shares near 0.8
+# of 4,000 images has a standard error of 0.009, of which the bound leaves room for two and a half.
+MIN_PROBE_GAIN = 0.04
 
 
 def read_fashion(root: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
@@ -192,7 +195,9 @@ def simclr_claims(run: Json) -> list[Json]:
     """Return the claims of the self-supervised encoder."""
     return [
         to_claim("SimCLR, then 1 % of the labels: beside those labels alone", run["tuned"] - run["supervised"], 0.0),
-        to_claim("SimCLR and a linear probe: beside a probe of random weights", run["probe"] - run["random"], MIN_GAIN),
+        to_claim(
+            "SimCLR and a linear probe: beside a probe of random weights", run["probe"] - run["random"], MIN_PROBE_GAIN
+        ),
     ]
 
 

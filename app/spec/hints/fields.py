@@ -18,10 +18,11 @@ from app.spec.hints.places import (
     object_places,
     types_at,
 )
-from app.spec.hints.synonyms import PLURAL_KINDS, UNNEEDED_FIELDS
+from app.spec.hints.synonyms import UNNEEDED_FIELDS
 from app.spec.kinds import field_names, required_fields
 
 MAX_SUGGESTED_PLACES = 2
+PLURAL_KINDS = {"tensor": "numbers", "category": "table"}  # features that read one column → several
 NAMING_FIELDS = frozenset({"kind", "name", "id"})  # of very many objects, so no place of their own
 
 

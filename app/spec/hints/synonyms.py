@@ -241,8 +241,6 @@ _VALUES = {
     "refuse": "drop error",
 }
 
-# Kinds of features that read one column → those that read several.
-PLURAL_KINDS: Mapping[str, str] = {"tensor": "numbers", "category": "table"}
 _INFERRED = "remove it: the sizes of the inputs follow from the data"
 UNNEEDED_FIELDS: Mapping[str, str] = dict.fromkeys(("inputshape", "batchinputshape", "batchshape"), _INFERRED)
 UNNEEDED_KINDS: Mapping[str, str] = {
