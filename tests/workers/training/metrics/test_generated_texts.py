@@ -12,7 +12,7 @@ from app.storage.catalog import open_store
 from tests.workers.data.schemas import stored_schema
 from tests.workers.training.datasets import LIMITS, DatasetHarness, InMemoryDataset, dataset_job
 from tests.workers.training.harness import rows_of
-from tests.workers.training.metrics.test_classification_report import stored_report
+from tests.workers.training.metrics.reports.test_classification_report import stored_report
 from workers.children.inspect import inspect_job
 from workers.network.runtime.free_run import free_run
 from workers.training.objective.sequences import edit_distances

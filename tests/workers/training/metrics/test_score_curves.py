@@ -9,7 +9,7 @@ from sklearn import metrics as sklearn
 from sklearn.calibration import calibration_curve
 
 from app.spec.data.columns import Column
-from tests.workers.training.metrics.test_classification_report import report_of
+from tests.workers.training.metrics.reports.test_classification_report import report_of
 from tests.workers.training.metrics.test_metrics import CLASSES, accumulated_metrics, example
 from workers.training.metrics import samples
 from workers.training.metrics.score_curves import CALIBRATION_BINS, calibration, threshold_curve

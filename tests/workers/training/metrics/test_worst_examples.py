@@ -11,7 +11,7 @@ from app.storage.local import LocalStore
 from tests.workers.data.schemas import stored_schema
 from tests.workers.training.datasets import DatasetHarness, dataset_job, tagging_dataset, text_dataset
 from tests.workers.training.harness import TrainingHarness, digits_job
-from tests.workers.training.metrics.test_classification_report import stored_report
+from tests.workers.training.metrics.reports.test_classification_report import stored_report
 from tests.workers.training.metrics.test_metrics import COLUMNS, PARTS, build_case, example
 from workers.data.loading import examples as module
 from workers.data.loading.examples import ExampleSet, StoredRows
