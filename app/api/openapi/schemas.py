@@ -123,7 +123,7 @@ def _open_kind_schema(name: str, groups: str, names: Sequence[str]) -> JsonSchem
     kind = {"type": "object", "properties": shared, "required": ["kind"], "additionalProperties": True}
     described = {
         "title": name,
-        "description": f"A {groups}, by its `kind`. `GET /v1/catalog` has the schema of each kind.",
+        "description": f"{'An' if groups[0] in 'aeiou' else 'A'} {groups}, by its `kind`. `GET /v1/catalog` has the schema of each kind.",
     }
     bare: dict[str, Any] = {"type": "string", "description": "The `kind` alone, of one without a required field."}
     if len(names) <= MAX_LISTED_NAMES:

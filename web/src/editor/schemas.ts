@@ -35,6 +35,11 @@ const KIND_GROUPS: Record<string, readonly string[]> = {
   OptimizerKind: ["optimizer"],
   ScheduleKind: ["schedule"],
   AverageKind: ["average"],
+  SpaceKind: ["space"],
+  WrapperKind: ["wrapper"],
+  ExplorationKind: ["exploration"],
+  ExperienceKind: ["experience"],
+  AlgorithmKind: ["algorithm"],
   TransformKind: ["transform"],
   TrainingTransformKind: ["transform"],
 };
