@@ -36,7 +36,7 @@ def test_the_best_checkpoint_s_by_default(api: Api, anna: Client, job: JobRow) -
     save(api, job, 17, None, report=False)
     found = anna.get(f"/v1/jobs/{job.id}/report")
     assert found.status_code == 200
-    assert found.json() == {"job_id": job.id, "checkpoint_id": ids[1], **document(10), "test": None}
+    assert found.json() == {"job_id": job.id, "checkpoint_id": ids[1], **document(10), "test": None, "episodes": None}
     other = anna.get(f"/v1/jobs/{job.id}/report", params={"checkpoint": ids[2]})
     assert other.json()["step"] == 15
     known = anna.get(f"/v1/jobs/{job.id}/report", headers={"If-None-Match": found.headers["etag"]})
