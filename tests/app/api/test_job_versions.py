@@ -43,10 +43,11 @@ def test_waiting_ends_with_a_change(api: Api, anna: Client) -> None:
     db = api.services.db
     job = create_running_job(db)
     path = f"/v1/jobs/{job.id}"
+    seen = version(anna.get(path))
     timer = Timer(0.3, record_message, (db, job, ProgressReport(phase="training")))
     timer.start()
     began = time.monotonic()
-    response = anna.get(path, params={"wait": 20}, headers=version(anna.get(path)))
+    response = anna.get(path, params={"wait": 20}, headers=seen)
     assert 0.2 < time.monotonic() - began < 5
     assert response.json()["phase"] == "training"
     timer.join()
