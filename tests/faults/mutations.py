@@ -5,7 +5,7 @@
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -211,13 +211,13 @@ def _rng_state_dropped(patch: SetAttribute) -> None:
 def _data_position_dropped(patch: SetAttribute) -> None:
     from workers.data.loading.sampler import Sampler
 
-    real = Sampler.batches
+    real = Sampler.position
 
-    def batches(sampler: Sampler, step: int) -> Iterator[Any]:
+    def position(sampler: Sampler, step: int) -> tuple[int, int]:
         first = vars(sampler).setdefault("_first", step)
         return real(sampler, step - first)
 
-    patch(Sampler, "batches", batches)
+    patch(Sampler, "position", position)
 
 
 def _optimizer_state_dropped(patch: SetAttribute) -> None:

@@ -101,7 +101,7 @@ MISTAKES: list[tuple[dict[str, Any], str, str, str, str]] = [
         "/objective/output",
         "unknown_output",
         'the network has no output "logit"',
-        "",
+        "one of: output",
     ),
     (
         {

@@ -25,7 +25,7 @@ def columns_of(laboratory: TrainingHarness, **features: Any) -> dict[str, Any]:
         {"id": "w", "kind": "Parameter", "shape": [1], "init": "ones"},
         {"id": "loss", "kind": "mul", "inputs": ["mean", "w"]},
     ]}  # fmt: skip
-    return dict(laboratory.prepare(spec).train.inputs)
+    return dict(rows_of(laboratory.prepare(spec)).train.inputs)
 
 
 def test_two_inputs_of_one_column_draw_for_themselves(laboratory: TrainingHarness) -> None:
