@@ -15,7 +15,7 @@ from machine import RESULTS, is_within_bound
 ROOT = Path(__file__).parents[1]
 HEADLINES = (
     "a training step, loop / bare, median",
-    "a training step, Lightning / loop, median",
+    "a training step, DataLoader / loop, median",
     "POST to the end of the first step, median",
     "create: MLflow / Graftwerk",
     "store: MLflow / Graftwerk",

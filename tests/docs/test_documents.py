@@ -110,13 +110,13 @@ def test_examples_in_the_spec_are_valid() -> None:
     networks = [each for each in others if "optimizer" not in each and each not in parts]
     plans = [each for each in others if "optimizer" in each]
     assert plans
-    short, loop = json_blocks((ROOT / "README.md").read_text())
+    short, loop, agent = json_blocks((ROOT / "README.md").read_text())
     alone = {"model": {"inputs": loop["inputs"], "nodes": [loop]}, "inputs": {"state": {"shape": [64]}}}
     assert inspect_network(alone, 100)[1] == []
     assert {kind for kind in CONTROL if f'"kind": "{kind}"' in json.dumps(networks)} == CONTROL.keys()
     written = [whole | {"model": network} for network in networks] + [whole | {"training": plan} for plan in plans]
     assert parts
-    for document in (whole, *written, *(whole | each for each in parts), short):
+    for document in (whole, *written, *(whole | each for each in parts), short, agent):
         job = parse_job(document)
         uploaded = None if named_dataset_schema(job) is not None else SPEECH
         schema = uploaded or named_dataset_schema(job)
