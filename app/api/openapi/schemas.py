@@ -121,9 +121,10 @@ def _open_kind_schema(name: str, groups: str, names: Sequence[str]) -> JsonSchem
     """Return the schema of an object with a `kind`, or of one of the names, which are enough by themselves."""
     shared = BaseNode.model_json_schema()["properties"] if name == "NodeKind" else {"kind": {"type": "string"}}
     kind = {"type": "object", "properties": shared, "required": ["kind"], "additionalProperties": True}
+    article = "An" if groups[0] in "aeiou" else "A"
     described = {
         "title": name,
-        "description": f"{'An' if groups[0] in 'aeiou' else 'A'} {groups}, by its `kind`. `GET /v1/catalog` has the schema of each kind.",
+        "description": f"{article} {groups}, by its `kind`. `GET /v1/catalog` has the schema of each kind.",
     }
     bare: dict[str, Any] = {"type": "string", "description": "The `kind` alone, of one without a required field."}
     if len(names) <= MAX_LISTED_NAMES:
