@@ -1299,7 +1299,7 @@ export interface components {
         };
         /**
          * AlgorithmKind
-         * @description A algorithm, by its `kind`. `GET /v1/catalog` has the schema of each kind.
+         * @description An algorithm, by its `kind`. `GET /v1/catalog` has the schema of each kind.
          */
         AlgorithmKind: ("sac" | "td3" | "dqn" | "ppo" | "reinforce") | ({
             kind: string;
@@ -1346,7 +1346,7 @@ export interface components {
         };
         /**
          * AverageKind
-         * @description A average, by its `kind`. `GET /v1/catalog` has the schema of each kind.
+         * @description An average, by its `kind`. `GET /v1/catalog` has the schema of each kind.
          */
         AverageKind: ("ema" | "swa") | ({
             kind: string;
@@ -2530,7 +2530,7 @@ export interface components {
         };
         /**
          * ExperienceKind
-         * @description A experience, by its `kind`. `GET /v1/catalog` has the schema of each kind.
+         * @description An experience, by its `kind`. `GET /v1/catalog` has the schema of each kind.
          */
         ExperienceKind: ("replay" | "rollout" | "episodes") | ({
             kind: string;
@@ -2539,7 +2539,7 @@ export interface components {
         });
         /**
          * ExplorationKind
-         * @description A exploration, by its `kind`. `GET /v1/catalog` has the schema of each kind.
+         * @description An exploration, by its `kind`. `GET /v1/catalog` has the schema of each kind.
          */
         ExplorationKind: ("gaussian" | "ornstein_uhlenbeck" | "epsilon_greedy") | ({
             kind: string;
@@ -4177,7 +4177,7 @@ export interface components {
         Operation: components["schemas"]["Insert"] | components["schemas"]["Remove"] | components["schemas"]["Replace"] | components["schemas"]["Rename"] | components["schemas"]["Widen"] | components["schemas"]["Narrow"] | components["schemas"]["Deepen"] | components["schemas"]["GrowVocabulary"] | components["schemas"]["GrowClasses"] | components["schemas"]["Freeze"] | components["schemas"]["Unfreeze"] | components["schemas"]["Reinit"] | components["schemas"]["Set"] | components["schemas"]["SwapOptimizer"];
         /**
          * OptimizerKind
-         * @description A optimizer, by its `kind`. `GET /v1/catalog` has the schema of each kind.
+         * @description An optimizer, by its `kind`. `GET /v1/catalog` has the schema of each kind.
          */
         OptimizerKind: ("SGD" | "Adam" | "AdamW" | "NAdam" | "RAdam" | "Adamax" | "Adagrad" | "Adadelta" | "RMSprop" | "Rprop" | "ASGD" | "Adafactor" | "LBFGS" | "Muon") | ({
             kind: string;
