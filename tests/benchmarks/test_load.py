@@ -22,9 +22,18 @@ def load(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 async def exchange(serve: Serve, use: Callable[[Server], Awaitable[None]]) -> None:
-    """Serve on a free port, and use it."""
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as listener:
+    """Serve on a free port, use it, and wait until every connection has been served to its end."""
+    serving: list[asyncio.Task[None] | None] = []
+
+    async def serve_to_the_end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.append(asyncio.current_task())
+        await serve(reader, writer)
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(serve_to_the_end, "127.0.0.1", 0) as listener:
         await use(Server("127.0.0.1", listener.sockets[0].getsockname()[1], "gw_key"))
+        async with asyncio.timeout(20):
+            await asyncio.gather(*(task for task in serving if task is not None))
 
 
 def test_answers_of_every_form_are_read_and_a_closed_connection_is_replaced() -> None:
