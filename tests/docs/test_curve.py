@@ -1,23 +1,14 @@
-import importlib.util
-from pathlib import Path
 from types import ModuleType
 from xml.etree import ElementTree
 
 import pytest
 
-SVG = "{http://www.w3.org/2000/svg}"
-ROOT = Path(__file__).parents[2]
+from tests.docs.drawing_scripts import SVG, import_script
 
 
 @pytest.fixture
 def curve(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    spec = importlib.util.spec_from_file_location("curve", ROOT / "docs" / "curve.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return import_script("curve", monkeypatch)
 
 
 def test_every_bucket_is_drawn(curve: ModuleType) -> None:

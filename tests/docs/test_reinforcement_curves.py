@@ -1,25 +1,16 @@
 """The picture of an agent's returns and of an episode."""
 
-import importlib.util
-from pathlib import Path
 from types import ModuleType
 from xml.etree import ElementTree
 
 import pytest
 
-SVG = "{http://www.w3.org/2000/svg}"
-ROOT = Path(__file__).parents[2]
+from tests.docs.drawing_scripts import SVG, import_script
 
 
 @pytest.fixture
 def script(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    spec = importlib.util.spec_from_file_location("reinforcement_curves", ROOT / "docs" / "reinforcement_curves.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return import_script("reinforcement_curves", monkeypatch)
 
 
 def test_returns_and_an_episode_are_drawn(script: ModuleType) -> None:

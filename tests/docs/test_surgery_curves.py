@@ -1,22 +1,14 @@
-import importlib.util
-from pathlib import Path
 from types import ModuleType
 from xml.etree import ElementTree
 
 import pytest
 
-SVG = "{http://www.w3.org/2000/svg}"
-ROOT = Path(__file__).parents[2]
+from tests.docs.drawing_scripts import SVG, import_script
 
 
 @pytest.fixture
-def drawing() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("surgery_curves", ROOT / "docs" / "surgery_curves.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def drawing(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    return import_script("surgery_curves", monkeypatch)
 
 
 def test_each_edit_has_a_panel_with_its_curves_and_its_step(drawing: ModuleType) -> None:
