@@ -1,12 +1,11 @@
 """The same training by Lightning's Trainer, in a process of an interpreter that has the package `lightning`.
 
 Run as a program it reads a number of steps from a line, trains for that many, writes the seconds of the loop alone as
-a line, and waits for the next. It imports nothing of this repository but the figures in `step_workload`.
+a line, and waits for the next. It imports nothing of this repository but the figures in `step_workload`, and
+`peer_process`.
 """
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -14,47 +13,19 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
+from peer_process import PeerProcess, run_peer
 from step_workload import BATCH, CLASSES, FEATURES, HIDDEN, LR, ROWS
 
 
-class LightningProcess:
-    """A running process, that trains on request."""
-
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
-        self._process = process
-        self.release = str(self._read()["release"])
-
-    def seconds(self, steps: int) -> float:
-        """Train for some steps; returns the seconds of one."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{steps}\n")
-        self._process.stdin.flush()
-        return float(self._read()["seconds"]) / steps
-
-    def _read(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise SystemExit(f"Lightning's process ended with {self._process.wait()}")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-
 @contextmanager
-def run_lightning(python: Path) -> Iterator[LightningProcess]:
-    """Run the process in a temporary folder, into which Lightning writes its logs."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PL_DISABLE_FORK": "1"}
-    pipe = subprocess.PIPE
-    with tempfile.TemporaryDirectory(prefix="lightning-bench-") as folder:
-        command = [str(python.absolute()), str(Path(__file__).absolute())]
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdin=pipe, stdout=pipe, text=True)
-        try:
-            yield LightningProcess(process)
-        finally:
-            process.terminate()
-            process.wait(30)
+def run_lightning(python: Path) -> Iterator[PeerProcess]:
+    """Run the process in a temporary folder, into which Lightning writes its logs; it is asked for steps."""
+    with (
+        tempfile.TemporaryDirectory(prefix="lightning-bench-") as folder,
+        run_peer("Lightning", python, __file__, {"PL_DISABLE_FORK": "1"}, folder) as running,
+    ):
+        yield running
 
 
 def serve_timings() -> None:

@@ -160,7 +160,9 @@ def main() -> None:
         versions = {}
         if options.sb3_python is not None:
             running = stack.enter_context(run_sb3(options.sb3_python))
-            trainers["sb3"] = running.train
+            trainers["sb3"] = lambda algorithm, steps, seed: running.ask(
+                {"algorithm": algorithm, "steps": steps, "seed": seed}
+            )
             versions["stable_baselines3"] = running.release
         runs = measure(trainers, options.rounds, options.steps)
     figures = {algorithm: summarize(own) for algorithm, own in runs.items()}

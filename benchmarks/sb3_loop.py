@@ -2,57 +2,28 @@
 
 Run as a program it reads jobs, each a line of JSON (`algorithm`, `steps`, `seed`), trains, writes the seconds of the
 training alone and the mean return of some episodes as a line, and waits for the next. It imports nothing of this
-repository but the figures in `pendulum_settings`.
+repository but the figures in `pendulum_settings`, and `peer_process`.
 """
 
 import json
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
+from peer_process import PeerProcess, run_peer
 from pendulum_settings import BATCH, ENVIRONMENT, EPISODES, EXPLORATION_NOISE, GAMMA, LR, START_STEPS, TAU, WIDTHS
 
 
-class Sb3Process:
-    """A running process, that trains on request."""
-
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
-        self._process = process
-        self.release = str(self._read()["release"])
-
-    def train(self, algorithm: str, steps: int, seed: int) -> dict[str, float]:
-        """Train for some steps; returns `seconds` and `cpu_seconds` of the training, and the `return` of the policy."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"algorithm": algorithm, "steps": steps, "seed": seed}) + "\n")
-        self._process.stdin.flush()
-        return self._read()
-
-    def _read(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise SystemExit(f"the process of Stable-Baselines3 ended with {self._process.wait()}")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-
 @contextmanager
-def run_sb3(python: Path) -> Iterator[Sb3Process]:
-    """Run the process."""
-    command = [str(python.absolute()), str(Path(__file__).absolute())]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    pipe = subprocess.PIPE
-    process = subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True)
-    try:
-        yield Sb3Process(process)
-    finally:
-        process.terminate()
-        process.wait(30)
+def run_sb3(python: Path) -> Iterator[PeerProcess]:
+    """Run the process; it is asked for an `algorithm`, `steps` and a `seed`.
+
+    It answers with `seconds` and `cpu_seconds` of the training, and the `return` of the policy.
+    """
+    with run_peer("Stable-Baselines3", python, __file__) as running:
+        yield running
 
 
 def serve_trainings() -> None:
