@@ -68,7 +68,7 @@ class OptimizerStep:
             optimizer.step()
             del vars(optimizer)["found_inf"]
         elif skipped is None or not skipped.item():
-            optimizer.step()
+            state.step_optimizer()
         for parameter in parameters:  # as `zero_grad` does, without its bookkeeping for profilers
             parameter.grad = None
         return skipped

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from app.errors import BuildError
 from workers.network.runtime.build import BuiltNetwork
+from workers.training.optim.fused_kernels import FusedStep, fused_step
 from workers.training.optim.learning_rate import LearningRateSchedule
 from workers.training.optim.optimizers import check_state_shapes
 from workers.training.optim.schedules import JsonState
@@ -46,11 +47,18 @@ class UpdateState:
     schedule: LearningRateSchedule | None = None
     scaler: GradScaler | None = None  # for fp16
     network: BuiltNetwork | None = None  # the part that is run; `None`: all of the network
+    _fused: FusedStep | None = None
 
     @property
     def inputs(self) -> Sequence[nn.Parameter] | None:
         """The parameters whose gradients are computed; `None`: of all that the loss depends on."""
         return None if self.network is None else self.parameters
+
+    def step_optimizer(self) -> None:
+        """Step the optimizer from the gradients of its parameters."""
+        if self._fused is None or not self._fused.step(self.optimizer):
+            self.optimizer.step()
+            self._fused = fused_step(self.optimizer)
 
     def state_tensors(self) -> dict[str, Tensor]:
         """Return the optimizer's tensors, without copying; see `optimizer_tensors`."""
