@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn, optim
+from torch import Tensor, optim
 from torch.optim import Optimizer
 
 
 class GroupKernel(Protocol):
     """The step of a parameter group, from the gradients of all of its parameters."""
 
-    parameters: Sequence[nn.Parameter]
+    parameters: list[Tensor]
 
     def step(self, settings: Mapping[str, Any], gradients: list[Tensor]) -> None:
         """Change the parameters and the optimizer's state in place."""
@@ -26,25 +26,27 @@ class GroupKernel(Protocol):
 class AdamKernel:
     """A step of Adam or AdamW. Raises `KeyError` when it is built from a state without moments."""
 
-    def __init__(self, settings: Mapping[str, Any], parameters: list[nn.Parameter], states: list[Any]) -> None:
+    def __init__(self, settings: Mapping[str, Any], parameters: list[Tensor], states: list[Any]) -> None:
         self.parameters = parameters
-        self._means, self._squares, self._counts = (
-            [state[name] for state in states] for name in ("exp_avg", "exp_avg_sq", "step")
-        )
+        self._means, self._squares = ([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq"))
+        self._counts = torch.stack([state["step"] for state in states])
+        self._counts_by_parameter = [self._counts[place] for place in range(len(states))]
+        for state, count in zip(states, self._counts_by_parameter, strict=True):
+            state["step"] = count  # a view: one operation counts for all
         self._maxima = [state["max_exp_avg_sq"] for state in states] if settings["amsgrad"] else []
         self._function = torch._fused_adamw_ if settings["decoupled_weight_decay"] else torch._fused_adam_
 
     def step(self, settings: Mapping[str, Any], gradients: list[Tensor]) -> None:
         """Change parameters, moments and counts in place."""
         beta1, beta2 = settings["betas"]
-        torch._foreach_add_(self._counts, 1)
+        self._counts += 1
         self._function(
             self.parameters,
             gradients,
             self._means,
             self._squares,
             self._maxima,
-            self._counts,
+            self._counts_by_parameter,
             lr=settings["lr"],
             beta1=beta1,
             beta2=beta2,
@@ -58,7 +60,7 @@ class AdamKernel:
 class SGDKernel:
     """A step of SGD. Raises `KeyError` when it is built from a state without the momentum that the settings ask for."""
 
-    def __init__(self, settings: Mapping[str, Any], parameters: list[nn.Parameter], states: list[Any]) -> None:
+    def __init__(self, settings: Mapping[str, Any], parameters: list[Tensor], states: list[Any]) -> None:
         self.parameters = parameters
         self._momenta = [state["momentum_buffer"] for state in states] if settings["momentum"] else []
 
@@ -115,7 +117,7 @@ def fused_step(optimizer: Optimizer) -> FusedStep | None:
         return None
     groups = []
     for group in optimizer.param_groups:
-        parameters: list[nn.Parameter] = group["params"]
+        parameters: list[Tensor] = group["params"]
         if len({(each.device, each.dtype) for each in parameters}) > 1 or any(map(torch.is_complex, parameters)):
             return None
         try:
