@@ -1,9 +1,14 @@
-"""How much an edit changes what a trained network computes: both networks on one batch, in evaluation mode."""
+"""How much an edit changes what a trained network computes: both networks on one batch, in evaluation mode.
+
+The batch of a job in an environment are observations of episodes that its policy plays as it was before the edit.
+Compared are the outputs that act and are reported, which read observations alone.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import torch
@@ -13,14 +18,17 @@ from torch import Tensor
 
 from app.errors import NotPredictable
 from app.spec.data.columns import DataSchema
+from app.spec.data.environments.environment import OBSERVATION, EnvironmentData
 from app.spec.edits.operations import Operation
 from app.spec.job import parse_job, resolve_job_features
 from workers.data.features.preparation import Preparation
 from workers.data.loading.examples import ExampleSet
 from workers.data.loading.window_index import WindowIndex
 from workers.data.loading.windows import window_examples
+from workers.environments.build import EVALUATION_STREAM, build_environments
+from workers.environments.evaluation import play_episodes
 from workers.network.inference.shape_inference import infer_shapes
-from workers.network.runtime.build import BuiltNetwork
+from workers.network.runtime.build import BuiltNetwork, network_part
 from workers.prediction.evaluation import LabelledDataset, stored_columns
 from workers.prediction.network import NetworkSource
 from workers.surgery.apply import Draw, map_weights
@@ -62,9 +70,31 @@ def measure_difference(
         number = script.edit - len(script.earlier) + place
         document, network = _edit(document, network, schema, operations, seed, number)
     edited = _edit(document, network, schema, script.operations, seed, script.edit)[1]
-    inputs = _read_batch(trained, schema, dataset, {*network.blueprint.inputs, *edited.blueprint.inputs}, device)
+    data = parse_job(dict(document)).data
+    if isinstance(data, EnvironmentData):
+        network, edited = (_policy(each.to(device), data) for each in (network, edited))
+        inputs: Mapping[str, Tensor] = {OBSERVATION: _observations(network, data, seed, device)}
+    else:
+        inputs = _read_batch(trained, schema, dataset, {*network.blueprint.inputs, *edited.blueprint.inputs}, device)
     rows = min(ROWS, len(next(iter(inputs.values()))))
     return {"rows": rows, **_compare(*(_run(each.to(device), inputs) for each in (network, edited)))}
+
+
+def _policy(network: BuiltNetwork, data: EnvironmentData) -> BuiltNetwork:
+    """Return the part of a network that acts, is reported, and reads observations alone."""
+    acting = dict.fromkeys((data.action, data.behaviour_output, *data.report))
+    return network_part(network, [name for name in acting if name in network.blueprint.outputs])
+
+
+def _observations(policy: BuiltNetwork, data: EnvironmentData, seed: int, device: torch.device) -> Tensor:
+    """Return observations (ROWS, ...) of steps that a policy makes."""
+    environments = build_environments(data, 1, seed, EVALUATION_STREAM)
+
+    def act(observation: Tensor) -> dict[str, Tensor]:
+        return {data.action: _run(policy, {OBSERVATION: observation.to(device)})[data.action].cpu()}
+
+    steps = play_episodes(environments, act, range(ROWS), data.action)
+    return torch.cat([step.observation for step in islice(steps, ROWS)]).to(device)
 
 
 def _build(document: Mapping[str, Any], schema: DataSchema) -> BuiltNetwork:

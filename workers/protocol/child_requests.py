@@ -184,7 +184,7 @@ class MeasureRequest:
     source: Json  # of the job's data set
     content: Path | None  # of an upload
     data_root: Path  # where torchvision data sets lie
-    split: str
+    split: str | None  # `None` of an environment, which has no rows
     earlier: tuple[tuple[Json, ...], ...]  # operations of the edits between the checkpoint and this one
     operations: tuple[Json, ...]
     edit: int  # the number that it would have

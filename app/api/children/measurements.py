@@ -52,10 +52,10 @@ def measure_difference(services: Services, owner: str, job_id: str, check: Check
     if any(name not in checkpoints.public_files(source.checkpoint) for name in REQUIRED_FILES):
         return None
     settings, rows = services.settings, source.schema["rows"]
-    split = next((name for name in SPLITS if 0 < rows.get(name, 0) <= settings.evaluate_rows), None)
-    if split is None:
-        return None
     data = source.spec["data"]
+    split = next((name for name in SPLITS if 0 < rows.get(name, 0) <= settings.evaluate_rows), None)
+    if split is None and data["kind"] != "environment":
+        return None
     named = {"kind": data["kind"], "name": data.get("name")}
     with services.predictors.copies.local_files(services.store, source.files) as (weights, preparation, *content):
         figures = services.predictors.measure(

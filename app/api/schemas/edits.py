@@ -95,7 +95,10 @@ class NetworkDiff(ResponseModel):
 
 
 class FunctionDifference(ResponseModel):
-    """How much the outputs of a network change by an edit, on a batch of the job's own rows, in evaluation mode."""
+    """How much the outputs of a network change by an edit, on a batch of the job's own rows, in evaluation mode.
+
+    Of a job in an environment: the outputs that act and are reported, on observations of episodes.
+    """
 
     checkpoint_id: str = Field(description="With whose weights.")
     step: int
