@@ -39,7 +39,10 @@ def sequence_problems(check: TargetShapeCheck) -> Iterator[Problem]:
     elif shape[1] < classes or (target.labels is not None and shape[1] != classes):
         what = f"{classes - 1} labels and a blank" if target.labels is not None else f"{classes} classes"
         detail = f'"{target.name}" has {what} but {score_count(check)}'
-        yield width_problem(check, detail, classes)
+        if not check.classes_last and shape[2] == classes:
+            yield Problem(check.pointer, "shape_mismatch", detail, 'set "classes" of the objective to "last"')
+        else:
+            yield width_problem(check, detail, classes)
     elif blank >= shape[1]:
         detail = f"there is no class {blank} of {shape[1]}"
         yield Problem(f"{check.pointer}/blank", "out_of_range", detail, f"use at most {shape[1] - 1}")
@@ -47,6 +50,9 @@ def sequence_problems(check: TargetShapeCheck) -> Iterator[Problem]:
 
 def variance_problem(check: TargetShapeCheck, variance: Tensor) -> Problem | None:
     """Return why an output is no variance of another one: it has its shape, or one number for its last dimension."""
+    if variance is check.output:
+        detail, hint = "the variance is the mean itself", 'name another output, that ends with {"kind": "Softplus"}'
+        return Problem(f"{check.pointer}/var", "contradiction", detail, hint)
     shape, given = tuple(check.output.shape), tuple(variance.shape)
     if given in (shape, shape[:-1], (*shape[:-1], 1)) and len(given) > 0 and variance.is_floating_point():
         return None
