@@ -50,9 +50,6 @@ def sequence_problems(check: TargetShapeCheck) -> Iterator[Problem]:
 
 def variance_problem(check: TargetShapeCheck, variance: Tensor) -> Problem | None:
     """Return why an output is no variance of another one: it has its shape, or one number for its last dimension."""
-    if variance is check.output:
-        detail, hint = "the variance is the mean itself", 'name another output, that ends with {"kind": "Softplus"}'
-        return Problem(f"{check.pointer}/var", "contradiction", detail, hint)
     shape, given = tuple(check.output.shape), tuple(variance.shape)
     if given in (shape, shape[:-1], (*shape[:-1], 1)) and len(given) > 0 and variance.is_floating_point():
         return None
