@@ -63,7 +63,7 @@ METRICS: Mapping[str, MetricKind] = {
     ),
     "exact_match": MetricKind(
         "Share of examples of which every label, or every token, is right; of a text that a network generates: as it "
-        "is generated, without the true one.",
+        "is generated, without the true one, [END] included.",
         ("labels", "tags", "classes", "sequences"),
     ),
     "token_error_rate": MetricKind(

@@ -47,7 +47,8 @@ HINTS = {
     **dict.fromkeys(BROADCASTING_KINDS, "dimensions must be equal, or 1"),
     **dict.fromkeys(
         ("MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d"),
-        "the second input are the indices of the pool that made the first one's shape: POOL.indices",
+        "the second input are the indices of the pool that made the first one's shape: POOL.indices; "
+        "output_size is within a stride of what it is by default",
     ),
 }
 
