@@ -61,9 +61,8 @@ class TextGenerator:
         if not isinstance(tokens, RaggedTensor):
             return dict(inputs)
         if tokens.truncated_count:
-            detail = (
-                f'{tokens.truncated_count} rows have more than {self.column.shape[0]} tokens in "{self.column.name}"'
-            )
+            rows = "1 row has" if tokens.truncated_count == 1 else f"{tokens.truncated_count:,} rows have"
+            detail = f'{rows} more than {self.column.shape[0]} tokens in "{self.column.name}"'
             raise InvalidInput([Problem("/rows", "too_long", detail, "shorten them: the network goes on at their end")])
         return {**inputs, self.column.name: replace(tokens, min_length=1)}
 

@@ -12,9 +12,11 @@ from safetensors import SafetensorError, safe_open
 from app.errors import NotPredictable
 from app.spec.data.base_feature import BaseFeature
 from app.spec.data.columns import Column, DataSchema
+from app.spec.data.encodings.ngrams_feature import NgramsFeature
 from app.spec.data.environments.environment import OBSERVATION, EnvironmentData
 from app.spec.data.examples.windows import Windows
 from app.spec.data.images.feature import ImageFeature
+from app.spec.data.sequence_features import TextFeature
 from app.spec.job import parse_job, resolve_job_features
 from workers.data.features.preparation import Preparation
 from workers.network.analysis.dependencies import prune_to_outputs, with_row_count
@@ -188,10 +190,17 @@ def _required_columns(
                 before.is_required or (feature.requires_values and not (windows and windows.known)),
                 _takes_any_size(features, column),
                 name in generated,
+                _is_spelt(features, column),
             )
     for name in windows.columns if windows is not None else ():
         found[name] = RequiredColumn(stored[name], is_required=True)
     return found
+
+
+def _is_spelt(features: Mapping[str, BaseFeature], column: Column) -> bool:
+    """Return whether all features of a column read it as a text."""
+    readers = [feature for feature in features.values() if column.name in feature.source_columns]
+    return all(isinstance(feature, TextFeature | NgramsFeature) for feature in readers)
 
 
 def _takes_any_size(features: Mapping[str, BaseFeature], column: Column) -> bool:

@@ -178,7 +178,8 @@ def _recorder(prepared: PreparedTraining) -> Recorder:
         weights = {head.name: head.weight for head in heads if head.weight}
     counters, total, origin = prepared.state.counters, prepared.total_steps, epochs.origin
     fail = plan.on_nan == "fail"
-    return Recorder(prepared.context, counters, total, epochs.steps_per_epoch, fail, updates, weights, origin)
+    advice = "".join(dict.fromkeys(head.advice_if_infinite for head in heads))
+    return Recorder(prepared.context, counters, total, epochs.steps_per_epoch, fail, updates, weights, origin, advice)
 
 
 def _test(prepared: PreparedTraining, values: Mapping[str, float]) -> JsonState:

@@ -42,22 +42,37 @@ def node_problems(
     known: dict[str, tuple[str, ...]] = dict.fromkeys(inputs, ()) | {
         wired.id: network.node_output_names(wired.node) for wired in nodes if wired.node.id is not None
     }
-    problems = _wiring_problems(nodes, inputs, known, hints, fields)
+    hidden = {f"{wired.id}.{name}": field for wired in nodes for name, field in _optional_outputs(wired.node).items()}
+    problems = _wiring_problems(nodes, inputs, known, hints, fields, hidden)
     for name, source in (body.outputs or {}).items():
-        if (reason := _unresolved_reference(source, known, hints)) is not None:
+        if (reason := _unresolved_reference(source, known, hints, hidden)) is not None:
             detail = f'output "{name}" names "{source}", {reason[0]}'
             problems.append(Problem(f"/outputs/{name}", "unknown_node", detail, reason[1]))
     return problems or _cycle_problems(nodes)
 
 
-def _unresolved_reference(ref: str, known: Mapping[str, tuple[str, ...]], hints: Hints) -> tuple[str, str] | None:
-    """Return why a reference has no target, and a hint; `None` if it has one."""
+def _optional_outputs(node: BaseNode) -> dict[str, str]:
+    """Return the outputs that a node has only where a field is true: name → field."""
+    kind = NODE_KINDS[node.kind]
+    named = dict.fromkeys(kind.outputs[1:], kind.outputs_field) if kind.outputs_field else {}
+    return {**named, **kind.optional_outputs}
+
+
+def _unresolved_reference(
+    ref: str, known: Mapping[str, tuple[str, ...]], hints: Hints, hidden: Mapping[str, str]
+) -> tuple[str, str] | None:
+    """Return why a reference has no target, and a hint; `None` if it has one.
+
+    `hidden` are the fields that would give a node further outputs, by the references to them.
+    """
     owner, _, output = ref.partition(".")
     if owner not in known:
         return "which is not a node", hints.did_you_mean(owner, lambda: known) or choices(known)
     if output and output not in known[owner]:
         has = ", ".join(known[owner])
         what = f"the outputs {has}" if has else "no named outputs"
+        if ref in hidden:
+            return f"but {owner} has {what}", f'set "{hidden[ref]}": true in {owner}'
         whole = [owner, *(f"{owner}.{name}" for name in known[owner])]
         return f"but {owner} has {what}", hints.did_you_mean(ref, lambda: whole) or choices(whole)
     return None
@@ -130,6 +145,7 @@ def _wiring_problems(
     known: Mapping[str, tuple[str, ...]],
     hints: Hints,
     fields: tuple[str, ...],
+    hidden: Mapping[str, str],
 ) -> list[Problem]:
     problems = _id_problems(nodes, inputs)
     previous = inputs[0]
@@ -148,7 +164,7 @@ def _wiring_problems(
                 else:
                     hint = hints.did_you_mean(source, lambda: known) or choices(known)
                 problems.append(Problem(wired.pointer + place, "unknown_node", detail, hint))
-            elif (reason := _unresolved_reference(source, known, hints)) is not None:
+            elif (reason := _unresolved_reference(source, known, hints, hidden)) is not None:
                 problems.append(Problem(wired.pointer + place, "unknown_output", f'"{source}": {reason[0]}', reason[1]))
         problems += _arity_problems(wired, previous)
         previous = wired.id

@@ -20,6 +20,7 @@ class MetricKind(NamedTuple):
     sentence: str
     task_types: tuple[TaskType, ...]
     requires: Literal["predicted", "scores", "probabilities", "quantiles"] = "predicted"
+    least_quantiles: int = 1
 
 
 _MULTICLASS: tuple[TaskType, ...] = ("classes", "tags")
@@ -62,7 +63,7 @@ METRICS: Mapping[str, MetricKind] = {
     ),
     "exact_match": MetricKind(
         "Share of examples of which every label, or every token, is right; of a text that a network generates: as it "
-        "is generated, without the true one.",
+        "is generated, without the true one, [END] included.",
         ("labels", "tags", "classes", "sequences"),
     ),
     "token_error_rate": MetricKind(
@@ -85,8 +86,8 @@ METRICS: Mapping[str, MetricKind] = {
     ),
     "pearson": MetricKind("Pearson's correlation of output and target.", _REGRESSION),
     "spearman": MetricKind("Spearman's rank correlation of output and target.", _REGRESSION),
-    "coverage": MetricKind("Share of targets from the lowest to the highest quantile.", _REGRESSION, "quantiles"),
-    "interval_width": MetricKind("Mean distance of the lowest and the highest quantile.", _REGRESSION, "quantiles"),
+    "coverage": MetricKind("Share of targets from the lowest to the highest quantile.", _REGRESSION, "quantiles", 2),
+    "interval_width": MetricKind("Mean distance of the lowest and the highest quantile.", _REGRESSION, "quantiles", 2),
     "pinball": MetricKind("Mean pinball loss of the quantiles.", _REGRESSION, "quantiles"),
 }
 MEDIAN = 0.5
@@ -132,7 +133,7 @@ def _gives(loss: BaseLoss, metric: MetricKind) -> bool:
     """Return whether outputs of a loss give what a metric requires."""
     quantiles = loss.options.quantiles
     if metric.requires == "quantiles":
-        return bool(quantiles)
+        return len(quantiles or ()) >= metric.least_quantiles
     if quantiles:  # a number is compared, which is the median
         return MEDIAN in quantiles
     return metric.requires != "probabilities" or loss.row.gives_probabilities
@@ -189,6 +190,8 @@ def _missing_part(name: str, loss: BaseLoss, target: Column) -> str:
     if name in SPAN_METRICS:
         return f'{name} needs tags such as B-PER, I-PER and O, which "{target.name}" does not have'
     if name in METRICS and METRICS[name].requires == "quantiles":
+        if loss.options.quantiles:
+            return f"{name} is about what lies between two quantiles, and there is one"
         return f"{name} needs quantiles, and {loss.kind} gives none"
     if loss.options.quantiles:
         return f"{name} compares the median, which is not among the quantiles: add {MEDIAN}"

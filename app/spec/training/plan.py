@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from app.errors import Problem
 from app.spec.base import NonNegative, Seed, Size, SpecModel, Steps, validation_error
 from app.spec.training.checkpointing import Checkpointing
-from app.spec.training.planned_edits import PlannedEdit, planned_edit_problems
+from app.spec.training.planned_edits import PlannedEdit, planned_edit_problems, planned_edit_warnings
 from app.spec.training.schedules import milestone_warnings
 from app.spec.training.statistics import Statistics
 from app.spec.training.updates.target_networks import TargetNetwork
@@ -96,12 +96,13 @@ class Training(BaseUpdate):
     def warnings(self, rows: int | None) -> list[Problem]:
         """Return what has no effect in a run with so many rows in an epoch; pointers lead into the plan."""
         lengths, scheduled = self.run_lengths(rows), [(place, each.schedule) for place, each in self.all_updates()]
-        return [
+        late = [
             found.with_prefix(f"{place}/schedule")
             for place, schedule in scheduled
             if schedule is not None
             for found in milestone_warnings(schedule, lengths)
         ]
+        return late + list(planned_edit_warnings(self.edits, lengths))
 
     def minimised_heads(self, heads: Iterable[str]) -> tuple[str, ...]:
         """Return those of some heads whose losses are minimised; the others are evaluated only."""

@@ -1,6 +1,6 @@
 """Edits that the plan makes by itself: `training.edits`, rules that say when, how often, and which operations."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -78,6 +78,15 @@ class PlannedEdit(SpecModel):
         """How often it makes an edit at most; `None`: there is no limit."""
         return self.max_times or (1 if self.at is not None else 3 if self.on is not None else None)
 
+    def begins(self) -> list[tuple[str, str, int]]:
+        """Return how many steps or epochs pass before its first edit, by pointer into it, with the unit."""
+        places: list[tuple[str, str, int | None]] = []
+        if self.at is not None:
+            places += [("/at/step", "step", self.at.step), ("/at/epoch", "epoch", self.at.epoch)]
+        if self.every is not None:
+            places += [("/every/steps", "step", self.every.steps), ("/every/epochs", "epoch", self.every.epochs)]
+        return [(place, unit, count) for place, unit, count in places if count is not None]
+
     def conditions(self) -> list[tuple[str, Condition]]:
         """Return its conditions, by pointer into it."""
         begin = self.at.when if self.at is not None else None
@@ -96,6 +105,19 @@ def planned_edit_problems(rules: tuple[PlannedEdit, ...], on_nan: str) -> list[P
         detail = f"rule {healing[0]} is for the same event"
         problems.append(Problem(f"/edits/{position}/on", "contradiction", detail, "put the operations into one rule"))
     return problems
+
+
+def planned_edit_warnings(rules: tuple[PlannedEdit, ...], lengths: Mapping[str, int | None]) -> Iterator[Problem]:
+    """Yield a warning for each rule that comes after the last step of a run; pointers lead into the plan.
+
+    `lengths` are the steps and the epochs of the run, by "step" and "epoch"; `None` where they are not known.
+    """
+    for position, rule in enumerate(rules):
+        for place, unit, begin in rule.begins():
+            total = lengths[unit]
+            if total is not None and begin >= total:
+                detail = f"the run ends after {total:,} {unit}s, before this edit has an effect"
+                yield Problem(f"/edits/{position}{place}", "never_reached", detail, f"use less than {total:,}")
 
 
 def without_rules(document: Mapping[str, Any]) -> dict[str, Any]:

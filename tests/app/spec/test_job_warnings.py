@@ -108,3 +108,22 @@ def test_milestones_of_parts_and_of_each_update() -> None:
     sequence = schedule("MultiStepLR", [2], interval="step")
     assert len(warned(training={"epochs": 1, "schedule": sequence}, **drawn)) == 1
     assert warned(training={"epochs": 1, "schedule": sequence}) == []
+
+
+# 600 rows in batches of 64 are 10 steps an epoch.
+@pytest.mark.parametrize(
+    ("plan", "rule", "place"),
+    [
+        ({"epochs": 3}, {"at": {"epoch": 2}}, ""),
+        ({"epochs": 3}, {"at": {"epoch": 3}}, "/at/epoch"),
+        ({"epochs": 3}, {"at": {"step": 29}}, ""),
+        ({"epochs": 3}, {"at": {"step": 30}}, "/at/step"),
+        ({"steps": 20}, {"every": {"epochs": 1}}, ""),
+        ({"steps": 20}, {"every": {"steps": 20}}, "/every/steps"),
+        ({"steps": 20}, {"at": {"when": {"metric": "val/loss", "below": 0.1}}}, ""),
+    ],
+)
+def test_edits_of_the_plan_beyond_the_end(plan: Any, rule: Any, place: str) -> None:
+    operations = [{"op": "unfreeze", "nodes": ["linear1"]}]
+    found = warned(training={**plan, "edits": [{**rule, "operations": operations}]})
+    assert [each for each, _ in found] == ([f"/training/edits/0{place}"] if place else [])

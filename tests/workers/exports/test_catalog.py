@@ -99,9 +99,25 @@ PAIRED = {
         {"id": "back", "kind": "flip", "inputs": ["take"], "dims": [1]},
     ],
 }
+UNPOOLED = {
+    "inputs": ["image"],
+    "nodes": [
+        {"id": "pool", "kind": "MaxPool2d", "inputs": ["image"], "kernel_size": 3, "return_indices": True},
+        {
+            "id": "back",
+            "kind": "MaxUnpool2d",
+            "inputs": ["pool", "pool.indices"],
+            "kernel_size": 3,
+            "output_size": [8, 8],
+        },
+        {"id": "over", "kind": "MaxPool2d", "inputs": ["back"], "kernel_size": 2, "stride": 1, "return_indices": True},
+    ],
+    "outputs": {"back": "back", "over": "over", "places": "over.indices"},
+}
 NETWORKS: dict[str, tuple[Model, Columns]] = {
     "images": (IMAGES, {"image": (1, 8, 8)}),
     "weights": ([{"kind": "Linear", "out_features": 8, "parametrization": "spectral_norm"}], {"image": (8,)}),
+    "unpooled": (UNPOOLED, {"image": (2, 8, 8)}),
     "text": (TEXT, WORDS),
     "attention": (ATTENTION, {"x": (5, 8)}),
     "residual": (RESIDUAL, {"x": (4,)}),

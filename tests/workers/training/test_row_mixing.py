@@ -82,3 +82,16 @@ def test_words_and_cuts_are_refused(harness: DatasetHarness) -> None:
     spec = job("v")
     spec["data"]["transforms"] = [{"kind": "CutMix"}]
     assert "no_pictures" in {each.code for each in inspect_job(spec, harness.corpus.schema, LIMITS).problems}
+
+
+def test_a_text_is_no_column_of_a_table() -> None:
+    schema = stored_schema("v", rows=ROWS, v="number", text={"type": "text", "longest": 9})
+    nodes = [
+        {"id": "vectors", "kind": "Embedding", "inputs": ["text"], "embedding_dim": 2},
+        {"id": "mean", "kind": "pool_sequence", "inputs": ["vectors", "text_length"]},
+        {"id": "value", "kind": "Linear", "inputs": ["mean"], "out_features": 1},
+    ]
+    spec = job("v") | {"model": {"inputs": ["text", "text_length"], "nodes": nodes, "outputs": {"value": "value"}}}
+    problems = inspect_job(spec, schema, LIMITS).problems
+    assert {problem.pointer for problem in problems} == {"/data/transforms"}
+    assert all("inputs of model" in problem.hint for problem in problems)

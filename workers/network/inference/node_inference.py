@@ -45,6 +45,11 @@ HINTS = {
     "reshape": "0 keeps the dimension at that index, -1 is inferred",
     "matmul": "the last dimension of the first must equal the last but one of the second",
     **dict.fromkeys(BROADCASTING_KINDS, "dimensions must be equal, or 1"),
+    **dict.fromkeys(
+        ("MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d"),
+        "the second input are the indices of the pool that made the first one's shape: POOL.indices; "
+        "output_size is within a stride of what it is by default",
+    ),
 }
 
 

@@ -33,6 +33,7 @@ class RequiredColumn:
     is_required: bool = False  # whether no value may be missing
     any_size: bool = False  # of images in one array: whether those of requests may have another size
     is_optional: bool = False  # whether rows need not have it: a text that the network generates from nothing
+    is_spelt: bool = False  # of words: whether their letters are read, so that none is unknown as a whole
 
     @property
     def name(self) -> str:
@@ -84,7 +85,7 @@ def unknown_word_warnings(split: SplitColumns, required: Iterable[RequiredColumn
     """Yield a warning for each column of categories with words that training did not know, which tell nothing."""
     for each in required:
         labels, values = each.column.labels, split.get(each.name)
-        if each.column.type != "category" or not labels or not isinstance(values, Sequence):
+        if each.column.type != "category" or each.is_spelt or not labels or not isinstance(values, Sequence):
             continue
         known = frozenset(labels)
         unknown = [word for word in values if isinstance(word, str) and word not in known]

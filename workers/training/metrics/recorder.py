@@ -65,11 +65,13 @@ class Recorder:
         updates: Sequence[RecordedUpdate] = (RecordedUpdate(),),
         weights: Mapping[str, float] = NO_WEIGHTS,
         epoch_origin: EpochOrigin = FIRST_EPOCH,
+        advice: str = "",
     ) -> None:
         self._context = context
         self._counters, self._epoch_origin = counters, epoch_origin
         self._total, self._per_epoch, self._fail = total_steps, steps_per_epoch, fail
         self._updates, self._weights = updates, weights  # those of the heads, where updates have names
+        self._advice = advice  # what to look at first where a loss is not finite
         start = time.monotonic()
         self._origin = start - counters.elapsed  # of `elapsed`
         self._wall = time.time() - start
@@ -133,7 +135,7 @@ class Recorder:
             self._record_skipped_steps(update, place, steps, first)
         if self._fail and bad is not None:
             self.flush()
-            hint = 'lower the learning rate, set "clip_norm", or "on_nan": "skip"'
+            hint = self._advice + 'lower the learning rate, set "clip_norm", or "on_nan": "skip"'
             raise NumericError(f"the loss of step {bad} is not finite", pointer="/training/on_nan", hint=hint)
 
     def flush(self) -> None:

@@ -16,7 +16,7 @@ from workers.data.loading.examples import TrainingData
 from workers.training.objective.class_weights import resolve_balanced_weights
 from workers.training.objective.decode import OutputDecoder, build_decoder
 from workers.training.objective.losses import TargetCast, target_cast
-from workers.training.objective.sequences import build_sequence_loss
+from workers.training.objective.sequences import SequenceLoss, build_sequence_loss
 from workers.training.objective.training_loss import (
     DenominatorFunction,
     EvaluationLoss,
@@ -40,6 +40,11 @@ class ObjectiveHead:
     weight: float = 1.0  # 0: it is evaluated only
     decoder: OutputDecoder | None = None
     metrics: tuple[str, ...] = ()
+
+    @property
+    def advice_if_infinite(self) -> str:
+        """What to do first where the loss is infinite, in words with a separator behind them; mostly nothing."""
+        return self.loss.advice_if_infinite if isinstance(self.loss, SequenceLoss) else ""
 
 
 @dataclass(frozen=True)
@@ -146,7 +151,8 @@ def _build_head(
     target = keys[_target_source(head, column)]
     loss: EvaluationLoss = OutputLoss(output)
     if head.loss.row.task_type == "sequences":
-        loss = build_sequence_loss(head.loss, output, target, classes_last=head.classes == "last")
+        last = head.classes == "last"
+        loss = build_sequence_loss(head.loss, output, target, classes_last=last, pointer=head_pointer(name))
     elif head.has_loss_target:
         loss = build_loss(
             resolve_balanced_weights(head.loss, data.train.targets[target], column.classes or 0),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from app.errors import BuildError
 from app.spec.training.losses import BaseLoss
 from workers.data.columns import PreparedColumn
 from workers.training.objective.training_loss import DenominatorFunction, OutputTensors, StepDenominators, TargetTensors
@@ -29,6 +30,17 @@ class SequenceLoss:
     target: str
     lengths: str | None  # the output with the number of steps (N); `None`: all of them
     classes_last: bool = False
+    pointer: str = "/objective"
+
+    @property
+    def advice_if_infinite(self) -> str:
+        """What to do first where the loss is infinite, in words with a separator behind them."""
+        if self.loss.zero_infinity:
+            return ""
+        return (
+            "a target that is longer than its steps, counting a blank between equal neighbours, has an infinite loss: "
+            'leave such rows out, or set "zero_infinity": true in the loss; else '
+        )
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -47,8 +59,21 @@ class SequenceLoss:
         steps = scores.transpose(0, 1) if self.classes_last else scores.permute(2, 0, 1)
         lengths = outputs[self.lengths].long() if self.lengths is not None else _whole(steps)
         ends = ((target >= 0) & torch.ne(target, self.loss.blank)).sum(1)
-        loss: Tensor = self.loss(steps, target.clamp(min=0), lengths, ends)
+        loss = self._compute(steps, target.clamp(min=0), lengths, ends)
         return loss * share if share < 1 and self.loss.reduction != "sum" else loss
+
+    def _compute(self, steps: Tensor, target: Tensor, lengths: Tensor, ends: Tensor) -> Tensor:
+        try:
+            loss: Tensor = self.loss(steps, target, lengths, ends)
+        except RuntimeError as error:
+            if "input_lengths" not in str(error):
+                raise
+            detail = (
+                f'"{self.lengths}" says that a row has {int(lengths.max())} steps, and "{self.output}" has {len(steps)}'
+            )
+            hint = "where layers shorten the sequence, shorten the lengths alike: floor_divide, sub"
+            raise BuildError(detail, pointer=f"{self.pointer}/loss/input_lengths", hint=hint) from error
+        return loss
 
     def sum_and_divisor(
         self, outputs: OutputTensors, targets: TargetTensors, rows: int, mean_over_targets: bool
@@ -69,10 +94,12 @@ def _whole(steps: Tensor) -> Tensor:
     return torch.full((steps.shape[1],), len(steps), device=steps.device)
 
 
-def build_sequence_loss(spec: BaseLoss, output: str, target: str, *, classes_last: bool) -> SequenceLoss:
+def build_sequence_loss(
+    spec: BaseLoss, output: str, target: str, *, classes_last: bool, pointer: str = "/objective"
+) -> SequenceLoss:
     """Build the loss of torch for an output and a target."""
     settings = {name: value for name, value in spec.settings().items() if name not in spec.row.other_outputs}
-    return SequenceLoss(nn.CTCLoss(**settings), output, target, spec.options.input_lengths, classes_last)
+    return SequenceLoss(nn.CTCLoss(**settings), output, target, spec.options.input_lengths, classes_last, pointer)
 
 
 def greedy_decode(scores: Tensor, blank: int) -> Tensor:

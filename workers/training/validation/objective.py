@@ -54,7 +54,7 @@ def objective_problems(job: JobSpec, targets: Mapping[str, Column | None], draft
                     head.loss, output.value, target, output.path, f"{where}/loss", head.classes == "last"
                 )
                 wrong += [*target_shape_problems(check), *_metric_problems(head, where, output.value, target)]
-                wrong += _other_output_problems(check, draft)
+                wrong += _other_output_problems(check, output.source, draft)
             if name in minimised and output.source not in trained and output.value.is_floating_point():
                 detail = f"{output.source} depends on nothing that is trained"
                 wrong.insert(
@@ -69,10 +69,14 @@ def objective_problems(job: JobSpec, targets: Mapping[str, Column | None], draft
     return list(dict.fromkeys(problems))
 
 
-def _other_output_problems(check: TargetShapeCheck, draft: PartialNetwork) -> Iterator[Problem]:
+def _other_output_problems(check: TargetShapeCheck, source: str, draft: PartialNetwork) -> Iterator[Problem]:
     """Yield why the outputs that a loss reads beside its own are not what it takes them for."""
     for field, name in check.loss.other_outputs.items():
         other = find_output(draft, name)
+        if other is not None and other.source == source:
+            detail, hint = f"{check.kind} reads {source} for its output too", "name another output of the network"
+            yield Problem(f"{check.pointer}/{field}", "contradiction", detail, hint)
+            continue
         problem = OTHER_OUTPUT_CHECKS[field](check, other.value) if other is not None else None
         if problem is not None:
             yield problem

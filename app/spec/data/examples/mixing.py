@@ -19,4 +19,6 @@ def row_mixing_problems(data: Data, features: Mapping[str, BaseFeature], read: I
             what = "a sequence of its own length" if column.ragged else "whole numbers"
             detail = f'MixUp blends numbers, and "{column.name}" is {what}: there is nothing between two of them'
             hint = "read words by a feature of kind table, which has a place for each; or remove MixUp"
+            if column.ragged or not column.labels:
+                hint = "let the network read numbers alone (inputs of model), or remove MixUp"
             yield Problem("/data/transforms", "contradiction", detail, hint)

@@ -123,6 +123,20 @@ MISTAKES: list[tuple[dict[str, Any], str, str, str, str]] = [
         "one of: x, a",
     ),
     (
+        network(node("a", "MaxPool1d", kernel_size=2), node("b", "MaxUnpool1d", ["a", "a.indices"], kernel_size=2)),
+        "/nodes/1/inputs/1",
+        "unknown_output",
+        '"a.indices": but a has no named outputs',
+        'set "return_indices": true in a',
+    ),
+    (
+        network(node("a", "Linear", out_features=2), outputs={"y": "a.indices"}),
+        "/outputs/y",
+        "unknown_node",
+        'output "y" names "a.indices", but a has no named outputs',
+        "one of: a",
+    ),
+    (
         network(node("a", inputs=["b"]), node("b", inputs=["a"]), node("c")),
         "/nodes/0/inputs",
         "cycle",

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -66,6 +67,11 @@ def test_words_that_training_did_not_know_are_told(value: Any, label: str | None
     assert (warning.pointer, warning.code) == ("/columns/a", "unknown_word")
     assert (f'"{label}"' in warning.hint) == (label is not None)
     assert not list(unknown_word_warnings(split_from_rows([{"a": "ja"}], [each], ["a"]), [each]))
+
+
+def test_no_word_is_unknown_whose_letters_are_read() -> None:
+    each = replace(required_column("category", labels=("anna", "otto"), classes=2), is_spelt=True)
+    assert not list(unknown_word_warnings(split_from_rows([{"a": "ann"}, {"a": ""}], [each], ["a"]), [each]))
 
 
 @pytest.mark.parametrize("type_", ["category", "text"])

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from app.errors import BuildError, NumericError
 from app.spec.data.columns import Column
 from app.spec.training.losses import LOSS_CLASSES
 from app.storage.local import LocalStore
@@ -161,6 +162,41 @@ def test_letters_are_learned_and_evaluated_however_batches_are_cut(reading: Data
     assert values["loss"] == pytest.approx(totals / rows, rel=1e-5)
     assert values["token_error_rate"] == pytest.approx(distance / letters)
     assert values["edit_distance"] == pytest.approx(distance / rows)
+
+
+def test_a_target_that_is_too_long_is_named_as_the_reason(reading: DatasetHarness) -> None:
+    whole = speech_dataset(40)
+    waves = series_column(*[[[0.0] * 4] * 5] * 40, width=4)
+    letters = [["a"] * 5] * 40  # nine steps, with the blanks between them
+    reading.corpus = InMemoryDataset(whole.schema, {"wave": waves, "letters": letters})
+    with pytest.raises(NumericError) as caught:
+        reading.run(speech_job(training={"epochs": 1, "steps": None, "batch_size": 8}))
+    assert '"zero_infinity": true' in str(caught.value.hint)
+    assert reading.run(speech_job(loss={**CTC, "zero_infinity": True}, training={"steps": 5})).points("train/loss")
+
+
+def test_more_steps_than_there_are_have_their_place(reading: DatasetHarness) -> None:
+    reading.corpus = speech_dataset(40)
+    model = network()
+    model["nodes"] += [
+        {"id": "turned", "kind": "transpose", "inputs": ["logs"], "dim0": 1, "dim1": 2},
+        {"id": "shorter", "kind": "AvgPool1d", "inputs": ["turned"], "kernel_size": 2},
+    ]
+    model["outputs"]["logs"] = "shorter"
+    job = speech_job(model, features={"wave": {"kind": "series", "column": "wave", "min_length": 4}})
+    job["objective"]["classes"] = "first"
+    with pytest.raises(BuildError, match='"steps" says that a row') as caught:
+        reading.run(job)
+    assert caught.value.pointer == "/objective/loss/input_lengths"
+
+
+def test_classes_in_the_last_dimension_are_seen(reading: DatasetHarness) -> None:
+    reading.corpus = speech_dataset(40)
+    job = speech_job()
+    del job["objective"]["classes"]
+    (problem,) = reading.inspect(job).problems
+    assert '"classes"' in problem.hint
+    assert '"last"' in problem.hint
 
 
 def test_a_training_goes_on_to_the_bit(reading: DatasetHarness) -> None:

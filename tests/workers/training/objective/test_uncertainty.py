@@ -129,6 +129,8 @@ def test_a_job_learns_mean_and_variance(laboratory: TrainingHarness) -> None:
     [
         ({"loss": {**HEADS["GaussianNLLLoss"], "var": "vra"}, "output": "mean"}, "/objective/loss/var"),
         ({"loss": {**HEADS["GaussianNLLLoss"], "var": "wide"}, "output": "mean"}, "/objective/loss/var"),
+        ({"loss": {**HEADS["GaussianNLLLoss"], "var": "mean"}, "output": "mean"}, "/objective/loss/var"),
+        ({"loss": {**HEADS["GaussianNLLLoss"], "var": "mean"}}, "/objective/loss/var"),
         ({"loss": HEADS["QuantileLoss"], "output": "mean"}, "/model/nodes/0/out_features"),
         ({"loss": {"kind": "QuantileLoss", "quantiles": [0.9, 0.1]}, "output": "mean"}, "/objective/loss/quantiles"),
         (
@@ -136,6 +138,10 @@ def test_a_job_learns_mean_and_variance(laboratory: TrainingHarness) -> None:
             "/objective/metrics/0",
         ),
         ({"loss": {"kind": "MSELoss"}, "output": "mean", "metrics": ["coverage"]}, "/objective/metrics/0"),
+        (
+            {"loss": {"kind": "QuantileLoss", "quantiles": [0.5]}, "output": "mean", "metrics": ["mae", "coverage"]},
+            "/objective/metrics/1",
+        ),
     ],
 )
 def test_mistakes_have_their_place(objective: dict[str, Any], pointer: str) -> None:

@@ -39,7 +39,10 @@ def sequence_problems(check: TargetShapeCheck) -> Iterator[Problem]:
     elif shape[1] < classes or (target.labels is not None and shape[1] != classes):
         what = f"{classes - 1} labels and a blank" if target.labels is not None else f"{classes} classes"
         detail = f'"{target.name}" has {what} but {score_count(check)}'
-        yield width_problem(check, detail, classes)
+        if not check.classes_last and shape[2] == classes:
+            yield Problem(check.pointer, "shape_mismatch", detail, 'set "classes" of the objective to "last"')
+        else:
+            yield width_problem(check, detail, classes)
     elif blank >= shape[1]:
         detail = f"there is no class {blank} of {shape[1]}"
         yield Problem(f"{check.pointer}/blank", "out_of_range", detail, f"use at most {shape[1] - 1}")

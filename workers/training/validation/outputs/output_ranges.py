@@ -60,6 +60,8 @@ def output_range_warnings(
     """
     for name, head in job.objective.all_heads().items():
         target, output = targets[name], find_output(draft, head.output)
+        if output is not None and not head.has_loss_target:
+            yield from _own_loss_warnings(head_pointer(name), output)
         if target is None or output is None or not head.has_loss_target:
             continue
         yield from _unused_score_warnings(head, head_pointer(name), output, target)
@@ -77,6 +79,18 @@ def output_range_warnings(
             yield Problem(
                 place, "output_range", detail, f'remove it, or learn the numbers as they are: "features": {feature}'
             )
+
+
+def _own_loss_warnings(pointer: str, output: NetworkOutput) -> Iterator[Problem]:
+    """Yield that what is minimised grows as the network learns: it is the log-probability of the target."""
+    node = output.path[0].node if output.path else None
+    if (
+        node is not None
+        and node.kind == "AdaptiveLogSoftmaxWithLoss"
+        and output.source in (node.id, f"{node.id}.output")
+    ):
+        detail = f"{output.source} is the log-probability of the target, which falls without end if it is minimised"
+        yield Problem(f"{pointer}/output", "output_range", detail, f"let the output of the loss be {node.id}.loss")
 
 
 def _unused_score_warnings(head: Head, pointer: str, output: NetworkOutput, target: Column) -> Iterator[Problem]:

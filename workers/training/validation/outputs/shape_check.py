@@ -83,5 +83,8 @@ def width_problem(check: TargetShapeCheck, detail: str, expected: int, extra: st
         return Problem(
             check.pointer, "shape_mismatch", detail, f"give a row of {expected} numbers for every example{extra}"
         )
+    if check.path and check.path[0].node.free_running is not None:  # a node behind it would score other tokens
+        hint = f"let the scores in the body of {check.path[0].node.id} be {expected} wide{extra}"
+        return Problem(check.pointer, "shape_mismatch", detail, hint)
     hint = f'insert {{"kind": "Linear", "out_features": {expected}}}{after}{extra}'
     return Problem(check.pointer, "shape_mismatch", detail, hint)

@@ -161,8 +161,10 @@ def _shape_problem(check: TargetShapeCheck) -> Problem:
         hint = f'insert {{"kind": "reshape", "shape": {order}}} after {check.path[0].node.id}'
         return Problem(check.pointer, "shape_mismatch", check.shapes_text, hint)
     if len(target.shape) > 1:
+        flat = '"Flatten", ' if len(shape) > 2 else ""
         after = (
-            f'{{"kind": "Linear", "out_features": {prod(target.shape)}}} and {{"kind": "reshape", "shape": {order}}}'
+            f'{flat}{{"kind": "Linear", "out_features": {prod(target.shape)}}} and '
+            f'{{"kind": "reshape", "shape": {order}}}'
         )
         return Problem(check.pointer, "shape_mismatch", check.shapes_text, f"end with {after}")
     return Problem(check.pointer, "shape_mismatch", check.shapes_text, "make the last layer as wide as the target")

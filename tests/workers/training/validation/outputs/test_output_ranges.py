@@ -66,3 +66,20 @@ def test_more_scores_than_labels_are_told() -> None:
 def test_numbers_as_they_are_may_be_positive() -> None:
     features = {"y": {"kind": "numbers", "columns": ["y"], "scale": "none"}}
     assert not found("MSELoss", SCORES, {"kind": "ReLU"}, features=features)
+
+
+@pytest.mark.parametrize(("source", "codes"), [("softmax", ["output_range"]), ("softmax.loss", [])])
+def test_a_log_probability_that_would_be_minimised(source: str, codes: list[str]) -> None:
+    y = Column(name="y", type="category", labels=("a", "b", "c"), classes=3)
+    columns = (Column(name="n", type="number"), y)
+    schema = DataSchema(columns=columns, rows={"train": 50}, inputs=("n",), target="y")
+    softmax = {"kind": "AdaptiveLogSoftmaxWithLoss", "n_classes": 3, "cutoffs": [1]}
+    nodes = [
+        {"id": "hidden", "kind": "Linear", "inputs": ["x"], "out_features": 4},
+        {"id": "softmax", "inputs": ["hidden", "y"], **softmax},
+    ]
+    model = {"inputs": ["x", "y"], "nodes": nodes, "outputs": {"loss": source}}
+    job = make_job(model, objective={"loss": "Output"}, data={"kind": "dataset", "id": "ds_" + "0" * 32, "target": "y"})
+    response = inspect_job(job, schema, LIMITS)
+    assert not response.problems
+    assert [each.code for each in response.warnings] == codes
