@@ -66,7 +66,7 @@ def _max_pool() -> type[Any]:
 
         def _run(self, *values: Any, **settings: Any) -> Any:
             run = super()._max_pool if len(self.onnx_node.output) > 1 else super()._run
-            return run(*values, **settings)
+            return run(*values, **settings)  # type: ignore[no-untyped-call]
 
     return MaxPool
 
