@@ -2637,6 +2637,8 @@ export interface components {
         /**
          * FunctionDifference
          * @description How much the outputs of a network change by an edit, on a batch of the job's own rows, in evaluation mode.
+         *
+         *     Of a job in an environment: the outputs that act and are reported, on observations of episodes.
          */
         FunctionDifference: {
             /**
