@@ -45,7 +45,8 @@ POLICY_DOCSTRING = '''"""The part that acts: observations (N, ...) become action
     with torch.no_grad():
         action = policy(torch.as_tensor(observation).unsqueeze(0))[0].numpy()
 
-Its weights are those of the whole network.
+Observations are what the job's wrappers, such as NormalizeObservation, make of the environment's. The weights are those
+of the whole network.
 """'''
 GENERATE_DOCSTRING = '''"""Return the tokens that the network adds to each row of tokens (N, L), all of one length.
 
