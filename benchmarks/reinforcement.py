@@ -140,7 +140,7 @@ def summarize(runs: Mapping[str, list[Mapping[str, float]]]) -> dict[str, Any]:
         }
         for name, own in runs.items()
     }
-    for name in runs if "sb3" in runs else ():
+    for name in runs.keys() - {"sb3"} if "sb3" in runs else ():
         pairs = list(zip(runs["sb3"], runs[name], strict=True))
         for ratio, times in (("ratio", "seconds"), ("cpu_ratio", "cpu_seconds")):
             figures[name][ratio] = round(median(theirs[times] / ours[times] for theirs, ours in pairs), 3)
@@ -180,7 +180,7 @@ def main() -> None:
             "at_most": False,
         }
         for algorithm, own in figures.items()
-        for name in ("loop", "compiled")
+        for name in own
         if "ratio" in own[name]
     ]
     write_results("reinforcement", {"steps": options.steps, **figures, **versions}, claims)

@@ -21,14 +21,14 @@ SPLIT_STREAM = 0x5B117  # the random stream of the validation split, see docs/sp
 MAX_PIXEL = 16.0  # of the digits' grey values
 
 
-def network_class(path: Path) -> type[nn.Module]:
-    """Return the class `Network` of a downloaded model.py."""
+def network_class(path: Path, name: str = "Network") -> type[nn.Module]:
+    """Return a class of a downloaded model.py: `Network`, or `Policy` where the job acts in an environment."""
     spec = importlib.util.spec_from_file_location("model", path)
     if spec is None or spec.loader is None:
         sys.exit(f"{path} cannot be imported")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    network: type[nn.Module] = module.Network
+    network: type[nn.Module] = getattr(module, name)
     return network
 
 

@@ -7,7 +7,6 @@ the last step. Finished jobs are kept in a folder: an interrupted call continues
 examples leaves the figures of the others in the results as they are.
 """
 
-import importlib.util
 import json
 import os
 import sys
@@ -29,6 +28,7 @@ from app.spec.job import parse_job
 from benchmarks.machine import RESULTS, format_claim, is_within_bound, write_results
 from examples.demo import run_service
 from examples.gate_runs import gate_arguments, to_claim, train_job
+from examples.reload import network_class
 from graftwerk import Client, Job
 from graftwerk.specs import read_spec
 from workers.environments.build import EVALUATION_STREAM, build_environments
@@ -87,12 +87,7 @@ def download_best(job: Job, folder: Path) -> nn.Module:
     best = job.document["result"]["best"]["step"]
     checkpoint = next(each for each in job.checkpoints() if each.step == best)
     weights, model = job.download(folder, ["weights.safetensors", "model.py"], checkpoint.id)
-    source = importlib.util.spec_from_file_location(f"policy_{checkpoint.id}", model)
-    if source is None or source.loader is None:
-        raise SystemExit(f"{model} cannot be imported")
-    module = importlib.util.module_from_spec(source)
-    source.loader.exec_module(module)
-    policy: nn.Module = module.Policy()
+    policy = network_class(model, "Policy")()
     policy.load_state_dict(load_file(weights))
     return policy.eval()
 

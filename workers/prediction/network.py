@@ -199,11 +199,15 @@ def _required_columns(
 
 def _is_spelt(features: Mapping[str, BaseFeature], column: Column) -> bool:
     """Return whether all features of a column read it as a text."""
-    readers = [feature for feature in features.values() if column.name in feature.source_columns]
-    return all(isinstance(feature, TextFeature | NgramsFeature) for feature in readers)
+    return all(isinstance(feature, TextFeature | NgramsFeature) for feature in _readers(features, column))
 
 
 def _takes_any_size(features: Mapping[str, BaseFeature], column: Column) -> bool:
     """Return whether all features of a column of images bring them to one size."""
-    readers = [feature for feature in features.values() if column.name in feature.source_columns]
+    readers = _readers(features, column)
     return all(isinstance(feature, ImageFeature) and feature.takes_any_size(column) for feature in readers)
+
+
+def _readers(features: Mapping[str, BaseFeature], column: Column) -> list[BaseFeature]:
+    """Return the features that a column is read by."""
+    return [feature for feature in features.values() if column.name in feature.source_columns]

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from app.spec.data.columns import Column, DataSchema
+from app.spec.data.environments.environment import environment_schema
 from app.spec.job import parse_job, resolve_job_features
 from workers.data.columns import SplitColumns
 from workers.data.features.preparation import Preparation
@@ -37,6 +38,15 @@ def make_job(model: Any, loss: Any, **data: Any) -> dict[str, Any]:
         "data": {"kind": "dataset", "id": "ds_" + "0" * 32, **data},
         "objective": {"loss": {"kind": loss} if isinstance(loss, str) else loss},
     }
+
+
+def write_policy(folder: Path, spec: dict[str, Any]) -> tuple[NetworkSource, BuiltNetwork]:
+    """Write the public files of a job in an environment; returns what `write_checkpoint` does."""
+    data = parse_job(spec).data
+    assert data.kind == "environment"
+    schema = environment_schema(data)
+    rows = {column.name: torch.zeros(1, *column.shape).to(getattr(torch, column.dtype)) for column in schema.columns}
+    return write_checkpoint(folder, spec, schema, rows)
 
 
 def write_checkpoint(

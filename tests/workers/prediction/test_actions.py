@@ -9,10 +9,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from app.errors import InvalidInput
-from app.spec.data.environments.environment import environment_schema
-from app.spec.job import parse_job
 from app.spec.prediction import PredictionOptions
-from tests.workers.prediction.checkpoints import write_checkpoint
+from tests.workers.prediction.checkpoints import write_policy
 from tests.workers.prediction.test_forward import import_model, predict
 from workers.network.codegen.source import write_source
 from workers.prediction.network import TrainedNetwork, load_network
@@ -79,11 +77,7 @@ CARTPOLE: dict[str, Any] = {
 
 def load(folder: Path, spec: dict[str, Any], names: tuple[str, ...] | None = None) -> TrainedNetwork:
     """Write a checkpoint with random weights and its model.py, and load it for predictions."""
-    job = parse_job(spec)
-    assert job.data.kind == "environment"
-    schema = environment_schema(job.data)
-    rows = {column.name: torch.zeros(1, *column.shape).to(getattr(torch, column.dtype)) for column in schema.columns}
-    source, network = write_checkpoint(folder, spec, schema, rows)
+    source, network = write_policy(folder, spec)
     (folder / "model.py").write_text(write_source(network, policy="action"))
     return load_network(source, CPU, OutputSelection(names))
 

@@ -11,10 +11,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from app.spec.data.columns import DataSchema
-from app.spec.data.environments.environment import environment_schema
 from app.spec.edits.operations import Operation
-from app.spec.job import parse_job
-from tests.workers.prediction.checkpoints import write_checkpoint
+from tests.workers.prediction.checkpoints import write_policy
 from tests.workers.prediction.test_actions import CARTPOLE, PENDULUM
 from workers.environments.simulation import episode_seed
 from workers.prediction.evaluation import LabelledDataset
@@ -24,14 +22,6 @@ from workers.prediction.network import NetworkSource
 OPERATIONS: TypeAdapter[list[Operation]] = TypeAdapter(list[Operation])
 DATA = {"kind": "environment", "name": "Pendulum-v1", "experience": {"kind": "replay"}, "report": ["q"]}
 REPORTED = PENDULUM | {"data": DATA}
-
-
-def _policy(folder: Path, spec: dict[str, Any]) -> NetworkSource:
-    data = parse_job(spec).data
-    assert data.kind == "environment"
-    schema = environment_schema(data)
-    rows = {column.name: torch.zeros(1, *column.shape).to(getattr(torch, column.dtype)) for column in schema.columns}
-    return write_checkpoint(folder, spec, schema, rows)[0]
 
 
 def _difference(source: NetworkSource, *operations: dict[str, Any]) -> dict[str, Any]:
@@ -47,7 +37,7 @@ def _torque(weights: dict[str, Tensor], observation: Tensor, scalar: float) -> T
 
 
 def test_the_outputs_are_compared_where_the_policy_goes(tmp_path: Path) -> None:
-    source = _policy(tmp_path, REPORTED)
+    source = write_policy(tmp_path, REPORTED)[0]
     found = _difference(source, {"op": "replace", "node": "torque", "with": {"kind": "mul", "scalar": 1.5}})
     weights = load_file(source.weights)
     environment = gymnasium.make("Pendulum-v1")
@@ -65,12 +55,12 @@ def test_the_outputs_are_compared_where_the_policy_goes(tmp_path: Path) -> None:
 
 
 def test_a_wider_actor_acts_as_before(tmp_path: Path) -> None:
-    found = _difference(_policy(tmp_path, REPORTED), {"op": "widen", "node": "actor.linear1", "to": 16})
+    found = _difference(write_policy(tmp_path, REPORTED)[0], {"op": "widen", "node": "actor.linear1", "to": 16})
     assert max(found["relative"].values()) < 1e-5
 
 
 def test_class_numbers_are_compared_too(tmp_path: Path) -> None:
-    source = _policy(tmp_path, CARTPOLE)
+    source = write_policy(tmp_path, CARTPOLE)[0]
     assert _difference(source, {"op": "set", "path": "training.batch_size", "value": 8})["max"] == {"action": 0.0}
     other = {"kind": "argmin", "dim": 1}
     assert _difference(source, {"op": "replace", "node": "best", "with": other})["max"] == {"action": 1.0}

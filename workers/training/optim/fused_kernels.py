@@ -94,13 +94,11 @@ class FusedStep:
     groups: Sequence[tuple[Mapping[str, Any], GroupKernel]]
     state: Mapping[Tensor, Any]  # of the optimizer, whose tensors the kernels change
 
-    def step(self, optimizer: Optimizer) -> bool:
-        """Step, and return whether that was possible: not with parameters without gradients, or a state loaded since.
+    def step(self) -> bool:
+        """Step, and return whether that was possible: not while a parameter has no gradient.
 
         Settings, such as the learning rate, are those of now.
         """
-        if optimizer.state is not self.state:
-            return False
         gradients = [[each.grad for each in kernel.parameters] for _, kernel in self.groups]
         if any(gradient is None for group in gradients for gradient in group):
             return False

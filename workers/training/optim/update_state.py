@@ -56,9 +56,11 @@ class UpdateState:
 
     def step_optimizer(self) -> None:
         """Step the optimizer from the gradients of its parameters."""
-        if self._fused is None or not self._fused.step(self.optimizer):
+        if self._fused is not None and self._fused.state is not self.optimizer.state:
+            self._fused = None  # another state was loaded
+        if self._fused is None or not self._fused.step():
             self.optimizer.step()
-            self._fused = fused_step(self.optimizer)
+            self._fused = self._fused or fused_step(self.optimizer)
 
     def state_tensors(self) -> dict[str, Tensor]:
         """Return the optimizer's tensors, without copying; see `optimizer_tensors`."""
