@@ -50,6 +50,8 @@ MISTAKES: list[tuple[str, list[Any], Any, str, str]] = [
     ("sac", ["model", "critic", "layers", 1], {"kind": "cat"}, "/model/critic/layers/1", "arity"),
     ("sac", ["model", "actor"], {}, "/model/actor", "network_form"),
     ("sac", ["objective", "capacity"], 10, "/objective/capacity", "contradiction"),
+    ("dqn", ["objective", "target_every"], 10**6, "/objective/target_every", "contradiction"),
+    ("td3", ["objective", "policy_delay"], 10**6, "/objective/policy_delay", "contradiction"),
     ("ppo", ["training", "batch_size"], 1000, "/training/batch_size", "contradiction"),
     ("ppo", ["training", "optimizer"], "Muon", "/training/optimizer", "unsupported"),
     ("td3", ["objective", "critic_optimizer"], "Muon", "/objective/critic_optimizer", "unsupported"),

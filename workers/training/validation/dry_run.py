@@ -112,9 +112,7 @@ def _interval_problems(plan: Training, total_steps: int) -> Iterator[Problem]:
     for field_name in ("updates", "target_networks"):
         for place, each in enumerate(getattr(plan, field_name)):
             if each.every > total_steps:
-                detail = (
-                    f"the run of {total_steps:,} steps ends before step {each.every:,}, the first one that it takes"
-                )
+                detail = f"the first time would be step {each.every:,}, and the run has {total_steps:,}"
                 pointer = f"/training/{field_name}/{place}/every"
                 yield Problem(pointer, "contradiction", detail, "use a smaller number, or train longer")
 

@@ -33,6 +33,7 @@ class Update:
     parameters: tuple[str, ...] | None
     optimizer: str  # the setting with an optimiser of its own: "actor_optimizer"
     every: int = 1
+    interval: str = ""  # the setting that `every` is, if it is one: "policy_delay"
 
 
 @dataclass
@@ -66,6 +67,8 @@ class Graph:
         self.outputs[f"{head}_loss"] = node
         self.weights[head] = weight
 
-    def follow(self, node: str, source: str, tau: float, every: int) -> None:
-        """Let a node be the target network of another one."""
+    def follow(self, node: str, source: str, tau: float, every: int = 1, interval: str = "") -> None:
+        """Let a node be the target network of another one; `interval` is the setting that `every` is."""
+        if interval:
+            self.places.moved[f"/training/target_networks/{len(self.targets)}/every"] = f"{OBJECTIVE}/{interval}"
         self.targets.append({"node": node, "source": source, "tau": tau, "every": every})

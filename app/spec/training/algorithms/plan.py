@@ -1,7 +1,7 @@
 """The training section of an algorithm: its updates, target networks, and what a plan has by default."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.spec.training.algorithms.catalog import BaseAlgorithm
@@ -39,6 +39,8 @@ class PlanWriter:
             for name in settings:
                 own = name == "optimizer" and self.objective.get(update.optimizer) is not None
                 places.moved[f"{pointer}/{name}"] = f"/objective/{update.optimizer}" if own else f"/training/{name}"
+            if update.interval:
+                places.moved[f"{pointer}/every"] = f"/objective/{update.interval}"
             if "optimizer" not in self.given:
                 places.moved[f"{pointer}/optimizer/lr"] = "/training/lr"
             result["updates"].append(_wiring(update) | settings)
@@ -64,8 +66,8 @@ class PlanWriter:
             own = self._alpha_settings(settings)
             if _is_alike(own, settings):
                 parameters = (*(actor.parameters or ()), *(update.parameters or ()))
-                together = Update((*actor.losses, *update.losses), parameters, actor.optimizer, actor.every)
-                updates[-1] = together, settings
+                losses = (*actor.losses, *update.losses)
+                updates[-1] = replace(actor, losses=losses, parameters=parameters), settings
             else:
                 updates.append((update, own))
         return updates

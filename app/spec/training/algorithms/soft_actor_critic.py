@@ -29,7 +29,7 @@ def write_sac(graph: Graph, bodies: Mapping[str, UsedBody], settings: Mapping[st
     if alpha is not None:
         _write_alpha_loss(graph, settings, actions, alpha)
     for name in CRITICS:
-        graph.follow(f"target_{name}", name, settings["tau"], 1)
+        graph.follow(f"target_{name}", name, settings["tau"])
     graph.outputs["entropy"] = graph.add("entropy", "neg", "log_prob")
     graph.outputs["q"] = "q"
     graph.data |= {"behaviour": "explored", "report": ["entropy", "q"]}

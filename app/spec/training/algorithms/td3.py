@@ -28,10 +28,10 @@ def write_td3(graph: Graph, bodies: Mapping[str, UsedBody], settings: Mapping[st
     delay = settings["policy_delay"]
     graph.updates += [
         Update(("critic",), CRITICS, "critic_optimizer"),
-        Update(("actor",), ("policy",), "actor_optimizer", delay),
+        Update(("actor",), ("policy",), "actor_optimizer", delay, "policy_delay"),
     ]
     for name in (*CRITICS, "policy"):
-        graph.follow(f"target_{name}", name, settings["tau"], delay)
+        graph.follow(f"target_{name}", name, settings["tau"], delay, "policy_delay")
     graph.data |= {"exploration": {"kind": "gaussian", "std": settings["exploration_noise"]}, "report": ["q"]}
 
 

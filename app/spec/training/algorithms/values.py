@@ -58,7 +58,7 @@ def write_dqn(graph: Graph, bodies: Mapping[str, UsedBody], settings: Mapping[st
     taken = of_class(graph, values, "action", "value_of_action")
     graph.add_loss("critic", graph.add("critic_error", settings["loss"], taken, target, place="/objective/loss"))
     graph.updates.append(Update(("critic",), ("critic",), ""))
-    graph.follow("target_critic", "critic", settings["tau"], settings["target_every"])
+    graph.follow("target_critic", "critic", settings["tau"], settings["target_every"], "target_every")
     graph.outputs["q"] = graph.add("q", "amax", values, dim=1, keepdim=True)
     graph.data |= {
         "exploration": {

@@ -44,7 +44,7 @@ ADVERSARIAL: list[tuple[Change, str, str]] = [
     (updates(1, groups=[{"nodes": ["real"], "lr": 0.1}]), "/updates/1/groups/0/nodes/0", "not among the parameters"),
     (updates(1, optimizer="Muon"), "/updates/1/optimizer", "Muon trains matrices only"),
     (updates(1, lr=0.5), "/updates/1/lr", "the optimizer has another lr"),
-    (updates(1, every=7), "/updates/1/every", "ends before step 7"),
+    (updates(1, every=7), "/updates/1/every", "would be step 7"),
     (updates(1, optimizer="LBFGS", clip_norm=1), "/updates/1/clip_norm", "LBFGS compares gradients"),
     (
         updates(0, schedule={"kind": "ReduceLROnPlateau", "monitor": "val/f1"}),
