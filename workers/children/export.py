@@ -1,11 +1,14 @@
 """Exports a trained network as one graph."""
 
+from functools import partial
+
 from safetensors.torch import load_file
 
 from app.spec.data.columns import DataSchema
 from app.spec.data.environments.environment import EnvironmentData
 from app.spec.data.feature_schema import ResolvedFeatures
 from app.spec.job import parse_job, resolve_job_features
+from workers.environments.policy import policy_blueprint
 from workers.exports.catalog import export_graph
 from workers.exports.samples import ValueRanges
 from workers.protocol.child_requests import ExportRequest, ExportResponse
@@ -23,8 +26,8 @@ def handle(request: ExportRequest) -> ExportResponse:
     resolved = resolve_job_features(job, stored)
     schema, inputs = resolved.schema, job.data.inputs or resolved.schema.inputs
     weights, ranges = load_file(request.weights), _value_ranges(stored, resolved)
-    outputs = (job.data.action,) if isinstance(job.data, EnvironmentData) else None
-    difference = export_graph(job.model, schema, inputs, weights, request.form, request.target, ranges, outputs)
+    part = partial(policy_blueprint, data=job.data) if isinstance(job.data, EnvironmentData) else None
+    difference = export_graph(job.model, schema, inputs, weights, request.form, request.target, ranges, part)
     return ExportResponse(difference)
 
 

@@ -18,7 +18,6 @@ from app.spec.network.network import Network
 from workers.exports.onnx import MAX_ONNX_BYTES, write_onnx
 from workers.exports.program import TRACED_EXAMPLES, ExportCase, RunExported, write_program
 from workers.exports.samples import ValueRanges, input_sampler, sample_count
-from workers.network.analysis.dependencies import prune_to_outputs
 from workers.network.blueprint import Blueprint, ResolvedNode
 from workers.network.inference.shape_inference import infer_shapes
 from workers.network.kinds.catalog import CATALOG
@@ -59,12 +58,12 @@ def export_graph(
     form: str,
     path: Path,
     ranges: ValueRanges | None = None,
-    outputs: tuple[str, ...] | None = None,
+    part: Callable[[Blueprint], Blueprint] | None = None,
 ) -> float:
     """Write the graph with its weights, for any number of examples and any length of sequences.
 
-    `form` is a key of `GRAPH_WRITERS`. The graph takes the inputs and returns the outputs in order; with `outputs`
-    these alone, of the inputs that they depend on. Returns the largest absolute difference between its outputs and the
+    `form` is a key of `GRAPH_WRITERS`. The graph takes the inputs and returns the outputs in order, those of the
+    network or of what `part` makes of it. Returns the largest absolute difference between its outputs and the
     network's, on random inputs within `ranges`. Raises `NotExportable` with every node that cannot be exported,
     `MissingDependency`, and `InvalidInput` for a network that cannot be built.
     """
@@ -75,13 +74,13 @@ def export_graph(
     inferred = infer_shapes(model, schema, inputs)
     if inferred.problems:
         raise InvalidInput(inferred.problems)
-    blueprint = prune_to_outputs(inferred.blueprint, outputs) if outputs is not None else inferred.blueprint
+    blueprint = part(inferred.blueprint) if part is not None else inferred.blueprint
     ragged = any(column.ragged for column in schema.columns if column.name in blueprint.inputs)
     problems = list(_data_dependent_problems(blueprint, ragged))
     if problems:
         raise NotExportable(problems)
     graph = GraphModule(blueprint, DiscardedFlowMetrics())
-    names = graph.state_dict().keys() if outputs is not None else weights.keys()
+    names = graph.state_dict().keys() if part is not None else weights.keys()
     graph.load_state_dict({name: weights[name] for name in names})
     samples = (TRACED_EXAMPLES, 2, sample_count(blueprint, schema))
     case = ExportCase(graph.eval(), input_sampler(blueprint, schema, ranges), samples)

@@ -19,6 +19,7 @@ from app.spec.data.images.feature import ImageFeature
 from app.spec.data.sequence_features import TextFeature
 from app.spec.job import parse_job, resolve_job_features
 from workers.data.features.preparation import Preparation
+from workers.environments.policy import with_observation_wrappers
 from workers.network.analysis.dependencies import prune_to_outputs, with_row_count
 from workers.network.blueprint import Blueprint
 from workers.network.inference.shape_inference import infer_shapes
@@ -112,9 +113,11 @@ def load_network(
     job, stored = parse_job(dict(source.spec)), DataSchema.model_validate(source.schema)
     features = resolve_job_features(job, stored)
     draft = infer_shapes(job.model, features.schema, job.data.inputs or features.schema.inputs)
-    whole = with_row_count(draft.blueprint)
     columns = {column.name: column for column in stored.columns}
     environment = job.data if isinstance(job.data, EnvironmentData) else None
+    whole = with_row_count(draft.blueprint)
+    if environment is not None:
+        whole = with_observation_wrappers(whole, environment.wrappers)
     experience = columns.keys() - {OBSERVATION} if environment is not None else frozenset()
     losses = {head.output or "" for head in job.objective.all_heads().values()} if environment is not None else set()
     predicted, left_out = select_outputs(draft, whole, features, selection, experience, losses & whole.outputs.keys())

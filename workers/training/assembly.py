@@ -14,6 +14,7 @@ from app.spec.job import JobSpec, head_targets, parse_job, resolve_job_features
 from app.spec.training.plan import Training
 from workers.data.loading.epochs import Epochs
 from workers.data.loading.examples import TrainingData
+from workers.environments.policy import policy_blueprint
 from workers.network.runtime.build import BuiltNetwork
 from workers.training.checkpoints.files import ExportFunction, RestoredCheckpoint, build_exporter
 from workers.training.checkpoints.saver import CheckpointPolicy, CheckpointSaver
@@ -146,7 +147,7 @@ def checkpoint_exporter(
     """Return what writes the public files of a revision's checkpoints."""
     job = parse_job(dict(document))
     weights = balanced_weights(job.objective, target_columns(job, schema), data.train.targets)
-    policy = job.data.action if isinstance(job.data, EnvironmentData) else None
+    policy = policy_blueprint(network.blueprint, job.data) if isinstance(job.data, EnvironmentData) else None
     return build_exporter(network, data.preparation, {CLASS_WEIGHTS_KEY: weights} if weights else {}, policy)
 
 

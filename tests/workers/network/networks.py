@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from app.spec.data.columns import Column, DataSchema
 from app.spec.network.network import Network
 from app.spec.network.validation import check_network
+from workers.network.blueprint import Blueprint
 from workers.network.codegen.source import write_source
 from workers.network.inference.partial_network import PartialNetwork
 from workers.network.inference.shape_inference import infer_shapes
@@ -56,7 +57,7 @@ def make_examples(columns: Columns, count: int = 5) -> dict[str, Tensor]:
     return values
 
 
-def import_source(network: BuiltNetwork, folder: Path, seed: int = 0, policy: str | None = None) -> nn.Module:
+def import_source(network: BuiltNetwork, folder: Path, seed: int = 0, policy: Blueprint | None = None) -> nn.Module:
     """Return an instance of the class in `model.py`, with weights drawn from a seed: of `Policy` if there is one."""
     path = folder / "model.py"
     path.write_text(write_source(network, policy), encoding="utf-8")

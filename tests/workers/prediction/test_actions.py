@@ -9,9 +9,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from app.errors import InvalidInput
+from app.spec.data.environments.environment import EnvironmentData
+from app.spec.job import parse_job
 from app.spec.prediction import PredictionOptions
 from tests.workers.prediction.checkpoints import write_policy
 from tests.workers.prediction.test_forward import import_model, predict
+from workers.environments.policy import policy_blueprint
 from workers.network.codegen.source import write_source
 from workers.prediction.network import TrainedNetwork, load_network
 from workers.prediction.responses import render_csv
@@ -78,7 +81,9 @@ CARTPOLE: dict[str, Any] = {
 def load(folder: Path, spec: dict[str, Any], names: tuple[str, ...] | None = None) -> TrainedNetwork:
     """Write a checkpoint with random weights and its model.py, and load it for predictions."""
     source, network = write_policy(folder, spec)
-    (folder / "model.py").write_text(write_source(network, policy="action"))
+    data = parse_job(spec).data
+    assert isinstance(data, EnvironmentData)
+    (folder / "model.py").write_text(write_source(network, policy_blueprint(network.blueprint, data)))
     return load_network(source, CPU, OutputSelection(names))
 
 
@@ -102,6 +107,26 @@ def test_actions_are_those_of_the_downloaded_policy(tmp_path: Path) -> None:
     by_hand = 2 * (hidden.relu() @ weights["actor.linear2.weight"].T + weights["actor.linear2.bias"]).tanh()
     torch.testing.assert_close(actions, by_hand)
     assert trained.formatters["action"].describe()["labels"] == ["torque"]
+
+
+def test_observations_are_those_of_the_environment_itself(tmp_path: Path) -> None:
+    wrappers = [
+        {"kind": "NormalizeObservation", "mean": [0.5, -0.25, 1.0], "std": [0.7, 1.0, 8.0]},
+        {"kind": "ClipObservation", "low": -0.4, "high": 0.4},
+    ]
+    actions = {}
+    for name, extra in {"plain": {}, "wrapped": {"wrappers": wrappers}}.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        trained = load(folder, PENDULUM | {"data": PENDULUM["data"] | extra})
+        found = predict(trained, [{"observation": row} for row in OBSERVATIONS], LABELS)
+        actions[name] = torch.tensor([list(row["action"]["value"]) for row in found])
+        assert actions[name].equal(policy(folder, OBSERVATIONS))
+    seen = ((torch.tensor(OBSERVATIONS) - torch.tensor([0.5, -0.25, 1.0])) / torch.tensor([0.7, 1.0, 8.0])).clamp(
+        -0.4, 0.4
+    )
+    assert actions["wrapped"].equal(policy(tmp_path / "plain", seen.tolist()))
+    assert not actions["wrapped"].equal(actions["plain"])
 
 
 def test_outputs_of_experience_are_left_out(tmp_path: Path) -> None:

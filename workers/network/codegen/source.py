@@ -1,11 +1,12 @@
 """`model.py`: a network as plain PyTorch source, for use without this service."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from keyword import iskeyword
 
 from app.spec.network.generation import generation_arguments
-from workers.network.analysis.dependencies import prune_to_node, prune_to_outputs
+from workers.network.analysis.dependencies import prune_to_node
 from workers.network.blueprint import Blueprint, ResolvedNode
 from workers.network.codegen.expressions import (
     call_arguments,
@@ -45,7 +46,8 @@ POLICY_DOCSTRING = '''"""The part that acts: observations (N, ...) become action
     with torch.no_grad():
         action = policy(torch.as_tensor(observation).unsqueeze(0))[0].numpy()
 
-Observations are what the job's wrappers, such as NormalizeObservation, make of the environment's. The weights are those
+Observations are as the environment gives them: what a NormalizeObservation or ClipObservation of the job does to them
+is within. With a FrameStack they are the last ones, (N, frames, *observation), the newest last. The weights are those
 of the whole network.
 """'''
 GENERATE_DOCSTRING = '''"""Return the tokens that the network adds to each row of tokens (N, L), all of one length.
@@ -58,17 +60,27 @@ RESERVED_NAMES = (
 )
 
 
-def write_source(network: BuiltNetwork, policy: str | None = None) -> str:
+def write_source(network: BuiltNetwork, policy: Blueprint | None = None) -> str:
     """Return a file with the class `Network`, the classes of its bodies, and the functions that they call.
 
     `forward` takes the inputs (N, ...) in order, and returns the output or a dict of several. The `state_dict` has the
-    keys of `network`. `policy` names an output: the class `Policy` is a `Network` whose `forward` computes it alone,
-    of the inputs that it depends on.
+    keys of `network`. `policy` is the part of it that acts in an environment, with one output; nodes that the network
+    lacks have no parameters. The class `Policy` is a `Network` whose `forward` computes it alone.
     """
-    writer = _SourceWriter(policy=policy)
+    writer = _SourceWriter()
     writer.body(network.blueprint, "Network")
+    policy_class = writer.policy_class(policy, network.blueprint) if policy is not None else ""
     classes = "\n\n".join(f"class {name}(nn.Module):\n{text}" for text, name in writer.classes.items())
-    return f"{HEADER}\n{preamble(writer.used, vision=writer.vision)}{classes}{writer.policy_class}"
+    return f"{HEADER}\n{preamble(writer.used, vision=writer.vision)}{classes}{policy_class}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Statements:
+    """What the class of a body consists of, by node; a node without a line is read as an attribute."""
+
+    names: Mapping[str, str]  # of inputs, nodes and outputs: the expression for each
+    parts: Mapping[str, Sequence[str]]  # that the constructor assigns
+    lines: Mapping[str, str]  # of `forward`
 
 
 @dataclass
@@ -78,34 +90,13 @@ class _SourceWriter:
     classes: dict[str, str] = field(default_factory=dict)  # text → name
     used: list[Callable[..., object]] = field(default_factory=list)
     vision: bool = False  # whether something comes from torchvision
-    policy: str | None = None  # the output of the network that acts
-    policy_class: str = ""  # its class
 
     def body(self, blueprint: Blueprint, name: str) -> str:
         """Write the class of a body, and return its name."""
-        names = _variables(blueprint)
-        parts, lines = ["super().__init__()"], dict[str, str]()
-        shared: dict[str, str] = {}
-        for node in blueprint.nodes:
-            row = CATALOG[node.kind]
-            if isinstance(row, LeafKind):
-                parts += leaf_statements(node, row)
-                names[node.id] = f"self.{node.id}"
-                continue
-            if isinstance(row, ModuleKind):
-                parts += [f"self.{node.id} = {self._part(node, row)}", *weight_statements(node, row)]
-            elif isinstance(row, ControlKind):
-                parts.append(f"self.{node.id} = {shared.get(node.share or '') or self._bodies(node, row, name)}")
-                if node.share is not None:
-                    shared[node.share] = f"self.{node.id}"
-            call = self._call(node, row, [names[source] for source in node.inputs])
-            results = [names[f"{node.id}.{output}"] for output in node.outputs] or [names[node.id]]
-            lines[node.id] = f"{', '.join(results)} = {call}"
-            names[node.id] = results[0]
-        parts += tie_statements(blueprint)
+        statements = self._statements(blueprint, name)
+        names, lines = statements.names, statements.lines
+        parts = ["super().__init__()", *chain.from_iterable(statements.parts.values()), *tie_statements(blueprint)]
         top = name == "Network"
-        if top and self.policy is not None:
-            self.policy_class = _policy_class(blueprint, self.policy, names, lines)
         returned = {output: names[source] for output, source in blueprint.outputs.items()}
         expression = (
             next(iter(returned.values()))
@@ -127,6 +118,53 @@ class _SourceWriter:
             ]
         )
         return self.classes.setdefault(text, name)
+
+    def policy_class(self, policy: Blueprint, network: Blueprint) -> str:
+        """Return the class `Policy`."""
+        statements = self._statements(policy, "Network")
+        names, own = statements.names, {node.id for node in network.nodes}
+        parts = [part for node, each in statements.parts.items() if node not in own for part in each]
+        constructor = [
+            "    def __init__(self) -> None:",
+            "        super().__init__()",
+            *(f"        {each}" for each in parts),
+        ]
+        [result] = policy.outputs.values()
+        lines = [
+            "class Policy(Network):",
+            *(f"    {line}".rstrip() for line in POLICY_DOCSTRING.splitlines()),
+            "",
+            *([*constructor, ""] if parts else ()),
+            f"    def forward(self, {', '.join(f'{names[each]}: Tensor' for each in policy.inputs)}) -> Tensor:",
+            *(f"        {line}" for line in statements.lines.values()),
+            f"        return {names[result]}",
+            "",
+        ]
+        return "\n\n" + "\n".join(lines)
+
+    def _statements(self, blueprint: Blueprint, name: str) -> _Statements:
+        """Return the statements of a body; the classes of those within it are written first."""
+        names = _variables(blueprint)
+        parts, lines = dict[str, list[str]](), dict[str, str]()
+        shared: dict[str, str] = {}
+        for node in blueprint.nodes:
+            row = CATALOG[node.kind]
+            if isinstance(row, LeafKind):
+                parts[node.id] = leaf_statements(node, row)
+                names[node.id] = f"self.{node.id}"
+                continue
+            if isinstance(row, ModuleKind):
+                parts[node.id] = [f"self.{node.id} = {self._part(node, row)}", *weight_statements(node, row)]
+            elif isinstance(row, ControlKind):
+                part = shared.get(node.share or "") or self._bodies(node, row, name)
+                parts[node.id] = [f"self.{node.id} = {part}"]
+                if node.share is not None:
+                    shared[node.share] = f"self.{node.id}"
+            call = self._call(node, row, [names[source] for source in node.inputs])
+            results = [names[f"{node.id}.{output}"] for output in node.outputs] or [names[node.id]]
+            lines[node.id] = f"{', '.join(results)} = {call}"
+            names[node.id] = results[0]
+        return _Statements(names, parts, lines)
 
     def _generate_method(
         self, blueprint: Blueprint, names: Mapping[str, str], lines: Mapping[str, str]
@@ -186,21 +224,6 @@ class _SourceWriter:
         by_name = [f"{each}={value}" for each, value in zip(names, inputs[count:], strict=True)]
         passed = [f"self.{node.id}", *inputs[:count], *by_name, *keyword_list(called)]
         return f"{function_.__name__}({', '.join(passed)})"
-
-
-def _policy_class(blueprint: Blueprint, output: str, names: Mapping[str, str], lines: Mapping[str, str]) -> str:
-    """Return the class `Policy`: a network whose `forward` gives one output; `lines` are those of the nodes."""
-    part = prune_to_outputs(blueprint, (output,))
-    statements = [
-        "class Policy(Network):",
-        *(f"    {line}".rstrip() for line in POLICY_DOCSTRING.splitlines()),
-        "",
-        f"    def forward(self, {', '.join(f'{names[each]}: Tensor' for each in part.inputs)}) -> Tensor:",
-        *(f"        {lines[each.id]}" for each in part.nodes if each.id in lines),
-        f"        return {names[blueprint.outputs[output]]}",
-        "",
-    ]
-    return "\n\n" + "\n".join(statements)
 
 
 def _variables(blueprint: Blueprint) -> dict[str, str]:

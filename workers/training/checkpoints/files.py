@@ -22,6 +22,7 @@ from app.storage.removal import remove_files
 from workers.data.features.preparation import Preparation
 from workers.data.loading.batch_source import Segment
 from workers.exports.weights import export_weights
+from workers.network.blueprint import Blueprint
 from workers.network.codegen.source import write_source
 from workers.network.runtime.build import BuiltNetwork
 from workers.protocol.assignment import CheckpointRef
@@ -194,11 +195,11 @@ def _fetch_verified(file: JsonState, store: ArtifactStore, target: Path) -> Path
 
 
 def build_exporter(
-    network: BuiltNetwork, preparation: Preparation, extra: Mapping[str, object], policy: str | None = None
+    network: BuiltNetwork, preparation: Preparation, extra: Mapping[str, object], policy: Blueprint | None = None
 ) -> ExportFunction:
     """Return what writes the public files of a network's weights; `extra` is stored with the preparation of rows.
 
-    `policy` is the output that acts in an environment, see `write_source`.
+    `policy` is the part that acts in an environment, see `write_source`.
     """
     contents = {PREPARATION_FILE: json.dumps({**preparation.document(), **extra}), **preparation.tokenizer_files()}
     source = cache(partial(write_source, network, policy))

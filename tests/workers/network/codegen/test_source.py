@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tests.workers.network.networks import Columns, Model, build_model, import_source, make_examples
 from tests.workers.network.runtime.test_build import LEAVES, RESIDUAL
+from workers.network.analysis.dependencies import prune_to_outputs
 from workers.network.codegen.source import write_source
 
 
@@ -155,7 +156,7 @@ def test_a_policy_reads_what_it_acts_by_alone(tmp_path: Path) -> None:
     model = {"inputs": ["observation", "action"], "nodes": nodes, "outputs": outputs, "blocks": blocks}
     columns: Columns = {"observation": (3,), "action": (2,)}
     network, values = build_model(model, columns).eval(), make_examples(columns)
-    policy = import_source(network, tmp_path, seed=9, policy="action")
+    policy = import_source(network, tmp_path, seed=9, policy=prune_to_outputs(network.blueprint, ("action",)))
     policy.load_state_dict(network.state_dict(), strict=True)
     assert policy.eval()(values["observation"]).equal(network(values)["action"])
     assert "class Policy" not in write_source(network)
