@@ -8,9 +8,9 @@ from app.spec.data.columns import DataSchema
 from app.spec.data.environments.environment import EnvironmentData
 from app.spec.data.feature_schema import ResolvedFeatures
 from app.spec.job import parse_job, resolve_job_features
-from workers.environments.policy import policy_blueprint
 from workers.exports.catalog import export_graph
 from workers.exports.samples import ValueRanges
+from workers.network.analysis.policy import policy_blueprint
 from workers.protocol.child_requests import ExportRequest, ExportResponse
 
 UNCHANGED_KINDS = frozenset({"tensor", "numbers"})  # of features whose values are those that are stored, unless scaled

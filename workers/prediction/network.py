@@ -19,8 +19,8 @@ from app.spec.data.images.feature import ImageFeature
 from app.spec.data.sequence_features import TextFeature
 from app.spec.job import parse_job, resolve_job_features
 from workers.data.features.preparation import Preparation
-from workers.environments.policy import with_observation_wrappers
 from workers.network.analysis.dependencies import prune_to_outputs, with_row_count
+from workers.network.analysis.policy import with_observation_wrappers
 from workers.network.blueprint import Blueprint
 from workers.network.inference.shape_inference import infer_shapes
 from workers.network.runtime.build import BuiltNetwork

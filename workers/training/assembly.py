@@ -14,7 +14,7 @@ from app.spec.job import JobSpec, head_targets, parse_job, resolve_job_features
 from app.spec.training.plan import Training
 from workers.data.loading.epochs import Epochs
 from workers.data.loading.examples import TrainingData
-from workers.environments.policy import policy_blueprint
+from workers.network.analysis.policy import policy_blueprint
 from workers.network.runtime.build import BuiltNetwork
 from workers.training.checkpoints.files import ExportFunction, RestoredCheckpoint, build_exporter
 from workers.training.checkpoints.saver import CheckpointPolicy, CheckpointSaver

@@ -47,6 +47,12 @@ METRICS: Mapping[str, MetricKind] = {
     "f1_micro": MetricKind("F1 score over all decisions together.", _CLASSIFICATION),
     "f1_weighted": MetricKind("F1 score of each class, weighed by how often it is true.", _CLASSIFICATION),
     "f1_positive": MetricKind("F1 score of yes.", ("decisions",)),
+    "specificity": MetricKind("Recall of no: share of the noes that are found.", ("decisions",)),
+    "iou": MetricKind(
+        "Intersection over union of each class (the Jaccard index), averaged over classes: of pixels the mean IoU.",
+        _CLASSIFICATION,
+    ),
+    "iou_positive": MetricKind("Intersection over union of yes.", ("decisions",)),
     "auroc": MetricKind(
         "Area under the ROC curve; of several classes each against the rest, averaged.", _CLASSIFICATION, "scores"
     ),
@@ -80,6 +86,7 @@ METRICS: Mapping[str, MetricKind] = {
     "mse": MetricKind("Mean squared error.", _REGRESSION),
     "rmse": MetricKind("Root of the mean squared error.", _REGRESSION),
     "mape": MetricKind("Mean absolute error relative to the target.", _REGRESSION),
+    "smape": MetricKind("Symmetric MAPE: mean of 2 |error| / (|target| + |output|), from 0 to 2.", _REGRESSION),
     "r2": MetricKind("Coefficient of determination.", _REGRESSION),
     "explained_variance": MetricKind(
         "Share of the target's variance that is explained, whatever the bias.", _REGRESSION

@@ -14,7 +14,7 @@ from app.spec.job import parse_job
 from app.spec.prediction import PredictionOptions
 from tests.workers.prediction.checkpoints import write_policy
 from tests.workers.prediction.test_forward import import_model, predict
-from workers.environments.policy import policy_blueprint
+from workers.network.analysis.policy import policy_blueprint
 from workers.network.codegen.source import write_source
 from workers.prediction.network import TrainedNetwork, load_network
 from workers.prediction.responses import render_csv

@@ -23,7 +23,7 @@ from workers.training.objective.decode import LabelledPredictions, OutputDecoder
 from torchmetrics import Metric, MetricCollection, classification, regression
 
 from workers.training.metrics.formulas import classification as custom
-from workers.training.metrics.formulas import intervals, sequences
+from workers.training.metrics.formulas import intervals, numbers, sequences
 
 NO_VALIDATION: Any = {"validate_args": False}  # each check of a batch would wait for the device
 CALIBRATION_BINS = 15
@@ -69,6 +69,7 @@ DECISION_METRICS: Mapping[str, MetricDefinition] = {
     **_averaged_metrics(
         classification.MulticlassPrecision, classification.MulticlassRecall, classification.MulticlassF1Score
     ),
+    "iou": _class_metric(custom.MulticlassIoU, "counts"),
     "mcc": _class_metric(custom.MatthewsCorrCoef, "confusion"),
     "cohen_kappa": _class_metric(custom.CohenKappa, "confusion"),
 }
@@ -122,6 +123,8 @@ BINARY_METRICS: Mapping[str, MetricDefinition] = {
     "precision_positive": _class_metric(lambda size, **options: custom.BinaryPrecision(**options), "yes"),
     "recall_positive": _class_metric(lambda size, **options: custom.BinaryRecall(**options), "yes"),
     "f1_positive": _class_metric(lambda size, **options: custom.BinaryF1Score(**options), "yes"),
+    "specificity": _class_metric(lambda size, **options: custom.BinarySpecificity(**options), "yes"),
+    "iou_positive": _class_metric(lambda size, **options: custom.BinaryIoU(**options), "yes"),
     "auroc": MetricDefinition("ranking", "curves", lambda decoder, size: custom.BinaryAUROC(**NO_VALIDATION)),
     "average_precision": MetricDefinition(
         "ranking", "curves", lambda decoder, size: custom.BinaryAveragePrecision(**NO_VALIDATION)
@@ -142,6 +145,7 @@ MULTILABEL_METRICS: Mapping[str, MetricDefinition] = {
         for name in ("precision", "recall", "f1")
         for average in ("macro", "micro", "weighted")
     },
+    "iou": _class_metric(custom.MultilabelScore, "counts", score="iou", average="macro"),
     "auroc": MetricDefinition(
         "ranking", "curves", lambda decoder, size: custom.MultilabelAUROC(size, average=None, **NO_VALIDATION)
     ),
@@ -164,10 +168,11 @@ REGRESSION_METRICS: Mapping[str, MetricDefinition] = {
     "mse": _regression_metric("squares", regression.MeanSquaredError),
     "rmse": _regression_metric("squares", lambda: regression.MeanSquaredError(squared=False)),
     "mape": _regression_metric("mape", regression.MeanAbsolutePercentageError),
-    "r2": _regression_metric("target and error sums", custom.R2Score),
-    "explained_variance": _regression_metric("target and error sums", custom.ExplainedVariance),
+    "smape": _regression_metric("smape", regression.SymmetricMeanAbsolutePercentageError),
+    "r2": _regression_metric("target and error sums", numbers.R2Score),
+    "explained_variance": _regression_metric("target and error sums", numbers.ExplainedVariance),
     "pearson": _regression_metric("pearson", regression.PearsonCorrCoef),
-    "spearman": _regression_metric("ranks", custom.SpearmanCorrCoef),
+    "spearman": _regression_metric("ranks", numbers.SpearmanCorrCoef),
     "coverage": MetricDefinition("quantiles", "coverage", lambda decoder, size: intervals.Coverage()),
     "interval_width": MetricDefinition("quantiles", "width", lambda decoder, size: intervals.IntervalWidth()),
     "pinball": MetricDefinition("quantiles", "pinball", lambda decoder, size: intervals.PinballLoss(decoder.quantiles)),

@@ -27,6 +27,7 @@ class UndefinedRule(NamedTuple):
 
 ONE_CLASS = UndefinedRule(lambda target: bool((target == target[0]).all()), "all held-out rows are of one class")
 NO_POSITIVES = UndefinedRule(lambda target: not target.any(), "no held-out row is positive")
+NO_NEGATIVES = UndefinedRule(lambda target: bool(target.all()), "all held-out rows are positive")
 ONE_SIDED = UndefinedRule(
     lambda target: not (target.any(0) & ~target.all(0)).any(), "every label is true of all held-out rows or of none"
 )
@@ -40,11 +41,16 @@ UNDEFINED_RULES: Mapping[TaskType, Mapping[str, UndefinedRule]] = {
     "tags": dict.fromkeys(("auroc", "mcc", "cohen_kappa"), ONE_CLASS),
     "decisions": {
         **dict.fromkeys(("auroc", "mcc", "cohen_kappa"), ONE_CLASS),
-        **dict.fromkeys(("average_precision", "precision_positive", "recall_positive", "f1_positive"), NO_POSITIVES),
+        **dict.fromkeys(
+            ("average_precision", *(f"{score}_positive" for score in ("precision", "recall", "f1", "iou"))),
+            NO_POSITIVES,
+        ),
+        "specificity": NO_NEGATIVES,
     },
     "labels": {
         "auroc": ONE_SIDED,
         "average_precision": NO_POSITIVES,
+        "iou": NO_POSITIVES,
         **{
             f"{score}{average}": NO_POSITIVES
             for score in ("precision", "recall", "f1")

@@ -132,7 +132,7 @@ MISTAKES: list[tuple[Any, tuple[str, str, str]]] = [
         (
             "/objective/heads/one/metrics/1",
             "contradiction",
-            "one of: mae, mse, rmse, mape, r2, explained_variance, pearson, spearman",
+            "one of: mae, mse, rmse, mape, smape, r2, explained_variance, pearson, spearman",
         ),
     ),
 ]

@@ -33,6 +33,7 @@ def regression(predicted: Any, target: Any) -> dict[str, float]:
         "rmse": sklearn.root_mean_squared_error(target, predicted),
         "r2": sklearn.r2_score(target, predicted),
         "mape": sklearn.mean_absolute_percentage_error(target, predicted),
+        "smape": float(np.mean(2 * abs(target - predicted) / (abs(target) + abs(predicted)))),
         "explained_variance": sklearn.explained_variance_score(target, predicted),
         "pearson": stats.pearsonr(target, predicted)[0],
         "spearman": stats.spearmanr(target, predicted)[0],
@@ -53,6 +54,7 @@ def single_label(predicted: Any, target: Any) -> dict[str, float]:
     return precision_recall_f1(predicted, target) | {
         "accuracy": float((predicted == target).mean()),
         "balanced_accuracy": sklearn.balanced_accuracy_score(target, predicted),
+        "iou": sklearn.jaccard_score(target, predicted, average="macro"),
         "mcc": sklearn.matthews_corrcoef(target, predicted),
         "cohen_kappa": sklearn.cohen_kappa_score(target, predicted),
     }
@@ -63,6 +65,7 @@ def multilabel(probabilities: Any, target: Any) -> dict[str, float]:
     return precision_recall_f1(predicted, target) | {
         "accuracy": float((predicted == target).mean()),
         "exact_match": sklearn.accuracy_score(target, predicted),
+        "iou": sklearn.jaccard_score(target, predicted, average="macro"),
         "hamming": sklearn.hamming_loss(target, predicted),
         "auroc": sklearn.roc_auc_score(target, probabilities),
         "average_precision": sklearn.average_precision_score(target, probabilities),
@@ -75,6 +78,8 @@ def binary(probabilities: Any, target: Any) -> dict[str, float]:
         "precision_positive": sklearn.precision_score(target, predicted),
         "recall_positive": sklearn.recall_score(target, predicted),
         "f1_positive": sklearn.f1_score(target, predicted),
+        "iou_positive": sklearn.jaccard_score(target, predicted),
+        "specificity": sklearn.recall_score(target, predicted, pos_label=0),
         "calibration_error": calibration(probabilities, target),
         "log_loss": sklearn.log_loss(target, probabilities),
         "auroc": sklearn.roc_auc_score(target, probabilities),

@@ -16,7 +16,7 @@ from tests.workers.training.datasets import DatasetHarness, InMemoryDataset, dat
 from tests.workers.training.harness import TrainingAttempt, rows_of
 from workers.data.loading.splits import random_split
 
-NAMES = ("mae", "mse", "rmse", "mape", "r2", "explained_variance", "pearson", "spearman")
+NAMES = ("mae", "mse", "rmse", "mape", "smape", "r2", "explained_variance", "pearson", "spearman")
 LINEAR = {"inputs": ["x"], "nodes": [{"id": "out", "kind": "Linear", "inputs": ["x"], "out_features": 1}]}
 
 
@@ -77,6 +77,7 @@ def test_metrics_and_report_are_in_the_units_of_the_data(
         "mse": metrics.mean_squared_error(true, predicted),
         "rmse": metrics.root_mean_squared_error(true, predicted),
         "mape": metrics.mean_absolute_percentage_error(true, predicted),
+        "smape": np.mean(2 * abs(true - predicted) / (abs(true) + abs(predicted))),
         "r2": metrics.r2_score(true, predicted),
         "explained_variance": metrics.explained_variance_score(true, predicted),
     }

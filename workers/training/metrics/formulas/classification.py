@@ -1,4 +1,4 @@
-"""Metrics that differ from those of torchmetrics for absent classes, constant targets, or large inputs.
+"""Metrics of classes that differ from those of torchmetrics for absent classes.
 
 What the targets leave open is NaN, whatever is predicted: a constant would look like a training that stands still.
 """
@@ -13,7 +13,7 @@ from torch.nn import functional
 import workers.torch_setup  # noqa: F401 - comes before torchmetrics, which imports torchvision
 
 # isort: split
-from torchmetrics import Metric, classification, regression
+from torchmetrics import Metric, classification
 from torchmetrics.utilities.data import dim_zero_cat
 
 MIN_LOG = -100.0
@@ -36,22 +36,35 @@ class BalancedAccuracy(classification.MulticlassStatScores):
         return (right / support)[support > 0].double().mean()
 
 
+class MulticlassIoU(classification.MulticlassStatScores):
+    """Intersection over union (Jaccard 1912), the mean over the classes that are true or predicted."""
+
+    def __init__(self, num_classes: int, **options: Any) -> None:
+        super().__init__(num_classes, average="none", **options)
+
+    def compute(self) -> Tensor:
+        """Return the metric: a scalar."""
+        right, excess, _, missed, _ = super().compute().double().T
+        union = right + excess + missed
+        return _masked_mean(right / union, union > 0)
+
+
 def _masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     """Return the mean of the values (C) where the mask (C) is true: a float64 scalar, NaN if it is nowhere."""
     return values[mask].double().mean()
 
 
 class MultilabelScore(classification.MultilabelStatScores):
-    """Precision, recall or F-beta of several labels, averaged over those that are true or predicted of some example.
+    """Precision, recall, F-beta or intersection over union of several labels.
 
-    torchmetrics counts a label that nobody has as zero, as scikit-learn does unless its `labels` leave it out. NaN if
-    no label is true of any example.
+    They are averaged over the labels that are true or predicted of some example. torchmetrics counts a label that
+    nobody has as zero, as scikit-learn does unless its `labels` leave it out. NaN if no label is true of any example.
     """
 
     def __init__(
         self,
         num_labels: int,
-        score: Literal["precision", "recall", "f1"],
+        score: Literal["precision", "recall", "f1", "iou"],
         average: Literal["macro", "micro", "weighted"],
         beta: float = 1.0,
         **options: Any,
@@ -66,8 +79,9 @@ class MultilabelScore(classification.MultilabelStatScores):
             right, excess, missed = (counts.sum(0, keepdim=True) for counts in (right, excess, missed))
         weight = self._beta**2
         mistakes = (excess + weight * missed) / (1 + weight)
-        divisors = {"precision": right + excess, "recall": right + missed, "f1": right + mistakes}
-        scores, counted = (right / divisors[self._score]).nan_to_num(0.0), right + excess + missed > 0
+        union = right + excess + missed
+        divisors = {"precision": right + excess, "recall": right + missed, "f1": right + mistakes, "iou": union}
+        scores, counted = (right / divisors[self._score]).nan_to_num(0.0), union > 0
         if not support.any():
             return _nan(support)
         if self._over == "weighted":
@@ -135,6 +149,24 @@ class BinaryFBetaScore(classification.BinaryFBetaScore):
         return super().compute() if (positives := _positives(self)) > 0 else _nan(positives)
 
 
+class BinarySpecificity(classification.BinarySpecificity):
+    """NaN without negatives."""
+
+    def compute(self) -> Tensor:
+        """Return the metric: a scalar."""
+        negatives = dim_zero_cat(self.tn) + dim_zero_cat(self.fp)
+        return super().compute() if negatives > 0 else _nan(negatives)
+
+
+class BinaryIoU(classification.BinaryStatScores):
+    """Intersection over union of the positives (Jaccard 1912). NaN without positives."""
+
+    def compute(self) -> Tensor:
+        """Return the metric: a scalar."""
+        right, excess, _, missed, positives = super().compute().double()
+        return right / (right + excess + missed) if positives > 0 else _nan(positives)
+
+
 class MulticlassAUROC(classification.MulticlassAUROC):
     """The mean over the classes with positives and negatives; torchmetrics counts other classes as zero."""
 
@@ -186,70 +218,6 @@ class BinaryAveragePrecision(classification.BinaryAveragePrecision):
         """Return the metric: a scalar."""
         target = dim_zero_cat(self.target)
         return super().compute() if target.any() else _nan(target)
-
-
-class _TargetErrorSums(Metric):
-    """Sums of targets and errors, and of their squares; targets less the first one, or large ones would lose digits."""
-
-    count: Tensor
-    shift: Tensor
-    target_sum: Tensor
-    target_squares: Tensor
-    error_sum: Tensor
-    error_squares: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        for name in ("count", "shift", "target_sum", "target_squares", "error_sum", "error_squares"):
-            self.add_state(name, default=torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
-
-    def update(self, predicted: Tensor, target: Tensor) -> None:
-        """Take a batch into account: both (M)."""
-        self.shift = torch.where(self.count == 0, target[0], self.shift)
-        centred, errors = target - self.shift, predicted - target
-        self.count = self.count + len(target)
-        self.target_sum, self.target_squares = self.target_sum + centred.sum(), self.target_squares + centred @ centred
-        self.error_sum, self.error_squares = self.error_sum + errors.sum(), self.error_squares + errors @ errors
-
-    @property
-    def _target_spread(self) -> Tensor:
-        return self.target_squares - self.target_sum**2 / self.count
-
-
-class R2Score(_TargetErrorSums):
-    """NaN for constant targets."""
-
-    def compute(self) -> Tensor:
-        """Return the metric: a scalar."""
-        spread = self._target_spread
-        return 1 - self.error_squares / torch.where(spread > 0, spread, torch.nan)
-
-
-class ExplainedVariance(_TargetErrorSums):
-    """NaN for constant targets."""
-
-    def compute(self) -> Tensor:
-        """Return the metric: a scalar."""
-        spread = self._target_spread
-        errors = self.error_squares - self.error_sum**2 / self.count
-        return 1 - errors / torch.where(spread > 0, spread, torch.nan)
-
-
-class SpearmanCorrCoef(regression.SpearmanCorrCoef):
-    """Pearson's correlation of ranks; the ranks of torchmetrics overflow for many equal numbers."""
-
-    def compute(self) -> Tensor:
-        """Return the metric: a scalar."""
-        output, target = _ranks(dim_zero_cat(self.preds)), _ranks(dim_zero_cat(self.target))
-        correlations: Tensor = torch.corrcoef(torch.stack([output, target]))
-        return correlations[0, 1]
-
-
-def _ranks(values: Tensor) -> Tensor:
-    """Return the rank of each number (M), the mean rank of equal ones: float64 (M)."""
-    _, places, counts = values.unique(return_inverse=True, return_counts=True)
-    ranks: Tensor = (counts.cumsum(0) - (counts - 1) / 2.0).double()
-    return ranks[places]
 
 
 class LogLoss(Metric):

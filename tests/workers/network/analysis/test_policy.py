@@ -9,8 +9,8 @@ from torch import Tensor
 
 from app.spec.data.environments.environment import EnvironmentData
 from tests.workers.network.networks import Columns, Model, build_model, import_source, make_examples
-from workers.environments.policy import policy_blueprint, with_observation_wrappers
 from workers.environments.wrappers import observation_wrappers
+from workers.network.analysis.policy import policy_blueprint, with_observation_wrappers
 from workers.network.runtime.build import BuiltNetwork
 
 NORMALIZE = {"kind": "NormalizeObservation", "mean": [0.1, -0.3, 1.7], "std": [0.3, 2.0, 8.0]}
