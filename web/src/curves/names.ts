@@ -51,9 +51,9 @@ export function shownGroups(groups: readonly Group[], chosen: readonly string[])
   return groups.length <= MOST_AT_FIRST ? [...groups] : groups.filter(({ measure }) => !measure.startsWith("flow/")).slice(0, MOST_AT_FIRST);
 }
 
-const LESS_IS_BETTER = new Set(["loss", "calibration_error", "log_loss", "perplexity", "hamming", "mae", "mse", "rmse", "mape"]);
+const LESS_IS_BETTER = new Set(["loss", "calibration_error", "log_loss", "perplexity", "hamming", "mae", "mse", "rmse", "mape", "smape"]);
 const MORE_IS_BETTER =
-  /^((top5|balanced)_)?accuracy$|^((span_)?(precision|recall|f1)(_\w+)?)$|^(return|auroc|average_precision|mcc|cohen_kappa|exact_match|r2|explained_variance|pearson|spearman)$/;
+  /^((top\d+|balanced)_)?accuracy$|^((span_)?(precision|recall|f[\d.]+|iou)(_\w+)?)$|^(return|specificity|auroc|average_precision|mcc|cohen_kappa|exact_match|r2|explained_variance|pearson|spearman)$/;
 
 /** Whether small or large values of a measure are good; null where neither is. */
 export function betterOf(name: string): "low" | "high" | null {

@@ -70,7 +70,7 @@ export function mainMetric(job: JobSummary, chosen: string): string | null {
   return [chosen, "val/return", "episode/return", "val/loss", "train/loss"].find((name) => names.includes(name)) ?? names[0] ?? null;
 }
 
-const SMALLER_IS_BETTER = /(^|[/_])(loss|mae|mse|rmse|mape|error|perplexity|hamming|grad_norm|lr|nll)($|_)/;
+const SMALLER_IS_BETTER = /(^|[/_])(loss|mae|mse|rmse|mape|smape|error|perplexity|hamming|grad_norm|lr|nll)($|_)/;
 
 /** Whether smaller values of a metric are better, as its name says. */
 export const smallerIsBetter = (metric: string): boolean => SMALLER_IS_BETTER.test(metric);
