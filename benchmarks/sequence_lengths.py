@@ -16,7 +16,7 @@ from machine import summarize_times, write_results
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from workers.network.kinds.functional import run_recurrent
+from workers.network.kinds.sequences import run_recurrent
 
 ROWS, WIDTH, UNITS = 64, 50, 128
 MAX_LENGTHS = (32, 128, 512)
