@@ -11,5 +11,5 @@ def test_every_script_finds_what_it_imports() -> None:
     names = sorted(path.stem for path in FOLDER.glob("*.py"))
     assert "step_overhead" in names
     code = f"import importlib\nfor name in {names}:\n    importlib.import_module(name)"
-    found = subprocess.run([sys.executable, "-c", code], cwd=FOLDER, capture_output=True, text=True)  # noqa: S603
+    found = subprocess.run([sys.executable, "-c", code], cwd=FOLDER, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
