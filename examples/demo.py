@@ -80,7 +80,7 @@ def train(client: Client, spec: Path) -> Job:
 def verify_weights(job: Job, spec: Path, folder: Path) -> None:
     """Download the weights and recompute the validation metrics in an interpreter without the service's code."""
     job.download(folder, WEIGHT_FILES)
-    reported = job.checkpoints()[0].values
+    reported = job.best_checkpoint().values
     # -I: neither the working directory nor the environment can import the service's code.
     run = subprocess.run(
         [sys.executable, "-I", str(EXAMPLES_FOLDER / "reload.py"), str(spec), str(folder), str(DIGITS_FILE)],

@@ -84,9 +84,7 @@ def run_seed(gate: ReturnGate, seed: int, client: Client) -> dict[str, Any]:
 
 def download_best(job: Job, folder: Path) -> nn.Module:
     """Return the policy of a job's best checkpoint, built by its own file and without the service's code."""
-    best = job.document["result"]["best"]["step"]
-    checkpoint = next(each for each in job.checkpoints() if each.step == best)
-    weights, model = job.download(folder, ["weights.safetensors", "model.py"], checkpoint.id)
+    weights, model = job.download(folder, ["weights.safetensors", "model.py"])
     policy = network_class(model, "Policy")()
     policy.load_state_dict(load_file(weights))
     return policy.eval()

@@ -55,6 +55,7 @@ class Checkpoint:
     files: tuple[File, ...]
     final: bool
     revision: int = 1  # of the job: 1 until it is edited
+    best: bool = False  # the job's best: the one that predicts, and that is downloaded unless another one is named
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "Checkpoint":
@@ -67,6 +68,7 @@ class Checkpoint:
             files=tuple(File(item["name"], item["size"], item["sha256"]) for item in document["files"]),
             final=document.get("final", False),
             revision=document.get("revision", 1),
+            best=document.get("best", False),
         )
 
 

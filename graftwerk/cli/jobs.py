@@ -150,7 +150,9 @@ def show(ctx: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
     print_warnings(job.document)
     for saved in checkpoints:
         revision = f" of revision {saved.revision}" if saved.revision > 1 else ""
-        out().print(f"checkpoint {saved.id} at step {saved.step}{revision}{' (final)' if saved.final else ''}")
+        words = [word for word, holds in (("best", saved.best), ("final", saved.final)) if holds]
+        suffix = f" ({', '.join(words)})" if words else ""
+        out().print(f"checkpoint {saved.id} at step {saved.step}{revision}{suffix}")
 
 
 def watch_job(ctx: typer.Context, job_ids: JobIds, as_json: AsJson = False) -> None:
@@ -212,7 +214,7 @@ def download(
     job_id: JobId,
     folder: Annotated[Path, typer.Argument(help="Where to put the files.", file_okay=False)] = Path(),
     names: Annotated[str | None, typer.Option(help="Files, separated by commas; default: all.")] = None,
-    checkpoint: Annotated[str | None, typer.Option(help="A checkpoint's id; default: the newest.")] = None,
+    checkpoint: Annotated[str | None, typer.Option(help="A checkpoint's id; default: the best.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Download a job's weights. Interrupted downloads resume."""

@@ -21,6 +21,14 @@ class CheckpointsResource(JobDocument):
         return [Checkpoint.from_document(item) async for item in paginate(self._transport, self._path("/checkpoints"))]
 
     @operation
+    async def best_checkpoint(self) -> Checkpoint:
+        """Return the best checkpoint by the plan's monitor, or where nothing was evaluated the newest.
+
+        It is the one that predicts. Raises `NoSuchFile` if there is none yet.
+        """
+        return await self._resolve_checkpoint(None)
+
+    @operation
     async def download(
         self,
         folder: str | Path,
@@ -28,7 +36,7 @@ class CheckpointsResource(JobDocument):
         checkpoint: str | None = None,
         on_progress: Callable[[File, int], None] = lambda file, received: None,
     ) -> list[Path]:
-        """Download files of a checkpoint (default: all files of the newest) into a folder and return their paths.
+        """Download files of a checkpoint (default: all files of the best) into a folder and return their paths.
 
         Interrupted downloads are resumed; a second call downloads only what is missing. `on_progress` is called with
         a file and the bytes received so far. Raises `NoSuchFile`, `CorruptDownload`, `Unreachable` or an
@@ -49,7 +57,7 @@ class CheckpointsResource(JobDocument):
 
     @operation
     async def export(self, form: str, folder: str | Path, checkpoint: str | None = None) -> Path:
-        """Download a checkpoint (default: the newest) as `onnx`, as `torch_export` or, with all its files, as `bundle`.
+        """Download a checkpoint (default: the best) as `onnx`, as `torch_export` or, with all its files, as `bundle`.
 
         Raises what `download` does, and an `ApiStatusError` if the network cannot be exported.
         """
@@ -65,7 +73,7 @@ class CheckpointsResource(JobDocument):
 
     async def _resolve_checkpoint(self, checkpoint: str | None) -> Checkpoint:
         offered = await CheckpointsResource.checkpoints(self)
-        saved = next((each for each in offered if checkpoint in (None, each.id)), None)
+        saved = next((each for each in offered if (each.best if checkpoint is None else each.id == checkpoint)), None)
         if saved is None:
             raise NoSuchFile(f"{self.id} has no checkpoint{' ' + checkpoint if checkpoint else ' yet'}")
         return saved

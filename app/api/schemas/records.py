@@ -106,12 +106,16 @@ class Checkpoint(ResponseModel):
     revision: int = Field(description="Of the job: whose network the weights fit.")
     epoch: float
     values: dict[str, JsonNumber] = Field(description="The series' values at this step.")
+    best: bool = Field(
+        description="Whether it is the best by the plan's monitor, or where nothing was evaluated the newest: the one "
+        "that predicts, and that is downloaded unless another one is named."
+    )
     final: bool
     created_at: str
     files: list[CheckpointFile]
 
     @classmethod
-    def from_row(cls, row: CheckpointRow) -> Self:
+    def from_row(cls, row: CheckpointRow, best: bool) -> Self:
         """Describe a checkpoint and its public files."""
         files = [
             CheckpointFile(
@@ -130,6 +134,7 @@ class Checkpoint(ResponseModel):
             revision=row.revision,
             epoch=row.epoch,
             values=values,
+            best=best,
             final=row.final,
             created_at=format_rfc3339(row.created_at),
             files=files,

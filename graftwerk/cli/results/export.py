@@ -34,7 +34,7 @@ def export(
         ),
     ],
     folder: Annotated[Path, typer.Argument(help="Where to put the file or folder.", file_okay=False)] = Path(),
-    checkpoint: Annotated[str | None, typer.Option(help="A checkpoint's id; default: the newest.")] = None,
+    checkpoint: Annotated[str | None, typer.Option(help="A checkpoint's id; default: the best.")] = None,
     names: Annotated[str | None, typer.Option(help="Series, separated by commas; default: all.")] = None,
     as_json: AsJson = False,
 ) -> None:

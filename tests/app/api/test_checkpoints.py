@@ -177,6 +177,7 @@ def test_the_list_shows_what_can_be_downloaded(api: Api, anna: Client, job: JobR
     assert (newest["id"], oldest["id"]) == (second, first)
     assert (oldest["step"], oldest["epoch"], oldest["values"], oldest["final"]) == (5, 0.5, {"val/loss": 0.25}, False)
     assert newest["values"] == {}
+    assert (oldest["best"], newest["best"]) == (True, False), "the loss of the newest is no number"
     assert {file["name"] for file in oldest["files"]} == set(FILES)
     assert anna.get(f"/v1/checkpoints/{first}").json() == oldest
     for file in oldest["files"]:
@@ -196,6 +197,8 @@ def test_the_best_and_the_latest_weights(api: Api, anna: Client, job: JobRow) ->
         names = {name: f"{name} {step}".encode() for name in FILES}
         create_checkpoint(db, store, job, step, names, loss)
     assert weights(anna, job).content == b"weights.safetensors 2"
+    listed = anna.get(f"/v1/jobs/{job.id}/checkpoints").json()["items"]
+    assert [each["best"] for each in listed] == [False, False, True, False]
     assert weights(anna, job, which="best", format="pth").content == b"weights.pth 2"
     latest = weights(anna, job, which="latest", format="pth")
     assert latest.content == b"weights.pth 4"

@@ -94,15 +94,24 @@ def checkpoint(checkpoint_id: str, **contents: bytes) -> dict[str, Any]:
         {"name": name, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         for name, content in contents.items()
     ]
-    return {"id": checkpoint_id, "step": 10, "epoch": 1.0, "values": {"val/loss": 0.1}, "files": files, "final": True}
+    return {
+        "id": checkpoint_id,
+        "step": 10,
+        "epoch": 1.0,
+        "values": {"val/loss": 0.1},
+        "files": files,
+        "final": True,
+        "best": checkpoint_id == "ckpt_2",
+    }
 
 
 def with_checkpoints(api: ClientKind, *answers: httpx.Response) -> tuple[Job, ScriptedTransport]:
-    listed = {"items": [checkpoint("ckpt_2", a=b"new", b=b"more"), checkpoint("ckpt_1", a=b"old")], "has_more": False}
+    items = [checkpoint("ckpt_3", a=b"last"), checkpoint("ckpt_2", a=b"new", b=b"more"), checkpoint("ckpt_1", a=b"old")]
+    listed = {"items": items, "has_more": False}
     return api.job(listed, *answers)
 
 
-def test_the_newest_checkpoint_is_downloaded_whole(api: ClientKind, tmp_path: Path) -> None:
+def test_the_best_checkpoint_is_downloaded_whole(api: ClientKind, tmp_path: Path) -> None:
     found, script = with_checkpoints(api, httpx.Response(200, content=b"new"), httpx.Response(200, content=b"more"))
     told: list[tuple[str, int]] = []
     paths = found.download(tmp_path, on_progress=lambda file, have: told.append((file.name, have)))

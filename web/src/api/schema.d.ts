@@ -1592,6 +1592,11 @@ export interface components {
          * @description A durable state of a job's network.
          */
         Checkpoint: {
+            /**
+             * Best
+             * @description Whether it is the best by the plan's monitor, or where nothing was evaluated the newest: the one that predicts, and that is downloaded unless another one is named.
+             */
+            best: boolean;
             /** Created At */
             created_at: string;
             /** Epoch */

@@ -28,20 +28,24 @@ WeightsFormat = Literal["safetensors", "pth"]
 def list_checkpoints(job_id: JobId, who: ReadPrincipal, services: ServicesDep) -> Response:
     """List a job's checkpoints, newest first, with their files."""
 
-    def unit(session: Session) -> list[CheckpointRow]:
-        repository.find(session, who.owner, job_id)
-        return checkpoints.list_checkpoints(session, job_id)
+    def unit(session: Session) -> list[schemas.Checkpoint]:
+        job = repository.find(session, who.owner, job_id)
+        best, rows = checkpoints.best_by_plan(session, job), checkpoints.list_checkpoints(session, job_id)
+        return [schemas.Checkpoint.from_row(row, row is best) for row in rows]  # of one session
 
-    page = schemas.CheckpointPage(items=[schemas.Checkpoint.from_row(row) for row in services.db.read(unit)])
-    return JsonResponse(page.as_dict())
+    return JsonResponse(schemas.CheckpointPage(items=services.db.read(unit)).as_dict())
 
 
 @router.get("/checkpoints/{checkpoint_id}", responses=route_responses(200, schemas.Checkpoint, 404))
 def read_checkpoint(checkpoint_id: CheckpointId, who: ReadPrincipal, services: ServicesDep) -> Response:
     """Read one checkpoint."""
-    return JsonResponse(
-        schemas.Checkpoint.from_row(services.db.read(checkpoints.find, who.owner, checkpoint_id)).as_dict()
-    )
+
+    def unit(session: Session) -> schemas.Checkpoint:
+        row = checkpoints.find(session, who.owner, checkpoint_id)
+        best = checkpoints.best_by_plan(session, repository.find(session, who.owner, row.job_id))
+        return schemas.Checkpoint.from_row(row, row is best)
+
+    return JsonResponse(services.db.read(unit).as_dict())
 
 
 @router.head(

@@ -197,10 +197,13 @@ def test_withdrawal_rollback_and_differences(run: Run) -> None:
 
 def test_checkpoints_tell_their_revision_and_forks_choose_one(run: Run) -> None:
     files = {"files": [], "epoch": 1.0, "final": False}
-    items = [{"id": "ckpt_2", "step": 70, "revision": 2, **files}, {"id": "ckpt_1", "step": 70, "revision": 1, **files}]
+    items = [
+        {"id": "ckpt_2", "step": 70, "revision": 2, "best": True, **files},
+        {"id": "ckpt_1", "step": 70, "revision": 1, "best": False, **files},
+    ]
     shown, _ = run("show", "job_1", answers=(job_document(), {"items": items, "has_more": False}))
     assert shown.stdout.splitlines()[-2:] == [
-        "checkpoint ckpt_2 at step 70 of revision 2",
+        "checkpoint ckpt_2 at step 70 of revision 2 (best)",
         "checkpoint ckpt_1 at step 70",
     ]
     forked, script = run(

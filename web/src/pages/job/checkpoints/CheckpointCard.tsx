@@ -10,17 +10,16 @@ import { Exports } from "./Exports";
 interface Props {
   job: Job;
   checkpoint: Checkpoint;
-  best: boolean;
   onRolledBack: () => void;
 }
 
 /** One checkpoint: all values, files to download, and what can be done from it. */
-export function CheckpointCard({ job, checkpoint, best, onRolledBack }: Props) {
+export function CheckpointCard({ job, checkpoint, onRolledBack }: Props) {
   const query = new URLSearchParams({ fork: job.id, checkpoint: checkpoint.id });
   const active = ["queued", "running", "paused"].includes(job.status);
   return (
     <section class="panel checkpoints-card">
-      <h2>Step {formatNumber(checkpoint.step)}{best && " (the best)"}</h2>
+      <h2>Step {formatNumber(checkpoint.step)}{checkpoint.best && " (the best)"}</h2>
       <p><code>{checkpoint.id}</code> <CopyButton text={checkpoint.id} /></p>
       <div class="row">
         {hasScope("write") && <a class="button primary" href={`/jobs/new?${query}`}>Go on from here, or change something</a>}

@@ -4,7 +4,6 @@ import { formatBytes, formatNumber, toNumber } from "../../../ui/format";
 
 interface Props {
   items: readonly Checkpoint[];
-  best: string | null;
   series: readonly string[];
   open: string | null;
   marked: readonly string[];
@@ -13,7 +12,7 @@ interface Props {
 }
 
 /** The checkpoints of a job, newest first, with their values. */
-export function CheckpointTable({ items, best, series, open, marked, onMark, onOpen }: Props) {
+export function CheckpointTable({ items, series, open, marked, onMark, onOpen }: Props) {
   const edited = items.some((each) => each.revision > 1);
   return (
     <div class="scroll" tabIndex={0} role="region" aria-label="Checkpoints">
@@ -31,7 +30,7 @@ export function CheckpointTable({ items, best, series, open, marked, onMark, onO
               <td class="number">{formatNumber(each.step)}</td>
               <td class="number">{formatNumber(each.epoch)}</td>
               {edited && <td class="number">{each.revision}</td>}
-              <td>{each.id === best && <span class="tag">★ best</span>} {each.final && <span class="tag">■ last</span>}</td>
+              <td>{each.best && <span class="tag">★ best</span>} {each.final && <span class="tag">■ last</span>}</td>
               {series.map((name) => <td key={name} class="number">{each.values[name] === undefined ? "–" : formatNumber(toNumber(each.values[name]))}</td>)}
               <td class="number">{formatBytes(each.files.find((file) => file.name === "weights.safetensors")?.size ?? 0)}</td>
               <td><Time at={each.created_at} /></td>

@@ -1,8 +1,7 @@
 import { useState } from "preact/hooks";
-import { get, send } from "../../../api/client";
-import { ApiError } from "../../../api/problem";
+import { get } from "../../../api/client";
 import { useResource } from "../../../api/resource";
-import type { Checkpoint, CheckpointPage, Job } from "../../../api/schema";
+import type { CheckpointPage, Job } from "../../../api/schema";
 import { queryParameters, setQuery } from "../../../shell/router";
 import { isRecord } from "../../../ui/data";
 import { Loading, Message, Problems } from "../../../ui/Message";
@@ -10,18 +9,13 @@ import type { JobTabProps } from "../tabs";
 import { CheckpointCard } from "./CheckpointCard";
 import { CheckpointTable } from "./CheckpointTable";
 import { Comparison } from "./Comparison";
-import { checkpointOf, shownSeries } from "./compare";
+import { shownSeries } from "./compare";
 import { useLastCheckpoint } from "./latest";
 import "./checkpoints.css";
 
-interface Listed {
-  items: Checkpoint[];
-  best: string | null;
-}
-
 export default function CheckpointsTab({ job, feed, reload }: JobTabProps) {
   const latest = useLastCheckpoint(feed);
-  const { data, error, reload: again } = useResource((signal) => list(job, signal), [job.id, latest]);
+  const { data, error, reload: again } = useResource((signal) => get<CheckpointPage>(`/v1/jobs/${job.id}/checkpoints`, {}, signal), [job.id, latest]);
   const [marked, setMarked] = useState<readonly string[]>([]);
   const open = queryParameters.value.get("open");
   if (!data) return error === undefined ? <Loading what="checkpoints" /> : <Problems error={error} retry={again} />;
@@ -33,29 +27,14 @@ export default function CheckpointsTab({ job, feed, reload }: JobTabProps) {
     <>
       {error !== undefined && <Problems error={error} retry={again} />}
       <CheckpointTable
-        items={data.items} best={data.best} series={shownSeries(data.items, monitorOf(job), 6)} open={open} marked={marked} onMark={mark}
+        items={data.items} series={shownSeries(data.items, monitorOf(job), 6)} open={open} marked={marked} onMark={mark}
         onOpen={(id) => setQuery({ open: id === open ? null : id })}
       />
       <p class="hint">Mark two to compare them. The best is that of the plan's {monitorOf(job) ?? "monitored value"}: predictions and downloads of the job take it.</p>
       {chosen.length === 2 && <Comparison jobId={job.id} first={chosen[0]!} second={chosen[1]!} />}
-      {opened && <CheckpointCard job={job} checkpoint={opened} best={opened.id === data.best} onRolledBack={reload} />}
+      {opened && <CheckpointCard job={job} checkpoint={opened} onRolledBack={reload} />}
     </>
   );
-}
-
-/** The checkpoints, and which is the best: that whose weights the job publishes as such. */
-async function list(job: Job, signal: AbortSignal): Promise<Listed> {
-  const [page, etag] = await Promise.all([
-    get<CheckpointPage>(`/v1/jobs/${job.id}/checkpoints`, {}, signal),
-    send("HEAD", `/v1/jobs/${job.id}/weights`, { query: { which: "best" }, accept: "*/*", signal }).then(
-      (response) => response.headers.get("etag"),
-      (error: unknown) => {
-        if (error instanceof ApiError && [404, 409].includes(error.status)) return null; // there is none yet
-        throw error;
-      },
-    ),
-  ]);
-  return { items: page.items, best: checkpointOf(page.items, etag) };
 }
 
 function monitorOf(job: Job): string | null {

@@ -1,9 +1,9 @@
 import { expect, it } from "vitest";
 import type { Checkpoint } from "../../../api/schema";
-import { checkpointOf, compareValues, shownSeries } from "./compare";
+import { compareValues, shownSeries } from "./compare";
 
-const checkpoint = (id: string, values: Checkpoint["values"], sha256 = id): Checkpoint => ({
-  id, values, job_id: "job", step: 1, revision: 1, epoch: 1, final: false, created_at: "", files: [{ name: "weights.safetensors", size: 1, sha256, url: "" }],
+const checkpoint = (id: string, values: Checkpoint["values"]): Checkpoint => ({
+  id, values, job_id: "job", step: 1, revision: 1, epoch: 1, best: false, final: false, created_at: "", files: [{ name: "weights.safetensors", size: 1, sha256: id, url: "" }],
 });
 
 it("compares values, NaN where one is missing", () => {
@@ -16,10 +16,4 @@ it("shows the monitored series first", () => {
   const all = [checkpoint("a", { "train/loss": 1, "val/loss": 1, "val/f1": 1 })];
   expect(shownSeries(all, "val/f1", 2)).toEqual(["val/f1", "val/loss"]);
   expect(shownSeries(all, null, 9)).toEqual(["val/loss", "val/f1", "train/loss"]);
-});
-
-it("finds the best by the digest of its weights", () => {
-  const all = [checkpoint("a", {}, "11"), checkpoint("b", {}, "22")];
-  expect(checkpointOf(all, '"22"')).toBe("b");
-  expect(checkpointOf(all, null)).toBeNull();
 });

@@ -23,9 +23,3 @@ export function shownSeries(checkpoints: readonly Checkpoint[], monitor: string 
   const rank = (name: string) => (name === monitor ? 0 : name.startsWith("val/") ? 1 : 2);
   return names.map((name, index) => ({ name, index })).sort((a, b) => rank(a.name) - rank(b.name) || a.index - b.index).slice(0, limit).map(({ name }) => name);
 }
-
-/** The checkpoint whose weights have an ETag (the SHA-256 in quotes). */
-export function checkpointOf(checkpoints: readonly Checkpoint[], etag: string | null): string | null {
-  const digest = etag?.replace(/^W\//, "").replaceAll('"', "");
-  return checkpoints.find((each) => each.files.some((file) => file.name === "weights.safetensors" && file.sha256 === digest))?.id ?? null;
-}
