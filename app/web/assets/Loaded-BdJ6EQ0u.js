@@ -1,1 +1,0 @@
-import{d as e,m as t}from"./index-DMv5lMeK.js";import{l as n,t as r}from"./jsxRuntime-CA9ebJwm.js";function i({resource:i,what:a,children:o}){let{data:s,error:c,reload:l}=i;return r(n,{children:[c!==void 0&&r(t,{error:c,retry:l}),s===void 0?c===void 0&&r(e,{what:a}):o(s)]})}export{i as t};
