@@ -13,6 +13,7 @@ from sqlalchemy import Engine, Executable, Row, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.db.dialect import READ_ONLY, RETRYABLE_SQLSTATES, DatabaseFull, is_database_full, is_lock_timeout, sqlstate
 from app.db.uptime import register_functions
@@ -124,8 +125,14 @@ class Database:
             return True
 
     def close(self) -> None:
-        """Close every pooled connection."""
+        """Close every pooled connection, and one that is in use when it is returned."""
+        event.listen(self.engine, "checkin", _close_returned)
         self.engine.dispose()
+
+
+def _close_returned(connection: object, record: ConnectionPoolEntry) -> None:
+    """Close a connection that a thread has used beyond the end of its engine, whose pool would keep it open."""
+    record.invalidate()
 
 
 def _dump_json(value: object) -> str:

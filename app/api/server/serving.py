@@ -32,9 +32,9 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application, and listen."""
         await super().startup(sockets)
+        gc.set_threshold(*COLLECTION_THRESHOLDS)
         gc.collect()
         gc.freeze()
-        gc.set_threshold(*COLLECTION_THRESHOLDS)
 
 
 def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import event, select, text, update
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
@@ -267,3 +267,13 @@ def test_a_new_file_needs_its_directory(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'new.db'}")
     assert database.read(lambda session: session.scalar(text("SELECT 1"))) == 1
     database.close()
+
+
+def test_a_connection_in_use_is_closed_when_it_is_returned(database: Database) -> None:
+    closed: list[object] = []
+    event.listen(database.engine, "close", lambda connection, record: closed.append(connection))
+    with database.engine.connect() as connection:
+        used = connection.connection.dbapi_connection
+        database.close()
+        assert used not in closed
+    assert used in closed
