@@ -1,6 +1,6 @@
 """Write the tables of measurements from results/*.json: ``python benchmarks/table.py``.
 
-``docs/measurements.md`` has every claim, the README the ten in `HEADLINES`.
+``docs/measurements.md`` has every claim, the README those in `HEADLINES`.
 """
 
 import json
@@ -22,7 +22,6 @@ HEADLINES = (
     "a killed attempt: the training goes on after, median",
     "a killed worker: the training goes on after, median",
     "a training step of Fold over plain recursion (one CPU thread, 256 trees, state 64)",
-    "a training step of Fold over plain recursion (GPU, 256 trees, state 1024)",
     "real/mails-transformer: test/accuracy",
 )
 COMPARED_SYSTEMS = {

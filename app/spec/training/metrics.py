@@ -47,7 +47,7 @@ METRICS: Mapping[str, MetricKind] = {
     "f1_micro": MetricKind("F1 score over all decisions together.", _CLASSIFICATION),
     "f1_weighted": MetricKind("F1 score of each class, weighed by how often it is true.", _CLASSIFICATION),
     "f1_positive": MetricKind("F1 score of yes.", ("decisions",)),
-    "specificity": MetricKind("Recall of no: share of the noes that are found.", ("decisions",)),
+    "specificity": MetricKind("True negative rate: recall of no.", ("decisions",)),
     "iou": MetricKind(
         "Intersection over union of each class (the Jaccard index), averaged over classes: of pixels the mean IoU.",
         _CLASSIFICATION,

@@ -42,8 +42,7 @@ UNDEFINED_RULES: Mapping[TaskType, Mapping[str, UndefinedRule]] = {
     "decisions": {
         **dict.fromkeys(("auroc", "mcc", "cohen_kappa"), ONE_CLASS),
         **dict.fromkeys(
-            ("average_precision", *(f"{score}_positive" for score in ("precision", "recall", "f1", "iou"))),
-            NO_POSITIVES,
+            ("average_precision", "precision_positive", "recall_positive", "f1_positive", "iou_positive"), NO_POSITIVES
         ),
         "specificity": NO_NEGATIVES,
     },

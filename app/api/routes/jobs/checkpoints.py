@@ -1,5 +1,6 @@
 """Checkpoints and their files."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
@@ -15,7 +16,7 @@ from app.api.http.responses import JsonResponse
 from app.api.lanes import Lane, in_lane
 from app.api.openapi.routes import route_responses
 from app.api.services import ServicesDep
-from app.db.tables import CheckpointRow
+from app.db.tables import CheckpointRow, JobRow
 from app.errors import NotFound
 from app.jobs import repository
 from app.storage.protocol import FileRecord
@@ -30,8 +31,7 @@ def list_checkpoints(job_id: JobId, who: ReadPrincipal, services: ServicesDep) -
 
     def unit(session: Session) -> list[schemas.Checkpoint]:
         job = repository.find(session, who.owner, job_id)
-        best, rows = checkpoints.best_by_plan(session, job), checkpoints.list_checkpoints(session, job_id)
-        return [schemas.Checkpoint.from_row(row, row is best) for row in rows]  # of one session
+        return _describe(session, job, checkpoints.list_checkpoints(session, job_id))
 
     return JsonResponse(schemas.CheckpointPage(items=services.db.read(unit)).as_dict())
 
@@ -42,10 +42,15 @@ def read_checkpoint(checkpoint_id: CheckpointId, who: ReadPrincipal, services: S
 
     def unit(session: Session) -> schemas.Checkpoint:
         row = checkpoints.find(session, who.owner, checkpoint_id)
-        best = checkpoints.best_by_plan(session, repository.find(session, who.owner, row.job_id))
-        return schemas.Checkpoint.from_row(row, row is best)
+        [found] = _describe(session, repository.find(session, who.owner, row.job_id), [row])
+        return found
 
     return JsonResponse(services.db.read(unit).as_dict())
+
+
+def _describe(session: Session, job: JobRow, rows: Sequence[CheckpointRow]) -> list[schemas.Checkpoint]:
+    best = checkpoints.best_by_plan(session, job)
+    return [schemas.Checkpoint.from_row(row, best=best is not None and row.id == best.id) for row in rows]
 
 
 @router.head(
