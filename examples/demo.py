@@ -97,7 +97,8 @@ def verify_weights(job: Job, spec: Path, folder: Path) -> None:
             raise DemoFailed(
                 f"{name}: the service measured {reported[name]}, the downloaded weights give {measured[name]}"
             )
-    console.print(f"accuracy of the best checkpoint {reported['val/accuracy']:.4f} on {measured['rows']} validation images")
+    accuracy, rows = reported["val/accuracy"], measured["rows"]
+    console.print(f"accuracy of the best checkpoint {accuracy:.4f} on {rows} validation images")
     console.print(f"{', '.join(WEIGHT_FILES)} in {folder}")
     console.print(
         "[green]reloaded in plain PyTorch: the same outputs from both files, the same accuracy and loss[/green]"
