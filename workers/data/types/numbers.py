@@ -117,7 +117,11 @@ class NumberType(BaseColumnType):
             return number
         detail = f"expected a number{_format_sample(column)}, got {format_value(value)}"
         code = "not_a_number" if column.format is not None and isinstance(value, str) else "wrong_type"
-        problems.add_value(row, column.name, code, detail, BAD_CELL_HINT if code == "not_a_number" else NULL_HINT)
+        hint = BAD_CELL_HINT
+        if code == "wrong_type":
+            is_quoted = isinstance(value, str) and isinstance(cls.decode(value), float)
+            hint = "write it as a number, without quotes" if is_quoted else NULL_HINT
+        problems.add_value(row, column.name, code, detail, hint)
         return 0.0
 
     @classmethod

@@ -58,6 +58,16 @@ def test_numbers() -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "hint"),
+    [("2.5", "without quotes"), ("-1e3", "without quotes"), ("two", "write null"), ("", "write null")],
+)
+def test_a_text_for_a_number(value: str, hint: str) -> None:
+    with pytest.raises(InvalidInput) as error:
+        parse_values(required_column("number"), value)
+    assert hint in str(error.value.problems[0].hint)
+
+
+@pytest.mark.parametrize(
     ("value", "label"), [("1067", "01067"), (1067, "01067"), (" 50667", "50667"), ("Ulm", None), ("JA", "ja")]
 )
 def test_words_that_training_did_not_know_are_told(value: Any, label: str | None) -> None:
