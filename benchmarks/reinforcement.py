@@ -1,13 +1,14 @@
-"""Pendulum beside Stable-Baselines3: ``python benchmarks/reinforcement.py --sb3-python PATH``.
+"""Pendulum beside plain PyTorch and Stable-Baselines3: ``python benchmarks/reinforcement.py --sb3-python PATH``.
 
 SAC and TD3, 20,000 steps of the environment and as many updates after the first 1,000, the same settings and networks
-(`pendulum_settings`), one thread each. In every round each algorithm is trained by both, in turns, with the seed of the
+(`pendulum_settings`), one thread each. In every round each algorithm is trained by all, in turns, with the seed of the
 round, so that a ratio compares times taken within minutes of each other:
 
 - loop: the service's own loop, with everything a job has: losses and returns recorded and sent through a pipe to
   another process, commands, and a checkpoint into an artifact store at the end;
 - compiled: the same with `"mode": "compiled"`. Compilation is within its time; from the second round on torch finds its
   results in a cache, as it does for a second job of the same networks;
+- plain: the algorithm alone, written by hand (`plain_torch_loop`): what PyTorch's own speed allows;
 - sb3: `model.learn` of Stable-Baselines3, in an interpreter of an environment of its own, without a log.
 
 None is evaluated within its time. Seconds of the processor are listed beside those of the wall, for on a busy
@@ -29,6 +30,7 @@ import torch
 from drained_pipe import drained_pipe
 from machine import write_results
 from pendulum_settings import BATCH, ENVIRONMENT, EPISODES, EXPLORATION_NOISE, GAMMA, LR, START_STEPS, TAU, WIDTHS
+from plain_torch_loop import train_plainly
 from sb3_loop import run_sb3
 from step_overhead import ConnectionContext
 
@@ -42,7 +44,10 @@ from workers.training.prepare import prepare
 from workers.training.sources.experience import ExperienceSource
 
 ALGORITHMS = ("sac", "td3")
-TIMES_AS_FAST = 2.0
+OURS = ("loop", "compiled")
+PEERS = ("plain", "sb3")
+MAX_TIMES_AS_LONG = 1.2  # as plain PyTorch, as for every other step (`step_overhead`)
+TIMES_AS_FAST = 2.0  # as Stable-Baselines3
 
 Trainer = Callable[[str, int, int], Mapping[str, float]]  # algorithm, steps, seed → seconds, cpu_seconds, return
 
@@ -130,7 +135,7 @@ def measure(
 
 
 def summarize(runs: Mapping[str, list[Mapping[str, float]]]) -> dict[str, Any]:
-    """Return the figures of an algorithm by trainer, and how many times as fast as Stable-Baselines3 ours are."""
+    """Return the figures of an algorithm by trainer, and how many times as long as ours each peer takes."""
     figures: dict[str, Any] = {
         name: {
             "seconds": [round(run["seconds"], 2) for run in own],
@@ -140,11 +145,37 @@ def summarize(runs: Mapping[str, list[Mapping[str, float]]]) -> dict[str, Any]:
         }
         for name, own in runs.items()
     }
-    for name in runs.keys() - {"sb3"} if "sb3" in runs else ():
-        pairs = list(zip(runs["sb3"], runs[name], strict=True))
-        for ratio, times in (("ratio", "seconds"), ("cpu_ratio", "cpu_seconds")):
-            figures[name][ratio] = round(median(theirs[times] / ours[times] for theirs, ours in pairs), 3)
+    for name in OURS:
+        for peer in (each for each in PEERS if each in runs):
+            pairs = list(zip(runs[peer], runs[name], strict=True))
+            for ratio, times in (("ratio", "seconds"), ("cpu_ratio", "cpu_seconds")):
+                middle = median(theirs[times] / ours[times] for theirs, ours in pairs)
+                figures[name].setdefault(ratio, {})[peer] = round(middle, 3)
     return figures
+
+
+def claims_of(what: str, name: str, ratios: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Return what is claimed of one of our trainers, of the `ratios` of its peers' times to its own."""
+    claims = [
+        {
+            "what": f"{what}, {name} / plain PyTorch, median",
+            "measured": round(1 / ratios["plain"], 3),
+            "unit": "times",
+            "bound": MAX_TIMES_AS_LONG,
+            "at_most": True,
+        }
+    ]
+    if "sb3" in ratios:
+        claims.append(
+            {
+                "what": f"{what}, Stable-Baselines3 / {name}, median",
+                "measured": ratios["sb3"],
+                "unit": "times",
+                "bound": TIMES_AS_FAST,
+                "at_most": False,
+            }
+        )
+    return claims
 
 
 def main() -> None:
@@ -161,6 +192,7 @@ def main() -> None:
         trainers: dict[str, Trainer] = {
             "loop": GraftwerkTrainer(folder, pipe),
             "compiled": GraftwerkTrainer(folder, pipe, "compiled"),
+            "plain": train_plainly,
         }
         versions = {}
         if options.sb3_python is not None:
@@ -172,16 +204,10 @@ def main() -> None:
         runs = measure(trainers, options.rounds, options.steps)
     figures = {algorithm: summarize(own) for algorithm, own in runs.items()}
     claims = [
-        {
-            "what": f"Pendulum by {algorithm.upper()}, {options.steps} steps, Stable-Baselines3 / {name}, median",
-            "measured": own[name]["ratio"],
-            "unit": "times",
-            "bound": TIMES_AS_FAST,
-            "at_most": False,
-        }
+        claim
         for algorithm, own in figures.items()
-        for name in own
-        if "ratio" in own[name]
+        for name in OURS
+        for claim in claims_of(f"Pendulum by {algorithm.upper()}, {options.steps} steps", name, own[name]["ratio"])
     ]
     write_results("reinforcement", {"steps": options.steps, **figures, **versions}, claims)
 
