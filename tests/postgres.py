@@ -20,8 +20,7 @@ class Postgres:
         self._admin = create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
         careless = ("fsync", "full_page_writes")  # for nothing here outlives the machine
         for setting in careless if durable else (*careless, "synchronous_commit"):
-            self.execute(f"ALTER SYSTEM SET {setting} = off")
-        self.execute("SELECT pg_reload_conf()")
+            self.set(setting, "off")
         self.create(TEMPLATE_DATABASE, "template1")
         database = Database(self.url(TEMPLATE_DATABASE))
         migrate.upgrade(database)
@@ -33,6 +32,11 @@ class Postgres:
     def execute(self, statement: str) -> None:
         with self._admin.connect() as connection:
             connection.execute(text(statement))
+
+    def set(self, setting: str, value: str) -> None:
+        """Change a setting of the whole server, without a restart."""
+        self.execute(f"ALTER SYSTEM SET {setting} = {value}")
+        self.execute("SELECT pg_reload_conf()")
 
     def create(self, name: str, template: str = TEMPLATE_DATABASE) -> str:
         """Create a database and return its URL."""

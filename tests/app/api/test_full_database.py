@@ -55,6 +55,7 @@ def database_url(request: pytest.FixtureRequest, disk: TinyDisk) -> Iterator[str
         yield f"sqlite:///{disk.folder / 'graftwerk.db'}"
         return
     server: Postgres = request.getfixturevalue("postgres")
+    server.set("autovacuum", "off")  # it would make room
     name = f"full_{uuid.uuid4().hex}"
     server.execute(f"CREATE TABLESPACE {name} LOCATION '{disk.folder}'")
     url = server.create(name)
@@ -62,6 +63,7 @@ def database_url(request: pytest.FixtureRequest, disk: TinyDisk) -> Iterator[str
     yield url
     server.drop(name)
     server.execute(f"DROP TABLESPACE {name}")
+    server.set("autovacuum", "on")
 
 
 def add_key(session: Session, name: str) -> str:
