@@ -7,7 +7,8 @@ by one call for all tensors, and one tensor for all columns of the buffer.
 
 import copy
 import time
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
 import gymnasium
@@ -34,7 +35,7 @@ def fused_adam(parameters: Sequence[Tensor]) -> torch.optim.Adam:
     return torch.optim.Adam(parameters, LR, fused=True)
 
 
-class Learner:
+class Learner(ABC):
     """Two critics with their targets; subclasses add the actor."""
 
     def __init__(self, actor_outputs: int) -> None:
@@ -46,17 +47,17 @@ class Learner:
         self.actor_parameters = list(self.actor.parameters())
         self.critic_optimizer, self.actor_optimizer = map(fused_adam, (self.critic_parameters, self.actor_parameters))
 
+    @abstractmethod
     def act(self, observation: Tensor) -> Tensor:
         """Return actions with exploration, (N, 1) in [-1, 1]."""
-        raise NotImplementedError
 
+    @abstractmethod
     def best(self, observation: Tensor) -> Tensor:
         """Return actions without exploration, (N, 1) in [-1, 1]."""
-        raise NotImplementedError
 
+    @abstractmethod
     def learn(self, number: int, batch: Sequence[Tensor]) -> None:
         """Take step `number` (from 1) on observation, action, reward, next observation and whether it terminated."""
-        raise NotImplementedError
 
     def step_critics(self, observation: Tensor, action: Tensor, target: Tensor) -> None:
         """Bring both critics closer to a target (N, 1)."""
@@ -65,10 +66,11 @@ class Learner:
         loss = first + second
         step(self.critic_optimizer, loss, self.critic_parameters)
 
-    def follow(self, targets: Sequence[Tensor], sources: Sequence[Tensor]) -> None:
-        """Let tensors follow others slowly."""
-        with torch.no_grad():
-            torch._foreach_lerp_(targets, sources, TAU)
+
+def follow(targets: Sequence[Tensor], sources: Sequence[Tensor]) -> None:
+    """Let tensors follow others slowly."""
+    with torch.no_grad():
+        torch._foreach_lerp_(targets, sources, TAU)
 
 
 def step(optimizer: torch.optim.Optimizer, loss: Tensor, parameters: Sequence[Tensor]) -> None:
@@ -122,7 +124,7 @@ class SAC(Learner):
         step(self.actor_optimizer, (alpha * log_prob - value).mean(), self.actor_parameters)
         gap = (log_prob.detach() - ACTION).mean()
         step(self.alpha_optimizer, -(gap * self.log_alpha.exp()).sum(), [self.log_alpha])
-        self.follow(self.target_parameters, self.critic_parameters)
+        follow(self.target_parameters, self.critic_parameters)
 
 
 class TD3(Learner):
@@ -131,6 +133,7 @@ class TD3(Learner):
     def __init__(self) -> None:
         super().__init__(ACTION)
         self.target_actor = copy.deepcopy(self.actor)
+        self.target_actor_parameters = list(self.target_actor.parameters())
 
     def act(self, observation: Tensor) -> Tensor:
         """Return the action with noise."""
@@ -153,11 +156,11 @@ class TD3(Learner):
         if number % POLICY_DELAY == 0:
             value = self.critics[0](torch.cat((observation, self.best(observation)), 1))
             step(self.actor_optimizer, -value.mean(), self.actor_parameters)
-            self.follow(self.target_parameters, self.critic_parameters)
-            self.follow(list(self.target_actor.parameters()), self.actor_parameters)
+            follow(self.target_parameters, self.critic_parameters)
+            follow(self.target_actor_parameters, self.actor_parameters)
 
 
-LEARNERS = {"sac": SAC, "td3": TD3}
+LEARNERS: Mapping[str, Callable[[], Learner]] = {"sac": SAC, "td3": TD3}
 
 
 def train_plainly(algorithm: str, steps: int, seed: int) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """Wrappers: what observations and rewards of an environment become, from the inside to the outside."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -31,14 +32,14 @@ class ObservationWrapper(Protocol):
         ...
 
 
-class _Stateless:
+class _Stateless(ABC):
     """An observation wrapper that keeps nothing."""
 
     def begin(self, copies: Sequence[int], observation: Tensor) -> Tensor:
         return self.follow(copies, observation)
 
-    def follow(self, copies: Sequence[int], observation: Tensor) -> Tensor:
-        raise NotImplementedError
+    @abstractmethod
+    def follow(self, copies: Sequence[int], observation: Tensor) -> Tensor: ...
 
     def state_tensors(self) -> dict[str, Tensor]:
         return {}

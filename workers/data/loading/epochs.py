@@ -1,5 +1,6 @@
 """Epochs: how many steps of the training each has, and which of them a step belongs to."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 
@@ -14,15 +15,15 @@ class EpochOrigin:
 FIRST_EPOCH = EpochOrigin()
 
 
-class Epochs:
+class Epochs(ABC):
     """Epochs of one length, counted from an origin: what the loop asks about the position of a step."""
 
     origin: EpochOrigin
 
     @property
+    @abstractmethod
     def steps_per_epoch(self) -> int:
         """The number of optimizer steps of an epoch."""
-        raise NotImplementedError
 
     def position(self, step: int) -> tuple[int, int]:
         """Return the epoch of step `step` (both from 0), and the number of the step in it."""

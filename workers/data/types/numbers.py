@@ -119,8 +119,8 @@ class NumberType(BaseColumnType):
         code = "not_a_number" if column.format is not None and isinstance(value, str) else "wrong_type"
         hint = BAD_CELL_HINT
         if code == "wrong_type":
-            is_quoted = isinstance(value, str) and isinstance(cls.decode(value), float)
-            hint = "write it as a number, without quotes" if is_quoted else NULL_HINT
+            is_quoted = isinstance(value, str) and number_in(value, column) is not None
+            hint = "write it without quotes" if is_quoted else NULL_HINT
         problems.add_value(row, column.name, code, detail, hint)
         return 0.0
 

@@ -57,7 +57,7 @@ class Policy:
 
     def __call__(self, observation: Tensor) -> dict[str, Tensor]:
         """Return the outputs (N, ...) for observations (N, ...); floating-point ones as float32."""
-        with torch.no_grad():
+        with torch.no_grad():  # to enter inference mode took longer than it saved
             outputs = self._forward({OBSERVATION: observation.to(self._device)})
         return {
             name: value.to("cpu", torch.float32 if value.is_floating_point() else None)

@@ -1,5 +1,7 @@
 """Metrics of predicted quantiles, as scikit-learn defines them: float64, over targets (M) and quantiles (M, Q)."""
 
+from abc import abstractmethod
+
 import torch
 from torch import Tensor
 
@@ -29,9 +31,9 @@ class _Mean(Metric):
         """Return the mean: a scalar."""
         return self.total / self.count
 
+    @abstractmethod
     def values(self, quantiles: Tensor, target: Tensor) -> Tensor:
         """Return what the mean is of: (M)."""
-        raise NotImplementedError
 
 
 class Coverage(_Mean):
